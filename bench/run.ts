@@ -1,0 +1,90 @@
+/**
+ * The benchmark: every answer is checked against the batch answer before its time counts.
+ *
+ *   npm run bench [-- --quick] [--only activity,temperature] [--rounds 5] [--lines 4000000] [--readme]
+ *
+ * Prints a table and writes bench/out/results.json; `--readme` puts the table into README.md. Exit code 1 when a lane
+ * failed or a target was missed.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpus, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { openAnswers } from './answers.ts'
+import { LINES } from './generate.ts'
+import { type Figure, LANES, type LaneResult } from './lanes.ts'
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    rounds: { type: 'string' },
+    lines: { type: 'string' },
+    readme: { type: 'boolean', default: false },
+  },
+})
+const lines = Number(values.lines ?? (values.quick ? LINES / 10 : LINES))
+const rounds = Number(values.rounds ?? (values.quick ? 1 : 5))
+const chosen = values.only?.split(',') ?? Object.keys(LANES)
+const unknown = chosen.filter(lane => LANES[lane] === undefined)
+if (unknown.length > 0) throw new Error(`no lane ${unknown.join(', ')}: choose among ${Object.keys(LANES).join(', ')}`)
+
+const answers = await openAnswers()
+const results: Record<string, LaneResult> = {}
+const failures: Record<string, string> = {}
+for (const lane of chosen) {
+  try {
+    results[lane] = await LANES[lane]!({ answers, lines, rounds, say: text => console.error(`  ${text}`) })
+  } catch (error) {
+    failures[lane] = (error as Error).message
+    console.error(`  ${lane} failed: ${failures[lane]}`)
+  }
+}
+answers.close()
+
+const figures = Object.values(results).flatMap(result => result.figures)
+const met = ({ measured, target }: Figure) =>
+  target === null ? null : 'least' in target ? measured >= target.least : measured <= target.most
+const number = (value: number) =>
+  value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toLocaleString('en-US', { maximumFractionDigits: 2 })
+const wanted = ({ target, unit }: Figure) => {
+  if (target === null) return ''
+  return 'least' in target ? `≥ ${number(target.least)} ${unit}` : `≤ ${number(target.most)} ${unit}`
+}
+const table = [
+  ['lane', 'figure', 'measured', 'target', 'met'],
+  ...figures.map(figure => {
+    const verdict = met(figure)
+    const word = verdict === null ? '' : verdict ? 'yes' : 'no'
+    return [figure.lane, figure.what, `${number(figure.measured)} ${figure.unit}`, wanted(figure), word]
+  }),
+  ...Object.keys(failures).map(lane => [lane, 'failed', '', '', 'no']),
+]
+const widths = table[0]!.map((_, column) => Math.max(...table.map(row => row[column]!.length)))
+const rowText = (row: readonly string[]) => `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`
+const rule = `|${widths.map(width => '-'.repeat(width + 2)).join('|')}|`
+const markdown = [rowText(table[0]!), rule, ...table.slice(1).map(rowText)].join('\n')
+const machine = {
+  processor: cpus()[0]?.model ?? '',
+  processors: cpus().length,
+  memory_gb: Math.round(totalmem() / 2 ** 30),
+}
+const conditions = `${lines.toLocaleString('en-US')} events, medians of ${rounds} interleaved runs, Node ${process.versions.node}, ${machine.processors} × ${machine.processor}.`
+console.log(`${markdown}\n\n${conditions}`)
+
+const out = join(import.meta.dirname, 'out')
+mkdirSync(out, { recursive: true })
+writeFileSync(
+  join(out, 'results.json'),
+  `${JSON.stringify({ machine, node: process.versions.node, lines, rounds, figures: figures.map(figure => ({ ...figure, met: met(figure) })), failures, runs: Object.assign({}, ...Object.values(results).map(result => result.runs)) }, null, 2)}\n`,
+)
+
+if (values.readme) {
+  const path = join(import.meta.dirname, '..', 'README.md')
+  const text = readFileSync(path, 'utf8')
+  const [begin, end] = ['<!-- benchmark -->', '<!-- /benchmark -->']
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)]
+  if (from < 0 || to < from) throw new Error(`README.md has no ${begin} ... ${end}`)
+  writeFileSync(path, `${text.slice(0, from + begin.length)}\n${markdown}\n\n${conditions}\n${text.slice(to)}`)
+}
+process.exitCode = Object.keys(failures).length > 0 || figures.some(figure => met(figure) === false) ? 1 : 0

@@ -1,0 +1,65 @@
+#!/usr/bin/env node
+// The way in for any Node: an older one hands over to the Node 24 among the dependencies, if it is there.
+// Plain JavaScript on purpose, and no import that an old Node lacks.
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import * as nodeModule from 'node:module'
+import { constants } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const OLDEST = 24
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+if (Number(process.versions.node.split('.')[0]) >= OLDEST) await start()
+else handOver()
+
+async function start() {
+  hushWarnings()
+  enableCompileCache()
+  const { main } = await import('../src/cli/main.ts')
+  await main(process.argv.slice(2))
+}
+
+/** What Node says about its own unfinished parts, or about a package.json without a type, is no concern of the user. */
+function hushWarnings() {
+  const listeners = process.listeners('warning')
+  process.removeAllListeners('warning')
+  process.on('warning', warning => {
+    if (warning.name === 'ExperimentalWarning' || warning.code === 'MODULE_TYPELESS_PACKAGE_JSON') return
+    for (const listener of listeners) listener.call(process, warning)
+  })
+}
+
+/** Keeps the compiled modules between runs; without a place for them the run is only slower. */
+function enableCompileCache() {
+  if (process.env.NODE_DISABLE_COMPILE_CACHE) return
+  try {
+    const modules = join(root, 'node_modules')
+    nodeModule.enableCompileCache(existsSync(modules) ? join(modules, '.cache', 'millrace') : undefined)
+  } catch {}
+}
+
+function handOver() {
+  const newer = [join(root, 'node_modules/node/bin/node'), join(root, '../node/bin/node')].find(path =>
+    existsSync(path),
+  )
+  if (newer === undefined) {
+    process.stderr.write(
+      `NODE_TOO_OLD: millrace needs Node ${OLDEST} or newer; this is ${process.version}\n  next: Install Node ${OLDEST}, or add it here: npm install node@${OLDEST}\n`,
+    )
+    process.exit(2)
+  }
+  const child = spawn(newer, [...process.execArgv, ...process.argv.slice(1)], {
+    stdio: process.channel ? ['inherit', 'inherit', 'inherit', 'ipc'] : 'inherit',
+  })
+  // The child stops in its own time. From a terminal it gets the signal twice; it takes two at once for one.
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
+  for (const signal of signals) process.on(signal, () => child.kill(signal))
+  process.once('disconnect', () => child.connected && child.disconnect())
+  child.on('error', error => {
+    process.stderr.write(`millrace: cannot start ${newer}: ${error.message}\n`)
+    process.exit(70)
+  })
+  child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)))
+}

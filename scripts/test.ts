@@ -1,0 +1,79 @@
+// All that must hold before a change is good: types, lint, dead code, tests. A failing part fails the whole.
+// The last line is `N passed, N failed, N skipped`: each test counts, and each of the three tools as one.
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+interface Counts {
+  passed: number
+  failed: number
+  skipped: number
+}
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const total: Counts = { passed: 0, failed: 0, skipped: 0 }
+
+for (const [name, script, words] of [
+  ['types (tsc)', 'typescript/bin/tsc', ['--noEmit']],
+  ['lint (biome)', '@biomejs/biome/bin/biome', ['check', '--max-diagnostics=20', '.']],
+  ['dead code (knip)', 'knip/bin/knip.js', []],
+] as const) {
+  const { status, stdout, stderr } = node(script, words, 'pipe')
+  console.log(`${status === 0 ? 'ok    ' : 'FAILED'} ${name}`)
+  if (status !== 0) console.log(`${stdout}${stderr}`)
+  total[status === 0 ? 'passed' : 'failed']++
+}
+
+const tests = runTests(process.argv.slice(2))
+for (const kind of ['passed', 'failed', 'skipped'] as const) total[kind] += tests[kind]
+console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
+process.exitCode = total.failed === 0 ? 0 : 1
+
+/** Vitest with the words given; a file that does not even load counts as one failed test. */
+function runTests(words: readonly string[]): Counts {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-test-'))
+  const report = join(folder, 'vitest.json')
+  try {
+    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+    const { status } = node('vitest/vitest.mjs', ['run', ...reporters, ...words], 'inherit')
+    const counts = countsOf(report)
+    // An error outside any test still fails.
+    if (status !== 0 && counts.failed === 0) counts.failed = 1
+    return counts
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function countsOf(report: string): Counts {
+  try {
+    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(
+      readFileSync(report, 'utf8'),
+    ) as {
+      numPassedTests: number
+      numFailedTests: number
+      numPendingTests: number
+      numTodoTests: number
+      testResults: { status: string; assertionResults: { status: string }[] }[]
+    }
+    const broken = testResults.filter(
+      file => file.status === 'failed' && !file.assertionResults.some(test => test.status === 'failed'),
+    )
+    return { passed: numPassedTests, failed: numFailedTests + broken.length, skipped: numPendingTests + numTodoTests }
+  } catch {
+    return { passed: 0, failed: 1, skipped: 0 }
+  }
+}
+
+function node(script: string, words: readonly string[], output: 'inherit' | 'pipe') {
+  return spawnSync(process.execPath, [join(root, 'node_modules', script), ...words], {
+    cwd: root,
+    stdio: ['ignore', output, output],
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+    // What a test starts as `node` is this one.
+    env: { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH}` },
+  })
+}

@@ -1,0 +1,190 @@
+/** Every command: what it is called with, what it does in a sentence, where its code is. Others script these names. */
+import type { CommandDescription, OptionDescription } from './arguments.ts'
+
+const FILE = { name: 'FILE', help: 'the pipeline file: its default export is a pipeline' }
+const json: OptionDescription = { kind: 'flag', help: 'answer for machines on stdout' }
+const dataDir: OptionDescription = {
+  kind: 'text',
+  value: 'DIR',
+  help: 'data directory; default .millrace/<name of the pipeline>',
+}
+const storedDir: OptionDescription = {
+  kind: 'text',
+  value: 'DIR',
+  help: 'data directory of a run; default the only one in .millrace',
+}
+const input: OptionDescription = {
+  kind: 'list',
+  value: 'TOPIC=FILE',
+  help: 'read this file (or pattern) into the topic instead of its source; may be repeated',
+}
+const limit: OptionDescription = { kind: 'whole', value: 'N', help: 'at most N rows; 0: all' }
+
+export const COMMANDS: readonly CommandDescription[] = [
+  {
+    name: 'run',
+    summary: 'Run a pipeline: read its inputs, compute, deliver',
+    positionals: [FILE],
+    options: {
+      profile: { kind: 'text', value: 'P', help: "profile of millrace.config.ts; only 'default' so far" },
+      'data-dir': dataDir,
+      input,
+      'until-end': { kind: 'flag', help: 'read the inputs to their end, close every window, deliver, exit' },
+      for: { kind: 'duration', value: '30s', help: 'follow the inputs for this long, then stop cleanly' },
+      workers: { kind: 'whole', value: 'N', minimum: 1, help: 'threads that decode and compute; default 1' },
+      strict: { kind: 'flag', help: 'stop at the first record that its schema refuses' },
+      json: { kind: 'flag', help: 'print the summary as one JSON document' },
+    },
+    exclusive: [['until-end', 'for']],
+    examples: [
+      ['millrace run pipeline.ts', 'follow the sources until Ctrl-C'],
+      ['millrace run pipeline.ts --input readings=export.ndjson --until-end', 'a recorded file to its end'],
+      [
+        "millrace run pipeline.ts --input 'readings=exports/*.csv' --until-end --data-dir /tmp/trial --json",
+        'in a script',
+      ],
+    ],
+    load: () => import('./commands/run.ts'),
+  },
+  {
+    name: 'check',
+    summary: 'Say what is wrong or slow in a pipeline before it runs',
+    positionals: [FILE],
+    options: {
+      target: { kind: 'choice', value: 'TARGET', choices: ['duckdb'], help: 'also what cannot be translated for it' },
+      json,
+    },
+    examples: [
+      ['millrace check pipeline.ts', 'exit code 1 when there is an error'],
+      ['millrace check pipeline.ts --target duckdb', 'which lambdas the oracle cannot recompute'],
+    ],
+    load: () => import('./commands/check.ts'),
+  },
+  {
+    name: 'plan',
+    summary: 'Show what a pipeline will do, as a tree',
+    positionals: [FILE],
+    options: { json },
+    examples: [
+      ['millrace plan pipeline.ts', 'topics, steps and outputs'],
+      ['millrace plan pipeline.ts --json', 'the same as one JSON document'],
+    ],
+    load: () => import('./commands/plan.ts'),
+  },
+  {
+    name: 'init',
+    summary: 'Write a small working pipeline into an empty folder',
+    positionals: [{ name: 'DIR', help: 'the folder; made when missing; default: here', optional: true }],
+    options: {},
+    examples: [['millrace init my-pipeline', 'a pipeline, its data and its README']],
+    load: () => import('./commands/init.ts'),
+  },
+  {
+    name: 'topics list',
+    summary: 'List the topics of a data directory',
+    positionals: [],
+    options: { 'data-dir': storedDir, json },
+    examples: [['millrace topics list --data-dir .millrace/activity-tracker', 'names, records, bytes']],
+    load: () => import('./commands/topics-list.ts'),
+  },
+  {
+    name: 'topics read',
+    summary: 'Print the records of a topic',
+    positionals: [{ name: 'TOPIC', help: "its name; 'dead_letters' holds the records that were refused" }],
+    options: {
+      'data-dir': storedDir,
+      limit: { ...limit, help: 'at most N records; 0: all; default 20, with --json all' },
+      from: { kind: 'whole', value: 'OFFSET', help: 'begin at this record; default 0' },
+      json: { kind: 'flag', help: 'print each record as a line of JSON' },
+    },
+    examples: [
+      ['millrace topics read processed_activity --data-dir DIR', 'the first records as a table'],
+      ['millrace topics read dead_letters --data-dir DIR --json | jq .reason', 'why records were refused'],
+    ],
+    load: () => import('./commands/topics-read.ts'),
+  },
+  {
+    name: 'query',
+    summary: 'Ask the warehouse of a data directory in SQL',
+    positionals: [{ name: 'SQL', help: 'one statement, in quotes' }],
+    options: {
+      'data-dir': storedDir,
+      limit: { ...limit, help: 'at most N rows; 0: all; default 100, with --json all' },
+      json: { kind: 'flag', help: 'print each row as a line of JSON' },
+    },
+    examples: [
+      ['millrace query "SHOW ALL TABLES" --data-dir DIR', 'what there is'],
+      [
+        'millrace query "SELECT activity_type, count(*) FROM PROCESSED_DATA.USER_ACTIVITY_PROCESSED GROUP BY ALL" --data-dir DIR',
+        'how often each activity was seen',
+      ],
+    ],
+    load: () => import('./commands/query.ts'),
+  },
+  {
+    name: 'verify',
+    summary: 'Recompute every window by one SQL query and compare it with what was delivered',
+    positionals: [FILE],
+    options: {
+      'data-dir': dataDir,
+      sql: { kind: 'flag', help: 'also print the SQL that recomputes' },
+      json,
+    },
+    examples: [['millrace verify pipeline.ts --data-dir DIR', 'exit code 0: all agree, 1: something differs']],
+    load: () => import('./commands/verify.ts'),
+  },
+  {
+    name: 'tap',
+    summary: 'Print rows as they pass a step of the pipeline; nothing is delivered',
+    positionals: [FILE, { name: 'STAGE', help: "name of a step; '?' lists them" }],
+    options: {
+      input,
+      limit: { ...limit, help: 'stop after N rows; 0: never; default 20' },
+      follow: { kind: 'flag', help: 'wait for more at the end of the inputs' },
+      for: { kind: 'duration', value: '30s', help: 'follow for this long' },
+      json: { kind: 'flag', help: 'print each row as a line of JSON' },
+    },
+    examples: [
+      ["millrace tap pipeline.ts '?'", 'the steps'],
+      ['millrace tap pipeline.ts activity/filter-1 --input readings=export.ndjson --limit 5', 'what passes the filter'],
+    ],
+    load: () => import('./commands/tap.ts'),
+  },
+  {
+    name: 'simulate phones',
+    summary: 'Write the readings of simulated phones as lines of JSON',
+    positionals: [],
+    options: {
+      people: { kind: 'whole', value: 'N', minimum: 1, help: 'persons with a phone each; default 5' },
+      for: { kind: 'duration', value: '10m', help: 'simulated time; default 1m, with --rate realtime without end' },
+      rate: {
+        kind: 'choice',
+        value: 'RATE',
+        choices: ['realtime', 'max'],
+        help: 'how fast lines are written; default max',
+      },
+      hz: { kind: 'whole', value: 'N', minimum: 1, help: 'readings a second of each sensor; default 50' },
+      seed: { kind: 'whole', value: 'N', help: 'the same seed and start give the same bytes; default 1' },
+      start: {
+        kind: 'text',
+        value: 'TIME',
+        help: "first event time: ISO 8601, 'now' or 'now-1m'; default 2026-01-01T00:00:00Z, with --rate realtime now",
+      },
+      faults: {
+        kind: 'text',
+        value: 'LIST',
+        help: 'of late, duplicate, out-of-order, offline, clock-ahead, malformed (each =RATE) or all',
+      },
+      output: { kind: 'text', value: 'FILE', help: 'write there instead of stdout (the file is begun anew)' },
+    },
+    examples: [
+      ['millrace simulate phones --people 20 --for 10m --seed 7 --output phones.ndjson', 'a file to try things on'],
+      [
+        'millrace simulate phones --rate realtime --start now-1m --faults late,duplicate',
+        'live, with a past of a minute',
+      ],
+      ['millrace simulate phones --for 5m --faults all --start 2026-01-01T00:00:00Z', 'everything that goes wrong'],
+    ],
+    load: () => import('./commands/simulate-phones.ts'),
+  },
+]

@@ -1,0 +1,34 @@
+/** `millrace init`: a folder with a pipeline that works at once. */
+import { join, resolve } from 'node:path'
+import { MillraceError } from '../../system/errors.ts'
+import { listFolder, makeFolder, replaceText, statusOf } from '../../system/files.ts'
+import type { Arguments } from '../arguments.ts'
+import { EXIT } from '../exit-codes.ts'
+import { startingFiles } from '../init-files.ts'
+import { shortest } from '../paths.ts'
+import { processTerminal } from '../terminal.ts'
+
+export async function run(values: Arguments): Promise<number> {
+  const folder = resolve(values.optional('DIR') ?? '.')
+  const status = statusOf(folder)
+  if (status !== null && status.kind !== 'folder') throw new MillraceError('OPTION_INVALID', `${folder} is no folder.`)
+  const present = listFolder(folder).filter(name => name !== '.git')
+  if (present.length > 0) {
+    throw new MillraceError('OPTION_INVALID', `${folder} is not empty: it holds ${present.slice(0, 5).join(', ')}.`, {
+      next: 'Give an empty or a new folder: millrace init DIR',
+    })
+  }
+  const terminal = processTerminal()
+  const { style } = terminal
+  makeFolder(folder)
+  const files = startingFiles()
+  for (const [name, { text }] of Object.entries(files)) replaceText(join(folder, name), text)
+  const width = Math.max(...Object.keys(files).map(name => name.length))
+  for (const [name, { help }] of Object.entries(files))
+    await terminal.print(`${name.padEnd(width)}  ${style.dim(help)}`)
+  const way = shortest(folder)
+  await terminal.print('')
+  if (way !== '.') await terminal.print(`next  cd ${way}`)
+  await terminal.print(`${way === '.' ? 'next' : '    '}  millrace run pipeline.ts --until-end`)
+  return EXIT.ok
+}

@@ -1,0 +1,77 @@
+/** `millrace run`: the pipeline itself. */
+import type { Plan } from '../../plan/nodes.ts'
+import type { RunSummary } from '../../runtime/options.ts'
+import { MillraceError } from '../../system/errors.ts'
+import type { Arguments } from '../arguments.ts'
+import { EXIT } from '../exit-codes.ts'
+import { inputsOf } from '../inputs.ts'
+import { loadPipeline, unknownName } from '../load-pipeline.ts'
+import { shortest } from '../paths.ts'
+import { ProgressLines } from '../progress.ts'
+import { stopOnSignals } from '../signals.ts'
+import { elapsedText, grouped, jsonText, processTerminal, type Style, short, tableLines } from '../terminal.ts'
+
+export async function run(values: Arguments): Promise<number> {
+  const stop = stopOnSignals()
+  const profile = values.text('profile') ?? 'default'
+  if (profile !== 'default') throw new MillraceError('OPTION_INVALID', unknownName('profile', profile, ['default']))
+  const path = values.required('FILE')
+  const [{ plan, dataDirectory }, { runPipeline }] = await Promise.all([
+    loadPipeline(path),
+    import('../../runtime/run.ts'),
+  ])
+  const terminal = processTerminal()
+  const progress = new ProgressLines(terminal.remarkStyle)
+  const untilEnd = values.flag('until-end')
+  if (terminal.interactive && !untilEnd && !values.flag('json'))
+    terminal.remark(terminal.remarkStyle.dim('Ctrl-C stops cleanly.'))
+  const summary = await runPipeline(plan, {
+    dataDirectory: dataDirectory(values.text('data-dir')),
+    inputs: await inputsOf(plan, values.list('input')),
+    untilEnd,
+    duration_ms: values.duration_ms('for'),
+    strict: values.flag('strict'),
+    workers: values.whole('workers') ?? 1,
+    signal: stop.signal,
+    onProgress: terminal.interactive ? report => terminal.live(progress.lines(report)) : null,
+    taps: new Map(),
+  }).finally(() => terminal.live([]))
+  if (values.flag('json')) await terminal.print(jsonText(summary))
+  else for (const line of summaryLines(plan, path, summary, terminal.style)) await terminal.print(line)
+  return EXIT.ok
+}
+
+/** The end of a run as a person reads it, with the command to give next. */
+function summaryLines(plan: Plan, path: string, summary: RunSummary, style: Style): string[] {
+  const seconds = Math.max(summary.elapsed_ms, 1) / 1000
+  const records = summary.topics.reduce((sum, topic) => sum + topic.records, 0)
+  const deadLetters = summary.topics.reduce((sum, topic) => sum + topic.deadLetters, 0)
+  const directory = shortest(summary.dataDirectory)
+  const lines = [
+    `${style.bold(plan.name)} ${summary.reason === 'ended' ? 'has read its inputs to their end' : 'was stopped'} after ${elapsedText(summary.elapsed_ms)}: ${grouped(records)} records, ${short(records / seconds)} a second`,
+    '',
+    ...tableLines(
+      [
+        { title: 'topic' },
+        { title: 'records', align: 'right' },
+        { title: 'dead letters', align: 'right' },
+        { title: 'late', align: 'right' },
+      ],
+      summary.topics.map(topic => [
+        topic.topic,
+        grouped(topic.records),
+        topic.deadLetters > 0 ? style.yellow(grouped(topic.deadLetters)) : '0',
+        grouped(topic.late),
+      ]),
+      style,
+    ),
+  ]
+  if (summary.outputs.length > 0) {
+    const outputs = summary.outputs.map(output => [output.output, grouped(output.rows)])
+    lines.push('', ...tableLines([{ title: 'output' }, { title: 'rows', align: 'right' }], outputs, style))
+  }
+  lines.push('', `data      ${directory}`)
+  if (deadLetters > 0) lines.push(`refused   millrace topics read dead_letters --data-dir ${directory}`)
+  lines.push(`next      millrace verify ${path} --data-dir ${directory}`)
+  return lines
+}

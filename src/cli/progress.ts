@@ -1,0 +1,59 @@
+/** What a run shows while it works: a bar where the end is known, rates where it is not. */
+import type { RunProgress, TopicProgress } from '../runtime/options.ts'
+import { bytesText, elapsedText, grouped, type Style, short, timeText } from './terminal.ts'
+
+const BAR_WIDTH = 24
+/** Rates are those of the last few seconds: old speed says nothing about what is left. */
+const RATE_OVER_MS = 4000
+
+/** Turns each report of a run into live lines. */
+export class ProgressLines {
+  readonly #style: Style
+  readonly #earlier: { elapsed_ms: number; progress: RunProgress }[] = []
+
+  constructor(style: Style) {
+    this.#style = style
+  }
+
+  lines(progress: RunProgress): string[] {
+    this.#earlier.push({ elapsed_ms: progress.elapsed_ms, progress })
+    while (this.#earlier.length > 2 && progress.elapsed_ms - this.#earlier[1]!.elapsed_ms > RATE_OVER_MS)
+      this.#earlier.shift()
+    const base = this.#earlier[0]!
+    const passed_s = (progress.elapsed_ms - base.elapsed_ms) / 1000
+    const lines = progress.topics.map(topic => {
+      const before = base.progress.topics.find(other => other.topic === topic.topic)
+      const rate = (now: number, then: number | undefined) =>
+        passed_s > 0 ? (now - (then ?? 0)) / passed_s : progress.elapsed_ms > 0 ? (now * 1000) / progress.elapsed_ms : 0
+      return this.#topicLine(topic, rate(topic.records, before?.records), rate(topic.bytes, before?.bytes))
+    })
+    const outputs = progress.outputs.map(output => `${output.output} ${grouped(output.rows)}`)
+    if (outputs.length > 0) lines.push(this.#style.dim(`  -> ${outputs.join(' · ')}`))
+    return lines
+  }
+
+  #topicLine(topic: TopicProgress, records_s: number, bytes_s: number): string {
+    const parts: string[] = []
+    const bounded = topic.bytesTotal !== null && topic.bytesTotal > 0
+    if (bounded) {
+      const share = Math.min(1, topic.bytes / topic.bytesTotal)
+      const rest_ms = bytes_s > 0 ? ((topic.bytesTotal - topic.bytes) / bytes_s) * 1000 : null
+      parts.push(`${bar(share)} ${String(Math.floor(share * 100)).padStart(3)} %`)
+      parts.push(`${bytesText(topic.bytes)} of ${bytesText(topic.bytesTotal)}`, `${short(records_s)} records/s`)
+      if (rest_ms !== null && share < 1) parts.push(`${elapsedText(rest_ms)} left`)
+    } else {
+      parts.push(`${grouped(topic.records)} records`, `${short(records_s)}/s`)
+    }
+    if (topic.deadLetters > 0) parts.push(this.#style.yellow(`${grouped(topic.deadLetters)} dead letters`))
+    if (topic.late > 0) parts.push(`${grouped(topic.late)} late`)
+    if (!bounded && topic.watermark !== null) {
+      parts.push(`event time ${timeText(Math.floor(topic.watermark / 1e6) * 1e6)}`)
+    }
+    return `${this.#style.bold(topic.topic)}  ${parts.join(' · ')}`
+  }
+}
+
+function bar(share: number): string {
+  const full = Math.round(share * BAR_WIDTH)
+  return `${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)}`
+}

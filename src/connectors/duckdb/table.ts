@@ -1,0 +1,226 @@
+/** One table of the warehouse as a sink: rows and position in one transaction. */
+import type { DuckDBAppender, DuckDBConnection } from '@duckdb/node-api'
+import type { Batch } from '../../engine/batch.ts'
+import type { Column } from '../../plan/schema.ts'
+import { MillraceError } from '../../system/errors.ts'
+import type { Sink, SinkContext } from '../contract.ts'
+import { duckdbMessage, quoteName } from '../support/duckdb.ts'
+import { advanceLedger, readLedger } from './ledger.ts'
+import { parseTableName, type TableName, warehouseColumns } from './names.ts'
+import { type BatchAppender, batchAppender, duckdbType } from './vectors.ts'
+import type { OpenWarehouse, TableOptions } from './warehouse.ts'
+
+const STAGE = 'millrace_stage'
+const SEQUENCE = 'millrace_sequence'
+
+export class TableSink implements Sink {
+  readonly guarantee =
+    'Exactly once: the rows and the position of their stream are committed in one transaction of the warehouse.'
+  readonly #warehouse: OpenWarehouse
+  readonly #name: TableName
+  readonly #mode: TableOptions['mode']
+  readonly #tableText: string
+  #connection: DuckDBConnection | null = null
+  #context: SinkContext | null = null
+  #columns: readonly string[] = []
+  /** For each column of the table the column of the batch, or null where the stream has none. */
+  #layout: readonly (number | null)[] = []
+  #position = 0
+  #appender: DuckDBAppender | null = null
+  #rows: BatchAppender | null = null
+
+  constructor(warehouse: OpenWarehouse, options: TableOptions) {
+    this.#warehouse = warehouse
+    this.#tableText = options.table
+    this.#name = parseTableName(options.table)
+    this.#mode = options.mode
+  }
+
+  async open(context: SinkContext): Promise<number> {
+    await this.close()
+    this.#context = context
+    this.#columns = warehouseColumns(context.columns)
+    if (this.#mode === 'upsert') this.#checkKey(context)
+    const connection = await this.#warehouse.connect()
+    this.#connection = connection
+    return this.#guarded(() =>
+      this.#warehouse.exclusively(async () => {
+        const changed = await this.#prepareTable(connection, context)
+        this.#position = await readLedger(connection, context.consumer, context.incarnation, this.#tableText)
+        if (this.#mode === 'upsert') {
+          await connection.run(
+            `CREATE TEMP TABLE ${STAGE} AS SELECT *, 0::BIGINT AS ${SEQUENCE} FROM ${this.#name.sql} LIMIT 0`,
+          )
+        }
+        if (changed) await this.#warehouse.checkpoint()
+        return this.#position
+      }),
+    )
+  }
+
+  async write(batch: Batch): Promise<void> {
+    if (batch.length === 0) return
+    await this.#guarded(async () => {
+      if (this.#rows === null) await this.#begin()
+      this.#rows!.append(batch)
+    })
+  }
+
+  async commit(position: number): Promise<void> {
+    const connection = this.#open()
+    const { consumer, incarnation } = this.#context!
+    if (this.#rows === null && position === this.#position) return
+    await this.#guarded(() =>
+      this.#warehouse.exclusively(async () => {
+        const written = this.#rows !== null
+        if (written) this.#appender!.closeSync()
+        else await connection.run('BEGIN TRANSACTION')
+        this.#appender = null
+        this.#rows = null
+        if (written && this.#mode === 'upsert') await this.#merge(connection)
+        await advanceLedger(connection, consumer, incarnation, this.#position, position)
+        await connection.run('COMMIT')
+        this.#position = position
+      }),
+    )
+  }
+
+  async close(): Promise<void> {
+    const connection = this.#connection
+    if (connection === null) return
+    this.#connection = null
+    this.#abandon()
+    try {
+      await connection.run('ROLLBACK')
+    } catch {
+      // No transaction was open.
+    }
+    connection.closeSync()
+  }
+
+  async #begin(): Promise<void> {
+    const connection = this.#open()
+    await connection.run('BEGIN TRANSACTION')
+    const upsert = this.#mode === 'upsert'
+    this.#appender = upsert
+      ? await connection.createAppender(STAGE, 'main', 'temp')
+      : await connection.createAppender(this.#name.table, this.#name.schema)
+    this.#rows = await batchAppender(
+      this.#warehouse.duckdb,
+      this.#appender,
+      this.#context!.columns,
+      upsert ? [...this.#layout, 'sequence'] : this.#layout,
+    )
+  }
+
+  /** Replaces the rows with the staged keys; of several with one key the last one stands. */
+  async #merge(connection: DuckDBConnection): Promise<void> {
+    const { key, columns } = this.#context!
+    const keys = key.map(name => {
+      const index = columns.findIndex(column => column.name === name)
+      return { sql: quoteName(this.#columns[index]!), nullable: columns[index]!.nullable }
+    })
+    const same = keys
+      .map(({ sql, nullable }) => `t.${sql} ${nullable ? 'IS NOT DISTINCT FROM' : '='} s.${sql}`)
+      .join(' AND ')
+    const keyList = keys.map(({ sql }) => sql).join(', ')
+    await connection.run(
+      `DELETE FROM ${this.#name.sql} AS t USING (SELECT DISTINCT ${keyList} FROM temp.${STAGE}) AS s WHERE ${same}`,
+    )
+    await connection.run(
+      `INSERT INTO ${this.#name.sql} SELECT * EXCLUDE (${SEQUENCE}) FROM temp.${STAGE}
+       QUALIFY row_number() OVER (PARTITION BY ${keyList} ORDER BY ${SEQUENCE} DESC) = 1 ORDER BY ${SEQUENCE}`,
+    )
+    await connection.run(`TRUNCATE temp.${STAGE}`)
+  }
+
+  /** Makes the table, or adds the columns that it lacks. Resolves to whether something was changed. */
+  async #prepareTable(connection: DuckDBConnection, context: SinkContext): Promise<boolean> {
+    const { schema, table, sql } = this.#name
+    let held = await tableColumns(connection, schema, table)
+    let changed = false
+    const definition = (index: number) => `${quoteName(this.#columns[index]!)} ${duckdbType(context.columns[index]!)}`
+    if (held.length === 0) {
+      await connection.run(`CREATE SCHEMA IF NOT EXISTS ${quoteName(schema)}`)
+      await connection.run(`CREATE TABLE ${sql} (${context.columns.map((_, index) => definition(index)).join(', ')})`)
+      changed = true
+    } else {
+      const types = new Map(held.map(column => [column.name.toLowerCase(), column]))
+      for (const [index, column] of context.columns.entries()) {
+        const there = types.get(this.#columns[index]!.toLowerCase())
+        if (there === undefined) {
+          await connection.run(`ALTER TABLE ${sql} ADD COLUMN ${definition(index)}`)
+          changed = true
+        } else if (!accepts(there.type, column)) {
+          throw new MillraceError(
+            'WAREHOUSE_MISMATCH',
+            `${this.#tableText} has the column ${there.name} as ${there.type}; the stream's ${column.name} needs ${duckdbType(column)}.`,
+          )
+        }
+      }
+    }
+    if (changed) held = await tableColumns(connection, schema, table)
+    const positions = new Map(this.#columns.map((name, index) => [name.toLowerCase(), index]))
+    this.#layout = held.map(column => positions.get(column.name.toLowerCase()) ?? null)
+    return changed
+  }
+
+  #checkKey(context: SinkContext): void {
+    if (context.key.length === 0) {
+      throw new MillraceError('PIPELINE_INVALID', `${this.#tableText} is upserted without a key.`)
+    }
+    const known = context.columns.map(column => column.name)
+    const unknown = context.key.find(name => !known.includes(name))
+    if (unknown !== undefined) {
+      throw new MillraceError(
+        'COLUMN_UNKNOWN',
+        `The key of ${this.#tableText} names ${unknown}; the columns are: ${known.join(', ')}.`,
+      )
+    }
+  }
+
+  #open(): DuckDBConnection {
+    if (this.#connection === null) throw new MillraceError('INTERNAL', `${this.#tableText} is used before it is open.`)
+    return this.#connection
+  }
+
+  #abandon(): void {
+    try {
+      this.#appender?.clear()
+      this.#appender?.closeSync()
+    } catch {
+      // The transaction is given up with it.
+    }
+    this.#appender = null
+    this.#rows = null
+  }
+
+  /** An error of DuckDB's as WAREHOUSE_FAILED; the transaction is given up, so nothing written since the commit counts. */
+  async #guarded<T>(action: () => Promise<T>): Promise<T> {
+    try {
+      return await action()
+    } catch (error) {
+      await this.close()
+      if (error instanceof MillraceError) throw error
+      throw new MillraceError('WAREHOUSE_FAILED', `${this.#tableText}: ${duckdbMessage(error)}`, { cause: error })
+    }
+  }
+}
+
+async function tableColumns(
+  connection: DuckDBConnection,
+  schema: string,
+  table: string,
+): Promise<{ name: string; type: string }[]> {
+  const found = await connection.runAndReadAll(
+    `SELECT column_name, data_type FROM duckdb_columns()
+     WHERE database_name = current_database() AND lower(schema_name) = lower($1) AND lower(table_name) = lower($2)
+     ORDER BY column_index`,
+    [schema, table],
+  )
+  return found.getRows().map(([name, type]) => ({ name: String(name), type: String(type) }))
+}
+
+function accepts(type: string, column: Column): boolean {
+  return type === duckdbType(column) || (column.type === 'json' && type === 'VARCHAR')
+}

@@ -1,0 +1,127 @@
+/**
+ * The embedded warehouse: one DuckDB file, opened once for all tables of a run.
+ *
+ * No other process can open the file meanwhile, not even to read. The write-ahead log is folded into the file after
+ * tables are made or changed and when the warehouse is closed.
+ */
+
+import { dirname } from 'node:path'
+import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import { MillraceError } from '../../system/errors.ts'
+import { makeFolder, replaceFile, statusOf } from '../../system/files.ts'
+import type { Sink } from '../contract.ts'
+import { type DuckDB, duckdbMessage, loadDuckDB } from '../support/duckdb.ts'
+import { createLedger } from './ledger.ts'
+import { TableSink } from './table.ts'
+
+export interface WarehouseOptions {
+  /** The database file; made when missing, with its folder. */
+  readonly path: string
+  /** As DuckDB writes it. Default `512MB`. */
+  readonly memoryLimit?: string
+  /** Default 1: the stream has the other cores. */
+  readonly threads?: number
+}
+
+export interface TableOptions {
+  /** `TABLE` or `SCHEMA.TABLE`. */
+  readonly table: string
+  readonly mode: 'append' | 'upsert'
+}
+
+export interface Warehouse {
+  readonly path: string
+  /** A sink for one table; its key for an upsert comes with the sink's context. */
+  table(options: TableOptions): Sink
+  /** Folds the write-ahead log into the file and lets go of it; the sinks must be closed before. */
+  close(): Promise<void>
+}
+
+/** What table sinks use of an open warehouse. */
+export interface OpenWarehouse {
+  readonly duckdb: DuckDB
+  readonly path: string
+  connect(): Promise<DuckDBConnection>
+  /** One commit or change of tables at a time: transactions then never conflict in the ledger. */
+  exclusively<T>(action: () => Promise<T>): Promise<T>
+  /** Folds the log into the file; left for later while another transaction is open. */
+  checkpoint(): Promise<void>
+}
+
+/** Opens the warehouse. Throws DATA_DIR_BUSY when another process has it, FILE_UNREADABLE when it is no database. */
+export async function openWarehouse(options: WarehouseOptions): Promise<Warehouse> {
+  const duckdb = await loadDuckDB()
+  const { path } = options
+  makeFolder(dirname(path))
+  const instance = await openInstance(duckdb, options)
+  const control = await instance.connect()
+  await createLedger(control)
+  let tail: Promise<unknown> = Promise.resolve()
+  const open: OpenWarehouse = {
+    duckdb,
+    path,
+    connect: () => instance.connect(),
+    exclusively(action) {
+      const result = tail.then(action, action)
+      tail = result.catch(() => {})
+      return result
+    },
+    async checkpoint() {
+      try {
+        await control.run('CHECKPOINT')
+      } catch {
+        // Another table's transaction is open; the file is folded at the next change or at close.
+      }
+    },
+  }
+  let closed = false
+  return {
+    path,
+    table: tableOptions => new TableSink(open, tableOptions),
+    async close() {
+      if (closed) return
+      closed = true
+      await tail
+      await open.checkpoint()
+      control.closeSync()
+      instance.closeSync()
+    },
+  }
+}
+
+async function openInstance(duckdb: DuckDB, options: WarehouseOptions): Promise<DuckDBInstance> {
+  const { path } = options
+  const config = {
+    memory_limit: options.memoryLimit ?? '512MB',
+    threads: String(options.threads ?? 1),
+    // Appended rows keep their order anyway with one thread; without this promise large commits need far less memory.
+    preserve_insertion_order: 'false',
+  }
+  try {
+    return await duckdb.DuckDBInstance.create(path, config)
+  } catch (error) {
+    const failure = openFailure(path, error)
+    const log = `${path}.wal`
+    if (failure.code === 'DATA_DIR_BUSY' || !/\bWAL\b|replay/i.test(failure.message) || statusOf(log) === null) {
+      throw failure
+    }
+    // A damaged log is set aside, not deleted: the ledger in the file then says which rows must be sent again.
+    let number = 1
+    while (statusOf(`${log}.damaged-${number}`) !== null) number++
+    replaceFile(log, `${log}.damaged-${number}`)
+    try {
+      return await duckdb.DuckDBInstance.create(path, config)
+    } catch {
+      throw failure
+    }
+  }
+}
+
+/** Whose fault it is that a database file cannot be opened. */
+export function openFailure(path: string, error: unknown): MillraceError {
+  const message = duckdbMessage(error)
+  if (/lock|being used by another process/i.test(message)) {
+    return new MillraceError('DATA_DIR_BUSY', `Another process has ${path} open.`, { cause: error })
+  }
+  return new MillraceError('FILE_UNREADABLE', `Cannot open the warehouse ${path}: ${message}`, { cause: error })
+}

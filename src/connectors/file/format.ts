@@ -1,0 +1,73 @@
+/** What a file holds, by its options, its name and (for .json) its first bytes. */
+import { basename } from 'node:path'
+import { MillraceError, nearest } from '../../system/errors.ts'
+import { closeFile, openForReading, readBytes } from '../../system/files.ts'
+import type { Compression } from '../support/compression.ts'
+import type { FileOptions } from './describe.ts'
+
+export type Format = 'ndjson' | 'json' | 'csv' | 'parquet'
+
+export interface FileForm {
+  readonly format: Format
+  readonly compression: Compression
+  readonly delimiter: string
+}
+
+const FORMATS: Readonly<Record<string, Format>> = {
+  ndjson: 'ndjson',
+  jsonl: 'ndjson',
+  log: 'ndjson',
+  txt: 'ndjson',
+  json: 'json',
+  csv: 'csv',
+  tsv: 'csv',
+  parquet: 'parquet',
+}
+
+const COMPRESSIONS: Readonly<Record<string, Compression>> = { gz: 'gzip', gzip: 'gzip', zst: 'zstd', zstd: 'zstd' }
+
+/** Throws OPTION_INVALID when neither the options nor the name say the format. */
+export function formOf(path: string, options: FileOptions): FileForm {
+  const parts = basename(path).toLowerCase().split('.').slice(1)
+  let compression: Compression = 'none'
+  const packed = COMPRESSIONS[parts.at(-1) ?? '']
+  if (packed !== undefined) {
+    compression = packed
+    parts.pop()
+  }
+  const extension = parts.at(-1) ?? ''
+  const format = options.format ?? FORMATS[extension]
+  if (format === undefined) {
+    const near = nearest(extension, Object.keys(FORMATS))
+    throw new MillraceError(
+      'OPTION_INVALID',
+      `The name of ${path} does not say what format it has${near === null ? '' : ` (did you mean .${near}?)`}.`,
+      { next: "Give the option format: 'ndjson', 'json', 'csv' or 'parquet', or use such an extension." },
+    )
+  }
+  return {
+    format,
+    compression: options.compression ?? compression,
+    delimiter: options.delimiter ?? (extension === 'tsv' ? '\t' : ','),
+  }
+}
+
+/**
+ * A plain `.json` file may also hold one record a line. It is read as lines when its first line is whole JSON and not the
+ * beginning of an array, so that a broken line costs that line only.
+ */
+export function holdsLines(path: string): boolean {
+  const descriptor = openForReading(path)
+  try {
+    const head = Buffer.alloc(64 * 1024)
+    const text = head.toString('utf8', 0, readBytes(descriptor, head, 0, head.length, 0)).replace(/^\uFEFF/, '')
+    const [line = ''] = text.trimStart().split('\n', 1)
+    if (!line.startsWith('{')) return false
+    JSON.parse(line)
+    return true
+  } catch {
+    return false
+  } finally {
+    closeFile(descriptor)
+  }
+}

@@ -1,0 +1,1 @@
+export { type FileOptions, file } from './describe.ts'

@@ -1,0 +1,113 @@
+/** Plain NDJSON files: the hot path. Read with one call a chunk into a buffer that all partitions share. */
+import type { Clock } from '../../system/clock.ts'
+import { closeFile, type FileStatus, openForReading, readBytes, statusOf, statusOfOpen } from '../../system/files.ts'
+import { DAMAGED_BYTES_KEPT, lineTooLong } from '../support/lines.ts'
+import type { PartitionEvent, PartitionReader } from './source.ts'
+
+const LINE_FEED = 10
+
+/** The shared buffer: one caller reads one partition at a time, and a chunk is valid until the next read. */
+export interface SharedBuffer {
+  readonly bytes: Buffer
+}
+
+/**
+ * Reads one file from its start. Bounded: to the length that it had when it was opened. Following: for ever; a file that
+ * was cut or replaced is read again from its start, and a damaged piece says so.
+ */
+export class PlainReader implements PartitionReader {
+  readonly #path: string
+  readonly #shared: SharedBuffer
+  readonly #follow: boolean
+  readonly #clock: Clock
+  #descriptor = -1
+  #opened: FileStatus | null = null
+  #position = 0
+
+  constructor(path: string, shared: SharedBuffer, follow: boolean, clock: Clock) {
+    this.#path = path
+    this.#shared = shared
+    this.#follow = follow
+    this.#clock = clock
+  }
+
+  async next(): Promise<PartitionEvent> {
+    if (this.#descriptor < 0) {
+      if (this.#follow && statusOf(this.#path) === null) return { kind: 'idle' }
+      this.#descriptor = openForReading(this.#path)
+      this.#opened = statusOfOpen(this.#descriptor)
+    }
+    const buffer = this.#shared.bytes
+    const limit = this.#follow ? buffer.length : Math.min(buffer.length, this.#opened!.bytes - this.#position)
+    const read = limit <= 0 ? 0 : readBytes(this.#descriptor, buffer, 0, limit, this.#position)
+    if (read === 0) return this.#atEnd()
+    const end = buffer.lastIndexOf(LINE_FEED, read - 1)
+    if (end >= 0) return this.#records(end + 1)
+    // No line feed before the end of the file: the last line, or one that is still being written.
+    if (!this.#follow && this.#position + read === this.#opened!.bytes) return this.#records(read)
+    if (read === buffer.length) return this.#skipLongLine()
+    return this.#follow
+      ? this.#atEnd()
+      : { kind: 'records', bytes: buffer.subarray(0, 0), position: this.#position, arrival: null }
+  }
+
+  close(): void {
+    if (this.#descriptor >= 0) closeFile(this.#descriptor)
+    this.#descriptor = -1
+  }
+
+  #records(length: number): PartitionEvent {
+    const position = this.#position
+    this.#position += length
+    const arrival = this.#follow ? this.#clock.now() : null
+    const bytes = this.#shared.bytes
+    // A byte order mark is no part of the first record.
+    const skip = position === 0 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0
+    return { kind: 'records', bytes: bytes.subarray(skip, length), position: position + skip, arrival }
+  }
+
+  #skipLongLine(): PartitionEvent {
+    const buffer = this.#shared.bytes
+    const start = this.#position
+    const head = Buffer.from(buffer.subarray(0, DAMAGED_BYTES_KEPT))
+    let at = start + buffer.length
+    for (;;) {
+      const limit = this.#follow ? buffer.length : Math.min(buffer.length, this.#opened!.bytes - at)
+      const read = limit <= 0 ? 0 : readBytes(this.#descriptor, buffer, 0, limit, at)
+      if (read === 0) break
+      const end = buffer.subarray(0, read).indexOf(LINE_FEED)
+      at += end < 0 ? read : end + 1
+      if (end >= 0) break
+    }
+    this.#position = at
+    return { kind: 'damaged', position: start, reason: lineTooLong(at - start, buffer.length), bytes: head }
+  }
+
+  #atEnd(): PartitionEvent {
+    if (!this.#follow) {
+      if (this.#position >= this.#opened!.bytes) return { kind: 'end' }
+      const missing = this.#opened!.bytes - this.#position
+      this.#opened = { ...this.#opened!, bytes: this.#position }
+      return this.#note(`the file was cut while it was read: its last ${missing} bytes are gone`)
+    }
+    if (statusOfOpen(this.#descriptor).bytes < this.#position) {
+      this.#position = 0
+      return this.#note('the file was cut: it is read again from its start')
+    }
+    const now = statusOf(this.#path)
+    if (now !== null && now.identity !== this.#opened!.identity) {
+      // What the old file held to its end has been read, but for a line without its line feed: it will not grow now.
+      const buffer = this.#shared.bytes
+      const read = readBytes(this.#descriptor, buffer, 0, buffer.length, this.#position)
+      if (read > 0 && read < buffer.length) return this.#records(read)
+      this.close()
+      this.#position = 0
+      return this.#note('another file has taken its place: it is read from its start')
+    }
+    return { kind: 'idle' }
+  }
+
+  #note(reason: string): PartitionEvent {
+    return { kind: 'damaged', position: this.#position, reason, bytes: null }
+  }
+}

@@ -1,0 +1,1 @@
+export { type SensorLoggerOptions, sensorLogger } from './describe.ts'

@@ -1,0 +1,102 @@
+/** Cuts NDJSON bytes into chunks of whole lines, with bounded memory however long a line is. */
+
+/** Part of one partition: whole lines, or a stretch that cannot be read. */
+export type Piece =
+  | { readonly kind: 'records'; readonly bytes: Uint8Array; readonly position: number }
+  | { readonly kind: 'damaged'; readonly position: number; readonly reason: string; readonly bytes: Uint8Array | null }
+
+/** The input cannot be read further; what was read before it stands. */
+export class Damaged extends Error {
+  /** What could not be read, where it is known; otherwise the beginning of the line that was cut off. */
+  readonly bytes: Uint8Array | null
+
+  constructor(reason: string, bytes: Uint8Array | null = null) {
+    super(reason)
+    this.bytes = bytes
+  }
+}
+
+/** How much of a stretch that cannot be read is kept. */
+export const DAMAGED_BYTES_KEPT = 1024
+
+const LINE_FEED = 10
+
+export function lineTooLong(length: number, limit: number): string {
+  return `the record has ${length} bytes, more than the ${limit} that a record may have`
+}
+
+/**
+ * Whole lines of a stream of NDJSON bytes, in pieces of at most `limit` bytes. A longer line becomes one damaged piece.
+ * A last line without a line feed counts, unless the input was cut off there (`Damaged` thrown by the input): then it
+ * goes with the damage. The bytes of a piece are valid until the next one is asked for.
+ */
+export async function* wholeLines(
+  input: AsyncIterable<Uint8Array | Damaged>,
+  limit: number,
+): AsyncGenerator<Piece, void, undefined> {
+  const buffer = Buffer.allocUnsafe(limit)
+  let held = 0
+  let position = 0
+  /** Bytes so far of a line that is too long, its beginning kept; -1: none. */
+  let longLength = -1
+  let longHead: Buffer | null = null
+
+  function* endLong(): Generator<Piece> {
+    yield { kind: 'damaged', position, reason: lineTooLong(longLength, limit), bytes: longHead }
+    position += longLength
+    longLength = -1
+    longHead = null
+  }
+
+  try {
+    for await (const item of input) {
+      if (item instanceof Damaged) {
+        // The input goes on behind this stretch: what is held is whole lines.
+        if (held > 0) yield { kind: 'records', bytes: buffer.subarray(0, held), position }
+        position += held
+        held = 0
+        yield { kind: 'damaged', position, reason: item.message, bytes: item.bytes }
+        continue
+      }
+      let from = 0
+      while (from < item.length) {
+        if (longLength >= 0) {
+          const end = item.indexOf(LINE_FEED, from)
+          const stop = end < 0 ? item.length : end + 1
+          longLength += stop - from
+          from = stop
+          if (end >= 0) yield* endLong()
+          continue
+        }
+        if (held === limit) {
+          // The buffer is full without a line feed, and more of the line is here.
+          longLength = held
+          longHead = Buffer.from(buffer.subarray(0, Math.min(held, DAMAGED_BYTES_KEPT)))
+          held = 0
+          continue
+        }
+        const take = Math.min(limit - held, item.length - from)
+        buffer.set(item.subarray(from, from + take), held)
+        held += take
+        from += take
+        if (held < limit) break
+        const end = buffer.lastIndexOf(LINE_FEED, held - 1)
+        if (end < 0) continue
+        yield { kind: 'records', bytes: buffer.subarray(0, end + 1), position }
+        position += end + 1
+        buffer.copyWithin(0, end + 1, held)
+        held -= end + 1
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof Damaged)) throw error
+    const end = held === 0 ? -1 : buffer.lastIndexOf(LINE_FEED, held - 1)
+    if (end >= 0) yield { kind: 'records', bytes: buffer.subarray(0, end + 1), position }
+    position += end + 1
+    const rest = longHead ?? buffer.subarray(end + 1, Math.min(held, end + 1 + DAMAGED_BYTES_KEPT))
+    yield { kind: 'damaged', position, reason: error.message, bytes: error.bytes ?? (rest.length > 0 ? rest : null) }
+    return
+  }
+  if (longLength >= 0) yield* endLong()
+  else if (held > 0) yield { kind: 'records', bytes: buffer.subarray(0, held), position }
+}

@@ -1,0 +1,28 @@
+import type { z } from 'zod'
+import { MillraceError, nearest } from '../../system/errors.ts'
+
+/**
+ * The checked options of a connector, frozen. Throws OPTION_INVALID with every problem in zod's own words; a misspelt
+ * option is answered with the nearest right one.
+ */
+export function checkOptions<T extends z.ZodObject>(
+  connector: string,
+  schema: T,
+  options: unknown,
+): Readonly<z.output<T>> {
+  const result = schema.safeParse(options)
+  if (result.success) return Object.freeze(result.data)
+  const known = Object.keys(schema.shape)
+  const problems = result.error.issues.flatMap(issue => {
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map(key => {
+        const near = nearest(key, known)
+        return `there is no option ${JSON.stringify(key)}${near === null ? '' : `; did you mean ${JSON.stringify(near)}?`}`
+      })
+    }
+    return [issue.path.length === 0 ? issue.message : `${issue.path.join('.')}: ${issue.message}`]
+  })
+  throw new MillraceError('OPTION_INVALID', `${connector}(...): ${problems.join('; ')}.`, {
+    next: `The options of ${connector} are: ${known.join(', ')}.`,
+  })
+}

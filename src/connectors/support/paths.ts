@@ -1,0 +1,14 @@
+/** The files that a path or a pattern names. */
+import { MillraceError } from '../../system/errors.ts'
+import { filesMatching, statusOf } from '../../system/files.ts'
+
+/**
+ * A path that exists stands for itself, whatever characters are in it; a pattern for the files that match, in the order of
+ * their names. Throws FILE_UNREADABLE for a pattern that matches none; a missing file is left to whoever opens it.
+ */
+export function pathsOf(path: string): string[] {
+  if (statusOf(path) !== null || !/[*?[\]{}]/.test(path)) return [path]
+  const found = filesMatching(path)
+  if (found.length === 0) throw new MillraceError('FILE_UNREADABLE', `No file matches ${path}.`)
+  return found
+}

@@ -1,0 +1,50 @@
+/**
+ * What an aggregate function owes the window operator: state for many slots, in columns.
+ *
+ * A slot is one pane of one group (or a merge of panes). The operator hands out slots, calls `grow` before it uses higher
+ * ones and `clear` before it uses a slot anew; `add` puts rows into slots, `merge` one slot into another, `write` gives
+ * the result. Slot 0 is never read: rows that count nowhere are put there, so that `add` needs no branch.
+ */
+import type { ColumnData } from '../batch.ts'
+
+export interface RowSpan {
+  /** Row -> slot. */
+  readonly slots: Int32Array
+  readonly from: number
+  readonly to: number
+  /** Event time and log order of each row, for aggregates that go by them. */
+  readonly time: Float64Array
+  readonly origin: Int32Array | null
+  readonly partition: number
+  /** Number of the first row of the batch in its partition. */
+  readonly firstOffset: number
+}
+
+export interface Accumulator {
+  grow(slots: number): void
+  clear(slot: number): void
+  add(data: ColumnData | null, span: RowSpan): void
+  merge(into: number, from: number): void
+  /** The result of a slot, null where there is none. */
+  result(slot: number): unknown
+  /** Whether `merge` costs the same however much a slot holds; only such states are merged ahead of time. */
+  readonly isSmall: boolean
+}
+
+/** Calls `put` with slot and value of each row that has a value. */
+export function eachNumber(data: ColumnData | null, span: RowSpan, put: (slot: number, value: number) => void): void {
+  if (data === null || (data.type !== 'number' && data.type !== 'timestamp'))
+    throw new TypeError('a number column is needed')
+  const { values, validity } = data
+  const { slots, from, to } = span
+  for (let row = from; row < to; row++) {
+    if (validity === null || validity[row] !== 0) put(slots[row]!, values[row]!)
+  }
+}
+
+/** A longer copy of a column of state. */
+export function longer(values: Float64Array<ArrayBuffer>, length: number): Float64Array<ArrayBuffer> {
+  const larger = new Float64Array(length)
+  larger.set(values)
+  return larger
+}

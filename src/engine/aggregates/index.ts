@@ -1,0 +1,36 @@
+/** The accumulator of each aggregate function. */
+import type { AggregateFunction } from '../../plan/nodes.ts'
+import type { Column } from '../../plan/schema.ts'
+import type { Accumulator } from './accumulator.ts'
+import { DistinctAccumulator, QuantileAccumulator } from './collections.ts'
+import { EndAccumulator } from './ends.ts'
+import { CellExtremeAccumulator, NumberExtremeAccumulator } from './extremes.ts'
+import { AverageAccumulator, CountAccumulator, SumAccumulator } from './sums.ts'
+import { VarianceAccumulator } from './variance.ts'
+
+const extreme = (column: Column | null, largest: boolean): Accumulator =>
+  column?.type === 'number' || column?.type === 'timestamp'
+    ? new NumberExtremeAccumulator(largest)
+    : new CellExtremeAccumulator(largest)
+
+const MAKERS: Record<AggregateFunction, (column: Column | null, fraction: number | null) => Accumulator> = {
+  count: () => new CountAccumulator(),
+  sum: () => new SumAccumulator(),
+  average: () => new AverageAccumulator(),
+  min: column => extreme(column, false),
+  max: column => extreme(column, true),
+  first: () => new EndAccumulator(false),
+  last: () => new EndAccumulator(true),
+  variance: () => new VarianceAccumulator(false),
+  deviation: () => new VarianceAccumulator(true),
+  distinct: () => new DistinctAccumulator(),
+  quantile: (_, fraction) => new QuantileAccumulator(fraction!),
+}
+
+/** State for one aggregate over a column (null: over rows). */
+export function accumulatorOf(
+  aggregate: { readonly function: AggregateFunction; readonly fraction: number | null },
+  column: Column | null,
+): Accumulator {
+  return MAKERS[aggregate.function](column, aggregate.fraction)
+}

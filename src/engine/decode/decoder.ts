@@ -1,0 +1,303 @@
+/**
+ * Bytes of NDJSON -> columns.
+ *
+ * Lines whose shape is known go through generated code (emit.ts); at a line of another shape the decoder tries its other
+ * shapes, learns a new one, or takes the slow way through JSON and zod, which has the last word. So there is one
+ * validator, and the fast way only ever says yes or 'not sure'.
+ *
+ * One decoder serves one topic and one caller: `load` or fill `input`, `begin`, then `next` until it answers null.
+ */
+import type { Column } from '../../plan/schema.ts'
+import type { SlowResult } from '../../plan/slow.ts'
+import { microsecondsOfIso } from '../../plan/timestamp.ts'
+import { slowReason, type WireNode } from '../../plan/wire.ts'
+import type { Batch, ColumnData } from '../batch.ts'
+import { type DecoderImports, emitShape } from './emit.ts'
+import { INPUT_PADDING, ROWS_MAX } from './layout.ts'
+import { DecoderMemory } from './memory.ts'
+import { learnShape } from './shape.ts'
+import { TextTable } from './texts.ts'
+
+/** More shapes than this and the sender is not a machine with a few kinds of message: the rest goes the slow way. */
+const SHAPES_MAX = 24
+/** Lines that may be looked at in vain before the decoder stops trying to learn from each one. */
+const LEARN_ATTEMPTS_MAX = 500
+const LINE_FEED = 10
+const JSON_NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/
+
+/** A line that the schema refuses. Offsets are those of the loaded input. */
+export interface RefusedLine {
+  readonly start: number
+  readonly length: number
+  /** Counts from 0 at the first line of the loaded input. */
+  readonly line: number
+  readonly reason: string
+  /** Path of the field that was refused, empty for the record as a whole. */
+  readonly path: string
+}
+
+export interface DecodedBatch extends Batch {
+  /** For each row where its line begins in the loaded input. */
+  readonly rowStarts: Int32Array
+  /** Lines of the stretch of input that this batch came from, refused and blank ones included. */
+  readonly refused: readonly RefusedLine[]
+  /** Where decoding stands after this batch, and how many lines the loaded input had until there. */
+  readonly inputEnd: number
+  readonly linesEnd: number
+}
+
+export interface DecoderSchema {
+  readonly columns: readonly Column[]
+  readonly wire: WireNode
+  readonly slow: (text: string) => SlowResult
+}
+
+type ShapeDecoder = (position: number, end: number, row: number) => number
+
+export class Decoder {
+  readonly #schema: DecoderSchema
+  readonly #memory: DecoderMemory
+  readonly #tables: (TextTable | null)[]
+  readonly #imports: Record<string, WebAssembly.ImportValue>
+  readonly #shapes: ShapeDecoder[] = []
+  readonly #signatures = new Set<string>()
+  /** Which shape last took over where another one stopped. */
+  readonly #successors: number[] = []
+  readonly #inputBytes: number
+  readonly #values: (unknown[] | null)[]
+  readonly #learns: boolean
+  #learnAttempts = 0
+  #current = 0
+  #position = 0
+  #end = 0
+  #lines = 0
+
+  /** `wanted`: names of the columns that something reads; the others are checked and left out. */
+  constructor(schema: DecoderSchema, wanted: ReadonlySet<string>, inputBytes: number) {
+    this.#schema = schema
+    this.#inputBytes = inputBytes
+    this.#memory = new DecoderMemory(schema.columns, wanted, inputBytes)
+    const accepts = acceptsByColumn(schema.wire, schema.columns.length)
+    this.#tables = schema.columns.map((column, index) =>
+      column.type === 'text'
+        ? new TextTable(
+            this.#memory,
+            this.#memory.layout.columns[index]!.table,
+            accepts[index] as ((value: string) => boolean) | null,
+          )
+        : null,
+    )
+    this.#values = schema.columns.map(column => (column.type === 'json' && wanted.has(column.name) ? [] : null))
+    this.#learns = slowReason(schema.wire) === null
+    const imports: DecoderImports = {
+      newText: (column, start, length, hash) => this.#tables[column]!.add(start, length, hash),
+      longNumber: (start, end) => {
+        const text = this.#memory.latin1(start, end)
+        const value = JSON_NUMBER.test(text) ? Number(text) : Number.NaN
+        return Number.isFinite(value) ? value : Number.NaN
+      },
+      isoTime: (start, length) => microsecondsOfIso(this.#memory.latin1(start, start + length)) ?? Number.NaN,
+      accepts: (column, value) => {
+        const isBoolean = schema.columns[column]!.type === 'boolean'
+        return accepts[column]!((isBoolean ? value === 1 : value) as never) ? 1 : 0
+      },
+    }
+    this.#imports = { memory: this.#memory.memory, ...imports }
+  }
+
+  /** Where the bytes of the next input go: at most `inputBytes`. Valid until the next call of the decoder. */
+  get input(): Buffer {
+    const start = this.#memory.layout.input
+    return this.#memory.bytes.subarray(start, start + this.#inputBytes)
+  }
+
+  /** Says that the first `length` bytes of `input` are whole lines (the last may lack its line feed). */
+  begin(length: number): void {
+    const { input } = this.#memory.layout
+    const { bytes } = this.#memory
+    // The padding ends the last line and stops every wide load at bytes that belong to no token.
+    bytes.fill(LINE_FEED, input + length, input + length + INPUT_PADDING)
+    this.#position = input
+    this.#end = input + length
+    this.#lines = 0
+  }
+
+  load(bytes: Uint8Array): void {
+    this.input.set(bytes)
+    this.begin(bytes.length)
+  }
+
+  /** The bytes of the line that begins at an offset of the loaded input, without its line feed. */
+  lineAt(start: number): Buffer {
+    const from = this.#memory.layout.input + start
+    return this.#memory.bytes.subarray(from, this.#lineEnd(from))
+  }
+
+  /** Whether the loaded input has been read to its end. */
+  get isDone(): boolean {
+    return this.#position >= this.#end
+  }
+
+  /** The next rows, null when the loaded input has been read. The batch is lent until the next call. */
+  next(): DecodedBatch | null {
+    if (this.#position >= this.#end) return null
+    for (const table of this.#tables) table?.renewWhenLarge()
+    for (const values of this.#values) if (values) values.length = 0
+    const refused: RefusedLine[] = []
+    const origin = this.#memory.layout.input
+    let row = 0
+    let position = this.#position
+    let blank = 0
+    while (position < this.#end && row < ROWS_MAX) {
+      const fast = this.#fast(position, row)
+      if (fast > position) {
+        position = fast
+        row = this.#memory.words[this.#memory.layout.rowCount >> 2]!
+        continue
+      }
+      const end = this.#lineEnd(position)
+      const bytes = this.#memory.bytes.subarray(position, end)
+      if (isBlank(bytes)) blank++
+      else {
+        const refusal = this.#slow(bytes, row)
+        if (refusal === null) {
+          this.#memory.words[(this.#memory.layout.rowStarts >> 2) + row] = position
+          row++
+        } else {
+          const line = this.#lines + row + blank + refused.length
+          refused.push({ start: position - origin, length: bytes.length, line, ...refusal })
+        }
+      }
+      position = end + 1
+    }
+    this.#position = position
+    this.#lines += row + blank + refused.length
+    return this.#batch(row, refused)
+  }
+
+  /** Runs the shapes from the position on; answers how far they came. */
+  #fast(position: number, row: number): number {
+    const shapes = this.#shapes
+    if (shapes.length > 0) {
+      const reached = shapes[this.#current]!(position, this.#end, row)
+      if (reached > position) return reached
+      const before = this.#current
+      const guess = this.#successors[before]!
+      for (let attempt = -1; attempt < shapes.length; attempt++) {
+        const index = attempt < 0 ? guess : attempt
+        if (index === before || (attempt >= 0 && index === guess)) continue
+        const progress = shapes[index]!(position, this.#end, row)
+        if (progress > position) {
+          this.#successors[before] = index
+          this.#current = index
+          return progress
+        }
+      }
+    }
+    return this.#learn(position, row)
+  }
+
+  #learn(position: number, row: number): number {
+    if (!this.#learns || this.#shapes.length >= SHAPES_MAX || this.#learnAttempts >= LEARN_ATTEMPTS_MAX) return position
+    this.#learnAttempts++
+    const shape = learnShape(this.#memory.latin1(position, this.#lineEnd(position)), this.#schema.wire)
+    if (shape === null || this.#signatures.has(shape.signature)) return position
+    this.#signatures.add(shape.signature)
+    const module = new WebAssembly.Module(emitShape(shape, this.#memory.layout))
+    const instance = new WebAssembly.Instance(module, { env: this.#imports })
+    const decode = instance.exports.decode as ShapeDecoder
+    const reached = decode(position, this.#end, row)
+    if (reached > position) {
+      this.#current = this.#shapes.push(decode) - 1
+      this.#successors.push(this.#current)
+      this.#learnAttempts--
+    }
+    return reached
+  }
+
+  /** Writes the row by the slow way, or says why not. */
+  #slow(bytes: Buffer, row: number): { reason: string; path: string } | null {
+    const text = this.#memory.text(bytes.byteOffset, bytes.length)
+    if (text === null) return { reason: 'The record is not valid UTF-8', path: '' }
+    const result = this.#schema.slow(text)
+    if (!result.ok) return { reason: result.reason, path: result.path }
+    const { columns } = this.#memory.layout
+    this.#schema.columns.forEach((column, index) => {
+      const place = columns[index]!
+      if (!place.wanted) return
+      const cell = result.cells[index] ?? null
+      if (column.type === 'text') {
+        const code = cell === null ? -1 : this.#tables[index]!.codeOf(cell as string)
+        this.#memory.words[(place.values >> 2) + row] = code
+        return
+      }
+      if (column.type === 'json') {
+        this.#values[index]![row] = cell
+        return
+      }
+      if (place.validity !== 0) this.#memory.bytes[place.validity + row] = cell === null ? 0 : 1
+      if (column.type === 'boolean') this.#memory.bytes[place.values + row] = cell === true ? 1 : 0
+      else this.#memory.bytes.writeDoubleLE(cell === null ? 0 : (cell as number), place.values + row * 8)
+    })
+    return null
+  }
+
+  #lineEnd(position: number): number {
+    const end = this.#memory.bytes.indexOf(LINE_FEED, position)
+    return end < 0 || end > this.#end ? this.#end : end
+  }
+
+  #batch(length: number, refused: readonly RefusedLine[]): DecodedBatch {
+    const { layout, memory } = this.#memory
+    const buffer = memory.buffer
+    const starts = new Int32Array(buffer, layout.rowStarts, length)
+    for (let row = 0; row < length; row++) starts[row] = starts[row]! - layout.input
+    const data = this.#schema.columns.map((column, index): ColumnData | null => {
+      const place = layout.columns[index]!
+      if (!place.wanted) return null
+      const validity = place.validity === 0 ? null : new Uint8Array(buffer, place.validity, length)
+      switch (column.type) {
+        case 'number':
+        case 'timestamp':
+          return { type: column.type, values: new Float64Array(buffer, place.values, length), validity }
+        case 'boolean':
+          return { type: 'boolean', values: new Uint8Array(buffer, place.values, length), validity }
+        case 'text':
+          return {
+            type: 'text',
+            codes: new Int32Array(buffer, place.values, length),
+            dictionary: this.#tables[index]!.dictionary,
+          }
+        case 'json':
+          return { type: 'json', values: this.#values[index]! }
+      }
+    })
+    return {
+      length,
+      columns: this.#schema.columns,
+      data,
+      origin: null,
+      rowStarts: starts,
+      refused,
+      inputEnd: Math.min(this.#position, this.#end) - layout.input,
+      linesEnd: this.#lines,
+    }
+  }
+}
+
+/** Whether a line is white space only, as JSON has it. */
+function isBlank(bytes: Buffer): boolean {
+  for (const byte of bytes) if (byte !== 0x20 && byte !== 0x09 && byte !== 0x0d) return false
+  return true
+}
+
+/** The schema's own refinements, by column. */
+function acceptsByColumn(wire: WireNode, columns: number): (((value: never) => boolean) | null)[] {
+  const found: (((value: never) => boolean) | null)[] = new Array(columns).fill(null)
+  const visit = (node: WireNode) => {
+    if (node.kind === 'object') for (const field of node.fields) visit(field.node)
+    else if (node.kind !== 'slow') found[node.column] = node.accepts
+  }
+  visit(wire)
+  return found
+}

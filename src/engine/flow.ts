@@ -1,0 +1,246 @@
+/**
+ * The operators behind one topic, put together from the plan: a tree from the topic's rows to all outputs.
+ *
+ * A step that several outputs share runs once. Neighbouring stateless steps are fused into one loop; a step that is
+ * tapped, or whose result is used twice, ends such a loop.
+ */
+import type { ReadNode, StreamNode, TopicNode, WindowNode } from '../plan/nodes.ts'
+import type { Batch } from './batch.ts'
+import { compileChain } from './chain.ts'
+import { DedupeOperator } from './operators/dedupe.ts'
+import { ExplodeOperator } from './operators/explode.ts'
+import { FinalsOperator } from './operators/finals.ts'
+import { Fork, type Stage } from './operators/stage.ts'
+import { WindowOperator } from './operators/window.ts'
+import type { StatelessNode } from './steps.ts'
+import type { Times, Watermark } from './time.ts'
+
+/** Where a stream leaves the engine. */
+export interface FlowOutput {
+  readonly stream: StreamNode
+  /** Gets the rows, perhaps none; what it answers is awaited before the rows are taken back. */
+  readonly write: (batch: Batch) => void | Promise<void>
+}
+
+export interface FlowOptions {
+  readonly outputs: readonly FlowOutput[]
+  /** Sees the rows that leave a step, by step identity. */
+  readonly taps: ReadonlyMap<string, (batch: Batch) => void>
+  /** Called for each row that counts in no window of a step; `row` is its index in the batch from the topic. */
+  readonly onLate: (row: number, step: WindowNode) => void
+}
+
+interface Built {
+  readonly stage: Stage
+  /** Columns of the step's input that are read. */
+  readonly reads: ReadonlySet<string>
+  /** Whether a stage in it keeps time of its own. */
+  readonly keepsTime: boolean
+  /** Whether it needs the lowest frontier of all keys, which costs a look at each key. */
+  readonly needsLowestKey: boolean
+}
+
+type StepBuilder = (node: never, next: Built) => Built
+
+const isStateless = (node: StreamNode): node is StatelessNode =>
+  node.kind === 'filter' || node.kind === 'require' || node.kind === 'derive' || node.kind === 'project'
+
+export class Flow {
+  /** Columns of the topic that some output needs. */
+  readonly reads: ReadonlySet<string>
+  readonly needsLowestKey: boolean
+  readonly #options: FlowOptions
+  readonly #consumers = new Map<StreamNode, StreamNode[]>()
+  readonly #root: Stage
+  #pending: Promise<void>[] = []
+
+  constructor(topic: TopicNode, options: FlowOptions) {
+    this.#options = options
+    const roots = new Set<ReadNode>()
+    const seen = new Set<StreamNode>()
+    for (const output of options.outputs) {
+      let node = output.stream
+      while (node.kind !== 'read' && !seen.has(node)) {
+        seen.add(node)
+        const consumers = this.#consumers.get(node.input)
+        if (consumers) consumers.push(node)
+        else this.#consumers.set(node.input, [node])
+        node = node.input
+      }
+      if (node.kind === 'read') roots.add(node)
+    }
+    const built = [...roots].map(root => this.#after(root))
+    const reads = new Set(built.flatMap(next => [...next.reads]))
+    if (topic.eventTime) reads.add(topic.eventTime.column)
+    if (topic.eventTime?.progress === 'key') for (const name of topic.key) reads.add(name)
+    this.reads = reads
+    this.needsLowestKey = built.some(next => next.needsLowestKey)
+    this.#root = built.length === 1 ? built[0]!.stage : new Fork(built.map(next => next.stage))
+  }
+
+  /** Sends rows through; resolves when all outputs are done with them. */
+  push(batch: Batch, times: Times): Promise<void> | null {
+    this.#root.push(batch, times)
+    return this.#settle()
+  }
+
+  advance(watermark: Watermark): Promise<void> | null {
+    this.#root.advance(watermark)
+    return this.#settle()
+  }
+
+  end(): Promise<void> | null {
+    this.#root.end()
+    return this.#settle()
+  }
+
+  #settle(): Promise<void> | null {
+    if (this.#pending.length === 0) return null
+    const pending = this.#pending
+    this.#pending = []
+    return Promise.all(pending).then(() => {})
+  }
+
+  /** What happens to the rows that leave a step. */
+  #after(node: StreamNode): Built {
+    const next = (this.#consumers.get(node) ?? []).map(consumer => this.#step(consumer))
+    for (const output of this.#options.outputs) if (output.stream === node) next.push(this.#output(node, output))
+    const tap = this.#options.taps.get(node.identity)
+    if (tap) next.unshift(this.#tap(node, tap))
+    if (next.length === 1) return next[0]!
+    return {
+      stage: new Fork(next.map(one => one.stage)),
+      reads: new Set(next.flatMap(one => [...one.reads])),
+      keepsTime: next.some(one => one.keepsTime),
+      needsLowestKey: next.some(one => one.needsLowestKey),
+    }
+  }
+
+  #step(node: StreamNode): Built {
+    if (isStateless(node)) return this.#chain(node)
+    const builders: Record<Exclude<StreamNode['kind'], StatelessNode['kind']>, StepBuilder> = {
+      read: () => {
+        throw new TypeError('a topic is never behind a step')
+      },
+      window: (window: WindowNode, next) => this.#window(window, next),
+      dedupe: (dedupe: Extract<StreamNode, { kind: 'dedupe' }>, next) => ({
+        ...next,
+        stage: new DedupeOperator(dedupe, dedupe.input.columns, next.stage),
+        reads: new Set([...next.reads, ...dedupe.key]),
+        keepsTime: true,
+        needsLowestKey: true,
+      }),
+      explode: (explode: Extract<StreamNode, { kind: 'explode' }>, next) => {
+        const inputs = new Set(explode.input.columns.map(column => column.name))
+        return {
+          ...next,
+          stage: new ExplodeOperator(explode, explode.input.columns, next.stage),
+          reads: new Set([explode.array, ...[...next.reads].filter(name => inputs.has(name))]),
+        }
+      },
+      finals: (finals: Extract<StreamNode, { kind: 'finals' }>, next) => ({
+        ...next,
+        stage: new FinalsOperator(finals, finals.input.columns, next.stage),
+        reads: new Set([...next.reads, 'is_final']),
+      }),
+    }
+    return builders[node.kind](node as never, this.#after(node))
+  }
+
+  /** The run of stateless steps that begins here. */
+  #chain(first: StatelessNode): Built {
+    const steps: StatelessNode[] = [first]
+    for (;;) {
+      const last = steps.at(-1)!
+      const [consumer, ...others] = this.#consumers.get(last) ?? []
+      const isUsedElsewhere =
+        others.length > 0 ||
+        this.#options.taps.has(last.identity) ||
+        this.#options.outputs.some(output => output.stream === last)
+      if (isUsedElsewhere || !consumer || !isStateless(consumer)) break
+      steps.push(consumer)
+    }
+    const next = this.#after(steps.at(-1)!)
+    const chain = compileChain(steps, first.input.columns, next.reads)
+    const { stage } = next
+    return {
+      ...next,
+      stage: {
+        push: (batch, times) => stage.push(chain.run(batch), times),
+        advance: watermark => stage.advance(watermark),
+        end: () => stage.end(),
+      },
+      reads: chain.reads,
+    }
+  }
+
+  #window(node: WindowNode, next: Built): Built {
+    const topic = topicOf(node)
+    const byKey = topic.eventTime?.progress === 'key'
+    const ownKeys = new Set(node.keys.map(name => sourceColumn(node.input, name)))
+    const hasOwnTime = byKey && topic.key.every(name => ownKeys.has(name))
+    const aggregated = node.aggregates.flatMap(aggregate => (aggregate.column === null ? [] : [aggregate.column]))
+    return {
+      stage: new WindowOperator(node, node.input.columns, next.stage, {
+        progress: hasOwnTime ? 'key' : 'partition',
+        downstreamKeepsTime: next.keepsTime,
+        onLate: row => this.#options.onLate(row, node),
+      }),
+      reads: new Set([...node.keys, ...aggregated]),
+      keepsTime: true,
+      needsLowestKey: next.needsLowestKey || (byKey && !hasOwnTime),
+    }
+  }
+
+  #output(node: StreamNode, output: FlowOutput): Built {
+    return this.#leaf(node, batch => {
+      if (batch.length === 0) return
+      const done = output.write(batch)
+      if (done) this.#pending.push(done)
+    })
+  }
+
+  #tap(node: StreamNode, tap: (batch: Batch) => void): Built {
+    return this.#leaf(node, batch => {
+      if (batch.length > 0) tap(batch)
+    })
+  }
+
+  #leaf(node: StreamNode, push: (batch: Batch) => void): Built {
+    return {
+      stage: { push, advance: () => {}, end: () => {} },
+      reads: new Set(node.columns.map(column => column.name)),
+      keepsTime: false,
+      needsLowestKey: false,
+    }
+  }
+}
+
+export function topicOf(stream: StreamNode): TopicNode {
+  let node = stream
+  while (node.kind !== 'read') node = node.input
+  return node.topic
+}
+
+/** The topic's column whose cells a column of a later step holds unchanged, null when it was computed. */
+function sourceColumn(stream: StreamNode, name: string): string | null {
+  switch (stream.kind) {
+    case 'read':
+      return name
+    case 'derive':
+      return stream.derived.some(derived => derived.name === name) ? null : sourceColumn(stream.input, name)
+    case 'project': {
+      const projected = stream.projected.find(candidate => candidate.name === name)
+      return projected ? sourceColumn(stream.input, projected.from) : null
+    }
+    case 'explode':
+      return stream.input.columns.some(column => column.name === name) ? sourceColumn(stream.input, name) : null
+    case 'window':
+      return stream.keys.includes(name) ? sourceColumn(stream.input, name) : null
+    case 'filter':
+    case 'require':
+    case 'dedupe':
+    case 'finals':
+      return sourceColumn(stream.input, name)
+  }
+}

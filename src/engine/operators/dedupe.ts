@@ -1,0 +1,71 @@
+/**
+ * Drops rows whose key was seen shortly before.
+ *
+ * A row is dropped when the last kept row of its key is at most `within` of event time away and still remembered, that
+ * is, when the row's own frontier has not passed the end of that time. Both are functions of the log, so that forgetting
+ * a key never changes an answer: memory goes when the watermark passes the same end.
+ */
+import type { DedupeNode } from '../../plan/nodes.ts'
+import type { Column } from '../../plan/schema.ts'
+import type { Batch } from '../batch.ts'
+import { KeyResolver } from '../state/key-resolver.ts'
+import { grown } from '../state/key-table.ts'
+import type { Times, Watermark } from '../time.ts'
+import { pick } from './pick.ts'
+import type { Stage } from './stage.ts'
+
+export class DedupeOperator implements Stage {
+  readonly #within: number
+  readonly #keyIndexes: readonly number[]
+  readonly #keys: KeyResolver
+  readonly #downstream: Stage
+  #kept = new Float64Array(1024).fill(Number.NaN)
+  #swept = Number.NEGATIVE_INFINITY
+
+  constructor(node: DedupeNode, input: readonly Column[], downstream: Stage) {
+    this.#within = node.within_us
+    this.#keyIndexes = node.key.map(name => input.findIndex(column => column.name === name))
+    this.#keys = new KeyResolver(this.#keyIndexes.map(index => input[index]!))
+    this.#downstream = downstream
+  }
+
+  push(batch: Batch, times: Times): void {
+    const slots = this.#keys.resolve(
+      this.#keyIndexes.map(index => batch.data[index]!),
+      batch.length,
+    )
+    if (this.#keys.capacity > this.#kept.length) {
+      const old = this.#kept.length
+      this.#kept = grown(this.#kept, new Float64Array(this.#keys.capacity * 2)).fill(Number.NaN, old)
+    }
+    const rows = new Int32Array(batch.length)
+    let count = 0
+    for (let row = 0; row < batch.length; row++) {
+      const source = batch.origin === null ? row : batch.origin[row]!
+      const slot = slots[row]!
+      const kept = this.#kept[slot]!
+      const time = times.time[source]!
+      // A key that was never seen holds NaN, with which every comparison is false.
+      if (Math.abs(time - kept) <= this.#within && times.frontier[source]! < kept + this.#within) continue
+      this.#kept[slot] = time
+      rows[count++] = row
+    }
+    this.#downstream.push(count === batch.length ? batch : pick(batch, rows.subarray(0, count)), times)
+  }
+
+  advance(watermark: Watermark): void {
+    if (watermark.key === null && watermark.close > this.#swept + this.#within) {
+      this.#swept = watermark.close
+      for (let slot = 0; slot < this.#keys.capacity; slot++) {
+        if (!(this.#kept[slot]! + this.#within <= watermark.close)) continue
+        this.#kept[slot] = Number.NaN
+        this.#keys.release(slot)
+      }
+    }
+    this.#downstream.advance(watermark)
+  }
+
+  end(): void {
+    this.#downstream.end()
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * What an operator owes the flow it stands in.
+ *
+ * The flow calls `push` with rows, in the order of each partition, and `advance` after the rows that moved event time;
+ * `end` once, when the input has ended and everything closes. An operator hands its own rows to the next stage's `push`
+ * before the call returns; a stage at the end of a flow may answer with a promise, which the flow awaits before it lends
+ * the next batch. No operator keeps a batch that it was lent.
+ */
+import type { Batch } from '../batch.ts'
+import type { Times, Watermark } from '../time.ts'
+
+export interface Stage {
+  push(batch: Batch, times: Times): void
+  advance(watermark: Watermark): void
+  end(): void
+}
+
+/** The next stages of a step: most have one, a step whose result is used twice has more. */
+export class Fork implements Stage {
+  readonly #stages: readonly Stage[]
+
+  constructor(stages: readonly Stage[]) {
+    this.#stages = stages
+  }
+
+  push(batch: Batch, times: Times): void {
+    for (const stage of this.#stages) stage.push(batch, times)
+  }
+
+  advance(watermark: Watermark): void {
+    for (const stage of this.#stages) stage.advance(watermark)
+  }
+
+  end(): void {
+    for (const stage of this.#stages) stage.end()
+  }
+}

@@ -1,0 +1,143 @@
+/** The rows that a window operator gives out, gathered in columns until they are handed on. */
+import type { Cell, Column } from '../../plan/schema.ts'
+import type { Batch, ColumnData } from '../batch.ts'
+import type { Times } from '../time.ts'
+
+/** A dictionary with more texts than this is left to its batches and a new one is begun. */
+const TEXTS_MAX = 1 << 16
+
+class OutputColumn {
+  readonly #column: Column
+  #values = new Float64Array(256)
+  #validity = new Uint8Array(256).fill(1)
+  #codes = new Int32Array(256)
+  #hasNull = false
+  #texts: string[] = []
+  #dictionary = { values: this.#texts }
+  #codeOf = new Map<string, number>()
+
+  constructor(column: Column) {
+    this.#column = column
+  }
+
+  put(row: number, cell: Cell): void {
+    if (row >= this.#values.length) this.#grow()
+    if (this.#column.type === 'text') {
+      let code = -1
+      if (cell !== null) {
+        const text = cell as string
+        code = this.#codeOf.get(text) ?? -1
+        if (code < 0) {
+          code = this.#texts.push(text) - 1
+          this.#codeOf.set(text, code)
+        }
+      }
+      this.#codes[row] = code
+      return
+    }
+    this.#values[row] = cell === null ? 0 : Number(cell)
+    this.#validity[row] = cell === null ? 0 : 1
+    if (cell === null) this.#hasNull = true
+  }
+
+  take(length: number): ColumnData {
+    const validity = this.#hasNull ? this.#validity.subarray(0, length) : null
+    switch (this.#column.type) {
+      case 'text':
+        return { type: 'text', codes: this.#codes.subarray(0, length), dictionary: this.#dictionary }
+      case 'boolean':
+        return { type: 'boolean', values: Uint8Array.from(this.#values.subarray(0, length)), validity }
+      case 'number':
+      case 'timestamp':
+        return { type: this.#column.type, values: this.#values.subarray(0, length), validity }
+      case 'json':
+        throw new TypeError('a window gives out no json column')
+    }
+  }
+
+  reset(): void {
+    this.#hasNull = false
+    if (this.#texts.length < TEXTS_MAX) return
+    this.#texts = []
+    this.#dictionary = { values: this.#texts }
+    this.#codeOf = new Map()
+  }
+
+  #grow(): void {
+    const length = this.#values.length * 2
+    const values = new Float64Array(length)
+    values.set(this.#values)
+    this.#values = values
+    const validity = new Uint8Array(length).fill(1)
+    validity.set(this.#validity)
+    this.#validity = validity
+    const codes = new Int32Array(length)
+    codes.set(this.#codes)
+    this.#codes = codes
+  }
+}
+
+export class WindowOutput {
+  readonly #columns: readonly Column[]
+  readonly #output: OutputColumn[]
+  #times = new Float64Array(256)
+  #keys = new Int32Array(256)
+  #frontier = new Float64Array(0)
+  #length = 0
+  #given = 0
+
+  constructor(columns: readonly Column[]) {
+    this.#columns = columns
+    this.#output = columns.map(column => new OutputColumn(column))
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  /** Begins a row: the event time of a result is the last microsecond of its window. */
+  begin(windowEnd: number, key: number): void {
+    if (this.#length >= this.#times.length) {
+      const times = new Float64Array(this.#length * 2)
+      times.set(this.#times)
+      this.#times = times
+      const keys = new Int32Array(this.#length * 2)
+      keys.set(this.#keys)
+      this.#keys = keys
+    }
+    this.#times[this.#length] = windowEnd - 1
+    this.#keys[this.#length] = key
+  }
+
+  put(column: number, cell: Cell): void {
+    this.#output[column]!.put(this.#length, cell)
+  }
+
+  finish(): void {
+    this.#length++
+  }
+
+  /** Hands the rows on; they are never late for the next stage, whose time moves by `advance` alone. */
+  flush(push: (batch: Batch, times: Times) => void, byKey: boolean): void {
+    const rows = this.#length
+    if (rows === 0) return
+    if (this.#frontier.length < rows) this.#frontier = new Float64Array(rows * 2).fill(Number.NEGATIVE_INFINITY)
+    const times = {
+      rows,
+      time: this.#times,
+      frontier: this.#frontier,
+      keys: byKey ? this.#keys : null,
+      partition: 0,
+      firstOffset: this.#given,
+      others: Number.NEGATIVE_INFINITY,
+      othersClosed: Number.NEGATIVE_INFINITY,
+    }
+    this.#given += rows
+    push(
+      { length: rows, columns: this.#columns, data: this.#output.map(column => column.take(rows)), origin: null },
+      times,
+    )
+    this.#length = 0
+    for (const column of this.#output) column.reset()
+  }
+}

@@ -1,0 +1,362 @@
+/**
+ * Writes the rows of batches as NDJSON (or CSV) bytes: shared by the file sink and the stored topics.
+ *
+ * One loop over rows and columns that writes bytes into one buffer; no object and no text a row. A text is escaped once
+ * for each entry of its dictionary. Dots in a column's name nest in NDJSON: `values.x` becomes {"values":{"x":...}}.
+ * Null, NaN and the infinities are written as null (an empty cell in CSV).
+ */
+import type { Column } from '../plan/schema.ts'
+import type { Batch, ColumnData, Dictionary } from './batch.ts'
+
+/** `iso`: "2023-10-28T13:52:25.514Z", with six digits where the time has microseconds. `ms`, `us`: a number. */
+export type TimestampForm = 'iso' | 'ms' | 'us'
+
+export interface RowWriterOptions {
+  /** Default `ndjson`. */
+  readonly format?: 'ndjson' | 'csv'
+  /** Default `iso`. */
+  readonly timestamps?: TimestampForm
+  /** false: a dotted column name stays one name. Default true. */
+  readonly nested?: boolean
+}
+
+export interface RowWriter {
+  /** The bytes of all rows of the batch, each row ended by a line feed; valid until the next call. */
+  write(batch: Batch): Uint8Array
+  /** CSV: the line of column names. NDJSON: empty. */
+  readonly header: Uint8Array
+}
+
+/** Bytes that any number, boolean or timestamp fits in. */
+const SCALAR_BYTES_MAX = 40
+const EMPTY_BYTES = new Uint8Array(0)
+const NULL_BYTES = Buffer.from('null')
+const TRUE_BYTES = Buffer.from('true')
+const FALSE_BYTES = Buffer.from('false')
+
+/** A writer for batches that have these columns, in this order. */
+export function rowWriter(columns: readonly Column[], options: RowWriterOptions = {}): RowWriter {
+  const csv = options.format === 'csv'
+  const timestamps = options.timestamps ?? 'iso'
+  const layout = csv
+    ? csvLayout(columns)
+    : jsonLayout(
+        columns.map(column => column.name),
+        options.nested ?? true,
+      )
+  const nullBytes = csv ? EMPTY_BYTES : NULL_BYTES
+  const entries = columns.map(() => new EscapedEntries(csv))
+  const order = layout.cells.map(cell => cell.column)
+  const prefixes = layout.cells.map(cell => cell.prefix)
+  const suffix = layout.suffix
+  const fixedBytes =
+    prefixes.reduce((sum, prefix) => sum + prefix.length, 0) + suffix.length + order.length * SCALAR_BYTES_MAX
+  let buffer = Buffer.allocUnsafe(64 * 1024)
+
+  function grow(position: number, need: number): void {
+    const larger = Buffer.allocUnsafe(Math.max(buffer.length * 2, position + need + 4096))
+    buffer.copy(larger, 0, 0, position)
+    buffer = larger
+  }
+
+  function write(batch: Batch): Uint8Array {
+    const cells: (ColumnData | null)[] = order.map(column => batch.data[column] ?? null)
+    const texts: (EscapedEntries | null)[] = order.map(column => {
+      const data = batch.data[column]
+      return data?.type === 'text' ? entries[column]!.of(data.dictionary) : null
+    })
+    const count = order.length
+    let position = 0
+    for (let row = 0; row < batch.length; row++) {
+      if (position + fixedBytes > buffer.length) grow(position, fixedBytes)
+      for (let index = 0; index < count; index++) {
+        position = copyBytes(prefixes[index]!, buffer, position)
+        const data = cells[index]!
+        if (data === null) {
+          position = copyBytes(nullBytes, buffer, position)
+          continue
+        }
+        switch (data.type) {
+          case 'number': {
+            const value = data.values[row]!
+            position =
+              (data.validity !== null && data.validity[row] === 0) || value - value !== 0
+                ? copyBytes(nullBytes, buffer, position)
+                : writeNumber(value, buffer, position)
+            break
+          }
+          case 'timestamp': {
+            const value = data.values[row]!
+            if ((data.validity !== null && data.validity[row] === 0) || value - value !== 0) {
+              position = copyBytes(nullBytes, buffer, position)
+            } else if (timestamps === 'iso') position = writeIso(value, !csv, buffer, position)
+            else position = writeNumber(timestamps === 'us' ? value : value / 1000, buffer, position)
+            break
+          }
+          case 'boolean':
+            position = copyBytes(
+              data.validity !== null && data.validity[row] === 0
+                ? nullBytes
+                : data.values[row] === 1
+                  ? TRUE_BYTES
+                  : FALSE_BYTES,
+              buffer,
+              position,
+            )
+            break
+          case 'text': {
+            const code = data.codes[row]!
+            if (code < 0) {
+              position = copyBytes(nullBytes, buffer, position)
+              break
+            }
+            const escaped = texts[index]!
+            const bytes = escaped.prepare(code)
+            if (position + bytes + fixedBytes > buffer.length) grow(position, bytes + fixedBytes)
+            position = escaped.copy(code, buffer, position)
+            break
+          }
+          case 'json': {
+            const value = data.values[row]
+            const json = value === null || value === undefined ? undefined : JSON.stringify(value)
+            if (json === undefined) {
+              position = copyBytes(nullBytes, buffer, position)
+              break
+            }
+            const text = csv ? escapeCsv(json) : json
+            if (position + text.length * 3 + fixedBytes > buffer.length) grow(position, text.length * 3 + fixedBytes)
+            position += buffer.write(text, position, 'utf8')
+            break
+          }
+        }
+      }
+      position = copyBytes(suffix, buffer, position)
+    }
+    return buffer.subarray(0, position)
+  }
+
+  return { write, header: layout.header }
+}
+
+export interface Layout {
+  /** In the order of writing: what stands before the cell, and which column it is. */
+  readonly cells: readonly { readonly prefix: Uint8Array; readonly column: number }[]
+  readonly suffix: Uint8Array
+  readonly header: Uint8Array
+}
+
+function csvLayout(columns: readonly Column[]): Layout {
+  return {
+    cells: columns.map((_, column) => ({ prefix: Buffer.from(column === 0 ? '' : ','), column })),
+    suffix: Buffer.from('\n'),
+    header: Buffer.from(`${columns.map(column => escapeCsv(column.name)).join(',')}\n`),
+  }
+}
+
+type Node = Map<string, Node | number>
+
+/** What stands before and after the cells of a JSON object whose fields have these dotted names. */
+export function jsonLayout(names: readonly string[], nested = true): Layout {
+  const root: Node = new Map()
+  names.forEach((name, index) => {
+    const path = nested ? name.split('.') : [name]
+    const last = path.pop()!
+    let node: Node | null = root
+    for (const part of path) {
+      if (node === null) break
+      const next: Node | number | undefined = node.get(part)
+      if (next === undefined) {
+        const made: Node = new Map()
+        node.set(part, made)
+        node = made
+      } else node = typeof next === 'number' ? null : next
+    }
+    // A column `a` beside `a.b` cannot both be a value and an object: the longer name then stays as it is written.
+    if (node === null || node.has(last)) root.set(name, index)
+    else node.set(last, index)
+  })
+  const cells: { prefix: Uint8Array; column: number }[] = []
+  let pending = ''
+  const visit = (node: Node): void => {
+    pending += '{'
+    let first = true
+    for (const [name, child] of node) {
+      pending += `${first ? '' : ','}${JSON.stringify(name)}:`
+      first = false
+      if (typeof child === 'number') {
+        cells.push({ prefix: Buffer.from(pending), column: child })
+        pending = ''
+      } else visit(child)
+    }
+    pending += '}'
+  }
+  visit(root)
+  return { cells, suffix: Buffer.from(`${pending}\n`), header: EMPTY_BYTES }
+}
+
+/** A CSV cell: quoted where it must be, and where it is empty, so that it differs from null. */
+function escapeCsv(text: string): string {
+  return text === '' || /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}
+
+/** The escaped forms of the entries of one dictionary, made when first asked for and kept in one buffer. */
+class EscapedEntries {
+  readonly #csv: boolean
+  #dictionary: Dictionary | null = null
+  #bytes = Buffer.allocUnsafe(1024)
+  #used = 0
+  #starts = new Int32Array(64)
+  /** -1: not made yet. */
+  #ends = new Int32Array(64).fill(-1)
+
+  constructor(csv: boolean) {
+    this.#csv = csv
+  }
+
+  of(dictionary: Dictionary): this {
+    if (this.#dictionary !== dictionary) {
+      this.#dictionary = dictionary
+      this.#ends.fill(-1)
+      this.#used = 0
+      // A dictionary with huge texts must not keep its room for ever.
+      if (this.#bytes.length > 4 * 1024 * 1024) this.#bytes = Buffer.allocUnsafe(1024)
+    }
+    const size = dictionary.values.length
+    if (this.#ends.length < size) {
+      const capacity = Math.max(size, this.#ends.length * 2)
+      const starts = new Int32Array(capacity)
+      starts.set(this.#starts)
+      const ends = new Int32Array(capacity).fill(-1)
+      ends.set(this.#ends)
+      this.#starts = starts
+      this.#ends = ends
+    }
+    return this
+  }
+
+  /** Makes the entry if need be; returns its length in bytes. */
+  prepare(code: number): number {
+    const end = this.#ends[code]!
+    return end >= 0 ? end - this.#starts[code]! : this.#make(code)
+  }
+
+  copy(code: number, target: Uint8Array, position: number): number {
+    const bytes = this.#bytes
+    const start = this.#starts[code]!
+    const end = this.#ends[code]!
+    if (end - start > 64) {
+      target.set(bytes.subarray(start, end), position)
+      return position + end - start
+    }
+    let at = position
+    for (let index = start; index < end; index++) target[at++] = bytes[index]!
+    return at
+  }
+
+  #make(code: number): number {
+    const text = this.#dictionary!.values[code]!
+    const need = text.length * 6 + 2
+    if (this.#used + need > this.#bytes.length) {
+      const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#used + need))
+      this.#bytes.copy(larger, 0, 0, this.#used)
+      this.#bytes = larger
+    }
+    const escaped = this.#csv ? escapeCsv(text) : JSON.stringify(text)
+    const length = this.#bytes.write(escaped, this.#used, 'utf8')
+    this.#starts[code] = this.#used
+    this.#used += length
+    this.#ends[code] = this.#used
+    return length
+  }
+}
+
+function copyBytes(from: Uint8Array, target: Uint8Array, position: number): number {
+  const length = from.length
+  for (let index = 0; index < length; index++) target[position + index] = from[index]!
+  return position + length
+}
+
+/** `String(value)` as bytes. */
+function writeNumber(value: number, target: Uint8Array, position: number): number {
+  if (value === (value | 0)) return writeInteger(value, target, position)
+  if (Number.isSafeInteger(value)) {
+    let at = position
+    let size = value
+    if (size < 0) {
+      target[at++] = 45
+      size = -size
+    }
+    const high = Math.floor(size / 1e9)
+    const low = size - high * 1e9
+    if (high === 0) return writeInteger(low, target, at)
+    at = writeInteger(high, target, at)
+    return writeDigits(low, 9, target, at)
+  }
+  const text = String(value)
+  const length = text.length
+  for (let index = 0; index < length; index++) target[position + index] = text.charCodeAt(index)
+  return position + length
+}
+
+/** A whole number below 2^53 / 1e9 or within 32 bits, without leading zeros. */
+function writeInteger(value: number, target: Uint8Array, position: number): number {
+  let at = position
+  let size = value
+  if (size < 0) {
+    target[at++] = 45
+    size = -size
+  }
+  let digits = 1
+  for (let limit = 10; size >= limit; limit *= 10) digits++
+  return writeDigits(size, digits, target, at)
+}
+
+function writeDigits(value: number, digits: number, target: Uint8Array, position: number): number {
+  let rest = value
+  for (let index = position + digits - 1; index >= position; index--) {
+    const next = Math.floor(rest / 10)
+    target[index] = 48 + (rest - next * 10)
+    rest = next
+  }
+  return position + digits
+}
+
+const DAY_US = 86_400_000_000
+let cachedDay = Number.NaN
+const cachedDate = Buffer.alloc(11)
+
+/** An ISO 8601 time in UTC; the date is worked out once for a run of times on one day. */
+function writeIso(time_us: number, quoted: boolean, target: Uint8Array, position: number): number {
+  let at = position
+  if (quoted) target[at++] = 34
+  const whole = Math.floor(time_us)
+  const day = Math.floor(whole / DAY_US)
+  if (day < -719_528 || day > 2_932_896) {
+    // Outside the years 0 to 9999: the extended form, or null beyond what a Date can hold.
+    const date = new Date(whole / 1000)
+    if (Number.isNaN(date.getTime())) return quoted ? copyBytes(NULL_BYTES, target, position) : position
+    at = copyBytes(Buffer.from(date.toISOString()), target, at)
+    if (quoted) target[at++] = 34
+    return at
+  }
+  if (day !== cachedDay) {
+    cachedDate.write(new Date(day * 86_400_000).toISOString().slice(0, 11), 0, 'latin1')
+    cachedDay = day
+  }
+  at = copyBytes(cachedDate, target, at)
+  const rest = whole - day * DAY_US
+  const seconds = Math.floor(rest / 1e6)
+  const micros = rest - seconds * 1e6
+  const minutes = Math.floor(seconds / 60)
+  const hours = Math.floor(minutes / 60)
+  at = writeDigits(hours, 2, target, at)
+  target[at++] = 58
+  at = writeDigits(minutes - hours * 60, 2, target, at)
+  target[at++] = 58
+  at = writeDigits(seconds - minutes * 60, 2, target, at)
+  target[at++] = 46
+  at = micros % 1000 === 0 ? writeDigits(micros / 1000, 3, target, at) : writeDigits(micros, 6, target, at)
+  target[at++] = 90
+  if (quoted) target[at++] = 34
+  return at
+}

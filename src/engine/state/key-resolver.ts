@@ -1,0 +1,171 @@
+/**
+ * Rows -> slots by the cells of their key columns.
+ *
+ * The key itself is bytes in a KeyTable. In front of it stand codes: within one dictionary equal codes are equal texts, so
+ * the bytes of a key are looked at once, not once a row.
+ */
+import type { Cell, Column } from '../../plan/schema.ts'
+import { type ColumnData, cellAt, type Dictionary } from '../batch.ts'
+import { NumberCodes, PairCodes, SlotByCode } from './codes.ts'
+import { KeyTable } from './key-table.ts'
+
+/** More codes than this and they are made anew: a stream of ever new keys must not fill the memory. */
+const CODES_MAX = 1 << 21
+
+export class KeyResolver {
+  readonly #columns: readonly Column[]
+  readonly #table = new KeyTable()
+  readonly #cells: Cell[][]
+  readonly #bySlot: number[] = []
+  readonly #byCode = new SlotByCode()
+  #numbers: (NumberCodes | null)[] = []
+  #pairs: PairCodes[] = []
+  #dictionaries: (Dictionary | null)[] = []
+  #scratch = Buffer.alloc(256)
+  #slots = new Int32Array(1024)
+
+  constructor(columns: readonly Column[]) {
+    this.#columns = columns
+    this.#cells = columns.map(() => [])
+    this.#forgetCodes()
+  }
+
+  /** Slots handed out so far: arrays by slot need this length. */
+  get capacity(): number {
+    return this.#table.capacity
+  }
+
+  get size(): number {
+    return this.#table.size
+  }
+
+  /** The key's cell in the column with this index among the key columns. */
+  cell(slot: number, column: number): Cell {
+    return this.#cells[column]![slot]!
+  }
+
+  /** The slot of each row; the answer is lent until the next call. */
+  resolve(data: readonly ColumnData[], length: number): Int32Array {
+    if (this.#slots.length < length) this.#slots = new Int32Array(length * 2)
+    const out = this.#slots
+    if (this.#columns.length === 0) {
+      if (length > 0) out.fill(this.#add(data, 0), 0, length)
+      return out
+    }
+    this.#renew(data)
+    this.#codesOf(data[0]!, 0, length, out)
+    for (let column = 1; column < data.length; column++) this.#pairsWith(data[column]!, column, length, out)
+    let slots = this.#byCode.slots
+    for (let row = 0; row < length; row++) {
+      const code = out[row]!
+      let slot = code < slots.length ? slots[code]! : -1
+      if (slot < 0) {
+        slot = this.#add(data, row)
+        this.#byCode.ensure(code)
+        slots = this.#byCode.slots
+        slots[code] = slot
+        this.#bySlot[slot] = code
+      }
+      out[row] = slot
+    }
+    return out
+  }
+
+  /** Forgets the key of a slot. */
+  release(slot: number): void {
+    const code = this.#bySlot[slot]
+    if (code !== undefined && this.#byCode.slots[code] === slot) this.#byCode.slots[code] = -1
+    this.#table.release(slot)
+  }
+
+  #renew(data: readonly ColumnData[]): void {
+    let renew =
+      this.#pairs.some(pairs => pairs.size > CODES_MAX) || this.#numbers.some(codes => (codes?.size ?? 0) > CODES_MAX)
+    for (let column = 0; column < data.length; column++) {
+      const cells = data[column]!
+      if (cells.type !== 'text' || cells.dictionary === this.#dictionaries[column]) continue
+      if (this.#dictionaries[column] !== null) renew = true
+    }
+    if (renew) this.#forgetCodes()
+    for (let column = 0; column < data.length; column++) {
+      const cells = data[column]!
+      if (cells.type === 'text') this.#dictionaries[column] = cells.dictionary
+    }
+  }
+
+  #forgetCodes(): void {
+    this.#numbers = this.#columns.map(column =>
+      column.type === 'number' || column.type === 'timestamp' ? new NumberCodes() : null,
+    )
+    this.#pairs = this.#columns.map(() => new PairCodes())
+    this.#dictionaries = this.#columns.map(() => null)
+    this.#byCode.clear()
+    this.#bySlot.length = 0
+  }
+
+  #codesOf(data: ColumnData, column: number, length: number, out: Int32Array): void {
+    if (data.type === 'text') {
+      for (let row = 0; row < length; row++) out[row] = data.codes[row]! + 1
+    } else if (data.type === 'json') {
+      throw new TypeError('a json column cannot be a key')
+    } else {
+      const { values, validity } = data
+      const numbers = this.#numbers[column]
+      for (let row = 0; row < length; row++) {
+        if (validity !== null && validity[row] === 0) out[row] = 0
+        else out[row] = numbers ? numbers.of(values[row]!) : values[row]! + 1
+      }
+    }
+  }
+
+  #pairsWith(data: ColumnData, column: number, length: number, out: Int32Array): void {
+    const pairs = this.#pairs[column]!
+    if (data.type === 'text') {
+      const { codes } = data
+      for (let row = 0; row < length; row++) out[row] = pairs.of(out[row]!, codes[row]! + 1)
+      return
+    }
+    const codes = new Int32Array(length)
+    this.#codesOf(data, column, length, codes)
+    for (let row = 0; row < length; row++) out[row] = pairs.of(out[row]!, codes[row]!)
+  }
+
+  #add(data: readonly ColumnData[], row: number): number {
+    let end = 0
+    const cells = data.map(column => cellAt(column, row) as Cell)
+    for (const cell of cells) end = this.#encode(cell, end)
+    const slot = this.#table.findOrAdd(this.#scratch, end)
+    cells.forEach((cell, column) => {
+      this.#cells[column]![slot] = cell
+    })
+    return slot
+  }
+
+  /** A tag, then the cell: 8 bytes of a number, or the length and UTF-16 units of a text (UTF-8 would make all lone surrogates one). */
+  #encode(cell: Cell, at: number): number {
+    const room = typeof cell === 'string' ? cell.length * 2 + 5 : 9
+    if (at + room > this.#scratch.length) {
+      const larger = Buffer.alloc((at + room) * 2)
+      this.#scratch.copy(larger, 0, 0, at)
+      this.#scratch = larger
+    }
+    const bytes = this.#scratch
+    if (cell === null) {
+      bytes[at] = 0
+      return at + 1
+    }
+    if (typeof cell === 'string') {
+      bytes[at] = 1
+      const length = bytes.write(cell, at + 5, 'utf16le')
+      bytes.writeUInt32LE(length, at + 1)
+      return at + 5 + length
+    }
+    if (typeof cell === 'boolean') {
+      bytes[at] = cell ? 3 : 2
+      return at + 1
+    }
+    bytes[at] = 4
+    bytes.writeDoubleLE(Number.isNaN(cell) ? Number.NaN : cell + 0, at + 1)
+    return at + 9
+  }
+}

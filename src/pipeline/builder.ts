@@ -1,0 +1,199 @@
+/** Collects what a pipeline's function declares, and makes the frozen plan of it. */
+import { assignIdentities } from '../plan/identity.ts'
+import type {
+  DeliverNode,
+  IngestNode,
+  Plan,
+  ProduceNode,
+  ReadNode,
+  SourceReference,
+  StreamNode,
+  TopicNode,
+} from '../plan/nodes.ts'
+import type { Location } from '../plan/schema.ts'
+import { columnNamed, refusal } from './refuse.ts'
+import * as steps from './steps.ts'
+import type { Topic, UntypedTopic } from './topic.ts'
+
+type AnyTopic = Topic<unknown> | UntypedTopic
+
+export class Builder {
+  readonly #topics = new Map<string, { readonly declared: TopicNode; node: TopicNode }>()
+  readonly #reads = new Map<string, ReadNode>()
+  readonly #ingests: IngestNode[] = []
+  readonly #produces: ProduceNode[] = []
+  readonly #delivers: DeliverNode[] = []
+  #done = false
+
+  ingest(source: SourceReference, topic: AnyTopic, location: Location | null): void {
+    this.#refuseLate('ingest', location)
+    if (source?.kind !== 'source' && source?.kind !== 'source-and-sink') {
+      throw refusal(
+        'PIPELINE_INVALID',
+        'ingest: the first argument is no source',
+        location,
+        "Write ingest(file({ path: 'readings.ndjson' }), topic).",
+      )
+    }
+    if (topic.kind === 'untyped topic') {
+      const next = `Give it one: topic('${topic.name}', z.object({ ... })).`
+      throw refusal('PIPELINE_INVALID', `ingest: topic '${topic.name}' has no schema`, location, next)
+    }
+    this.#ingests.push(Object.freeze({ kind: 'ingest', source, topic: this.#register(topic, location), location }))
+  }
+
+  read(topic: AnyTopic, location: Location | null): ReadNode {
+    this.#refuseLate('from', location)
+    const node = this.#register(topic, location)
+    if (node.columns.length === 0) {
+      const message = `from: nothing was sent to topic '${topic.name}' yet, so it has no columns`
+      throw refusal('PIPELINE_INVALID', message, location, 'Give it a schema, or write .to(topic) before from(topic).')
+    }
+    const known = this.#reads.get(topic.name)
+    if (known !== undefined) return known
+    const revised = this.#produces.find(({ topic: { name } }) => name === node.name)?.stream.stream
+    const read: ReadNode = {
+      kind: 'read',
+      topic: node,
+      columns: node.columns,
+      stream: revised ?? Object.freeze({ kind: 'append' }),
+      identity: node.name,
+      location,
+    }
+    this.#reads.set(topic.name, Object.freeze(read))
+    return read
+  }
+
+  produce(stream: StreamNode, topic: AnyTopic, location: Location | null): void {
+    this.#refuseLate('to', location)
+    steps.refuseWithoutRevision(stream, `.to('${topic.name}')`, location)
+    const declared = this.#register(topic, location)
+    if (readsFrom(stream, topic.name)) {
+      throw refusal(
+        'PIPELINE_INVALID',
+        `to: topic '${topic.name}' would be fed from itself`,
+        location,
+        'Send the stream to another topic.',
+      )
+    }
+    if (topic.kind === 'untyped topic') {
+      if (declared.columns.length > 0) {
+        const next = 'Give it a schema, so that both streams can be held against it, or use two topics.'
+        throw refusal(
+          'PIPELINE_INVALID',
+          `to: topic '${topic.name}' already takes the type of another stream`,
+          location,
+          next,
+        )
+      }
+      const node = Object.freeze({ ...declared, columns: stream.columns })
+      this.#topics.get(topic.name)!.node = node
+      this.#produces.push(Object.freeze({ kind: 'produce', stream, topic: node, location }))
+      return
+    }
+    const early = this.#reads.get(topic.name)
+    if (early !== undefined && early.stream.kind !== stream.stream.kind) {
+      const message = `to: topic '${topic.name}' is read before this stream, which revises its windows, is sent to it`
+      throw refusal('PIPELINE_INVALID', message, location, 'Put .finals() before .to(), or write .to() before from().')
+    }
+    const fitting = Object.freeze(steps.conform(stream, declared, location))
+    this.#produces.push(Object.freeze({ kind: 'produce', stream: fitting, topic: declared, location }))
+  }
+
+  deliver(stream: StreamNode, target: DeliverNode['target'], location: Location | null): void {
+    this.#refuseLate('deliver', location)
+    if (target.kind === 'table') this.#checkTable(stream, target, location)
+    else {
+      if (target.sink?.kind !== 'sink' && target.sink?.kind !== 'source-and-sink') {
+        throw refusal(
+          'PIPELINE_INVALID',
+          'deliver: the second argument is no sink',
+          location,
+          "Write deliver(stream, file({ path: 'results.ndjson' })).",
+        )
+      }
+      steps.refuseWithoutRevision(stream, 'deliver', location)
+    }
+    this.#delivers.push(Object.freeze({ kind: 'deliver', stream, target: Object.freeze(target), location }))
+  }
+
+  #checkTable(stream: StreamNode, target: DeliverNode['target'] & { kind: 'table' }, location: Location | null): void {
+    const step = `table '${target.table}'`
+    if (this.#delivers.some(other => other.target.kind === 'table' && other.target.table === target.table)) {
+      throw refusal('PIPELINE_INVALID', `${step} already gets a stream`, location, 'Use one table a stream.')
+    }
+    if (target.mode === 'append') {
+      steps.refuseWithoutRevision(stream, `.appends() to ${step}`, location)
+      return
+    }
+    if (target.key.length === 0) throw refusal('PIPELINE_INVALID', `${step}: the key names no column`, location)
+    for (const name of target.key)
+      columnNamed(stream.columns, name, `${step}, key`, location, ['text', 'number', 'boolean', 'timestamp'])
+    if (stream.stream.kind === 'append') return
+    const { key } = stream.stream
+    const missing = key.find(name => !target.key.includes(name))
+    const extra = target.key.find(name => !key.includes(name) && name !== 'window_end')
+    if (missing === undefined && extra === undefined) return
+    const message = `${step}: this stream revises its windows by ${key.join(', ')}, the table's key is ${target.key.join(', ')}`
+    throw refusal(
+      'PIPELINE_INVALID',
+      message,
+      location,
+      `Use the stream's key: { key: [${key.map(name => `'${name}'`).join(', ')}] }, or put .finals() before.`,
+    )
+  }
+
+  plan(
+    name: string,
+    options: { readonly namespace: string; readonly warehouse: string },
+    location: Location | null,
+  ): Plan {
+    this.#done = true
+    if (this.#ingests.length + this.#produces.length + this.#delivers.length === 0) {
+      const next = 'Deliver a stream: warehouse.table(name).appends(stream), stream.to(topic) or deliver(stream, sink).'
+      throw refusal('PIPELINE_INVALID', `pipeline '${name}' does nothing`, location, next)
+    }
+    const outputs = assignIdentities(this.#produces, this.#delivers)
+    return Object.freeze({
+      kind: 'plan',
+      name,
+      namespace: options.namespace,
+      warehouseFile: options.warehouse,
+      topics: Object.freeze([...this.#topics.values()].map(({ node }) => node)),
+      ingests: Object.freeze([...this.#ingests]),
+      produces: outputs.produces,
+      delivers: outputs.delivers,
+      location,
+    })
+  }
+
+  #register(topic: AnyTopic, location: Location | null): TopicNode {
+    if (topic?.kind !== 'topic' && topic?.kind !== 'untyped topic') {
+      throw refusal('PIPELINE_INVALID', 'expected a topic', location, "Make one: topic('readings', z.object({ ... })).")
+    }
+    const known = this.#topics.get(topic.name)
+    if (known === undefined) {
+      this.#topics.set(topic.name, { declared: topic.node, node: topic.node })
+      return topic.node
+    }
+    if (known.declared !== topic.node) {
+      const next = 'Declare the topic once, as a const, and use that.'
+      throw refusal('PIPELINE_INVALID', `two topics are named '${topic.name}'`, location, next)
+    }
+    return known.node
+  }
+
+  #refuseLate(step: string, location: Location | null): void {
+    if (this.#done)
+      throw refusal(
+        'PIPELINE_INVALID',
+        `${step}: the pipeline is already complete`,
+        location,
+        'Declare everything inside its function, without await.',
+      )
+  }
+}
+
+function readsFrom(stream: StreamNode, topic: string): boolean {
+  return stream.kind === 'read' ? stream.topic.name === topic : readsFrom(stream.input, topic)
+}

@@ -1,0 +1,176 @@
+/** A plan as a tree that people read: topics, the steps below them, outputs as the leaves. */
+import { formatDuration } from './duration.ts'
+import type { Lambda } from './expression/lambda.ts'
+import { normalise } from './expression/normalise.ts'
+import { fingerprint } from './fingerprint.ts'
+import type { AggregateNode, DeliverNode, Plan, ReadNode, StreamNode, TopicNode, WindowNode } from './nodes.ts'
+import type { Column } from './schema.ts'
+import { type Output, outputsOf, readOf, stepsOf } from './walk.ts'
+import { slowReason } from './wire.ts'
+import { readSchema } from './zod.ts'
+
+export interface ExplainOptions {
+  /** What each sink guarantees, in its own sentence, where it is known. */
+  readonly guarantees?: ReadonlyMap<DeliverNode, string>
+}
+
+interface Entry {
+  readonly title: string
+  readonly details: readonly string[]
+  readonly children: readonly Entry[]
+}
+
+/** The plan as text: what is read, each step with its identity, meaning and columns, where it all goes. */
+export function explain(plan: Plan, options: ExplainOptions = {}): string {
+  const steps = stepsOf(plan)
+  const outputs = outputsOf(plan)
+  const read = new Set(outputs.map(({ stream }) => readOf(stream)))
+  const entryOf = (node: StreamNode): Entry => ({
+    ...stepEntry(node),
+    children: [
+      ...steps.filter(step => step.kind !== 'read' && step.input === node).map(entryOf),
+      ...outputs.filter(({ stream }) => stream === node).map(output => outputEntry(output, options)),
+    ],
+  })
+  const topics = [...read].map(node => {
+    const { children } = entryOf(node)
+    return { ...topicEntry(plan, node), children }
+  })
+  const unread = plan.topics.filter(topic => ![...read].some(node => node.topic.name === topic.name))
+  const kept = unread.filter(topic => plan.ingests.some(ingest => ingest.topic.name === topic.name))
+  const entries = [...topics, ...kept.map(topic => ({ ...topicLines(plan, topic), children: [] }))]
+  const head = `pipeline ${plan.name}, namespace ${plan.namespace}, warehouse ${plan.warehouseFile}`
+  return [head, ...entries.flatMap(entry => ['', ...render(entry, '', '')])].join('\n')
+}
+
+function render({ title, details, children }: Entry, first: string, rest: string): readonly string[] {
+  const bar = children.length > 0 ? '│  ' : '   '
+  return [
+    `${first}${title}`,
+    ...details.map(detail => `${rest}${bar}${detail}`),
+    ...children.flatMap((child, index) => {
+      const last = index === children.length - 1
+      return render(child, `${rest}${last ? '└─ ' : '├─ '}`, `${rest}${last ? '   ' : '│  '}`)
+    }),
+  ]
+}
+
+function topicEntry(plan: Plan, node: ReadNode): Omit<Entry, 'children'> {
+  const lines = topicLines(plan, node.topic)
+  return node.stream.kind === 'append' ? lines : { ...lines, details: [...lines.details, streamLine(node)] }
+}
+
+function topicLines(plan: Plan, topic: TopicNode): Omit<Entry, 'children'> {
+  const sources = plan.ingests.filter(ingest => ingest.topic.name === topic.name)
+  const streams = plan.produces.filter(produce => produce.topic.name === topic.name)
+  const from = [...sources.map(({ source }) => source.connector), ...streams.map(({ stream }) => stream.identity)]
+  const { eventTime, retention } = topic
+  const time = eventTime && [
+    `${eventTime.column} (${eventTime.unit})`,
+    `disorder ${formatDuration(eventTime.disorder_us)}`,
+    `progress by ${eventTime.progress}`,
+    ...(eventTime.maxAhead_us === null ? [] : [`at most ${formatDuration(eventTime.maxAhead_us)} ahead`]),
+    `idle after ${formatDuration(eventTime.idleAfter_us)}`,
+  ]
+  const facts = [
+    ...(topic.key.length > 0 ? [`key: ${topic.key.join(', ')}`] : []),
+    `${topic.partitions} ${topic.partitions === 1 ? 'partition' : 'partitions'}`,
+    ...(retention.time_us === null ? [] : [`kept ${formatDuration(retention.time_us)}`]),
+    ...(retention.bytes === null ? [] : [`kept up to ${retention.bytes} bytes`]),
+    ...(topic.validate === 'used' ? ['only used fields are checked'] : []),
+  ]
+  const slow = topic.schema === null ? null : slowReason(readSchema(topic.schema).wire)
+  return {
+    title: `topic ${topic.name} <- ${from.length === 0 ? '--input' : from.join(', ')}`,
+    details: [
+      facts.join('; '),
+      time === null ? 'no event time' : `event time: ${time.join('; ')}`,
+      ...(slow === null ? [] : [`every record takes the slow path: ${slow}`]),
+      columnsLine(topic.columns),
+    ],
+  }
+}
+
+function stepEntry(node: StreamNode): Omit<Entry, 'children'> {
+  const title = `${node.kind} ${node.identity}`
+  switch (node.kind) {
+    case 'read':
+      return { title, details: [] }
+    case 'filter':
+      return { title, details: [lambdaText(node.predicate)] }
+    case 'require':
+      return { title, details: [`not null: ${node.required.join(', ')}`] }
+    case 'derive':
+      return { title, details: node.derived.map(({ name, lambda }) => `${name} = ${lambdaText(lambda)}`) }
+    case 'project':
+      return {
+        title,
+        details: [node.projected.map(({ name, from }) => (name === from ? name : `${from} as ${name}`)).join(', ')],
+      }
+    case 'explode':
+      return { title, details: [`a row of each element of ${node.array}`, columnsLine(node.columns)] }
+    case 'dedupe':
+      return {
+        title,
+        details: [`by ${node.key.join(', ')} within ${formatDuration(node.within_us)}`, fingerprintLine(node)],
+      }
+    case 'window':
+      return { title, details: windowLines(node) }
+    case 'finals':
+      return { title, details: ['only the last word on each window', columnsLine(node.columns), fingerprintLine(node)] }
+  }
+}
+
+function windowLines(node: WindowNode): readonly string[] {
+  const size = formatDuration(node.size_us)
+  const shape =
+    node.every_us === node.size_us ? `tumbling ${size}` : `hopping ${size} every ${formatDuration(node.every_us)}`
+  const late = node.late === 'restate' ? `restate for ${formatDuration(node.allowedLateness_us)}` : node.late
+  const early = node.early_us === null ? [] : [`early results every ${formatDuration(node.early_us)}`]
+  const by = node.keys.length === 0 ? [] : [`by ${node.keys.join(', ')}`]
+  return [
+    [shape, ...by, `late rows: ${late}`, ...early].join('; '),
+    ...node.aggregates.map(aggregate => `${aggregate.name} = ${aggregateText(aggregate)}`),
+    streamLine(node),
+    columnsLine(node.columns),
+    fingerprintLine(node),
+  ]
+}
+
+function aggregateText({ function: name, column, fraction }: AggregateNode): string {
+  return `${name}(${[column ?? [], fraction ?? []].flat().join(', ')})`
+}
+
+function outputEntry(output: Output, options: ExplainOptions): Entry {
+  if (output.kind === 'produce')
+    return { title: `-> topic ${output.topic.name}`, details: [columnsLine(output.stream.columns)], children: [] }
+  const { target } = output
+  const guarantee = options.guarantees?.get(output)
+  const details = [...(guarantee === undefined ? [] : [guarantee])]
+  if (target.kind === 'sink') return { title: `-> ${target.sink.connector}`, details, children: [] }
+  const how = target.mode === 'append' ? 'appends' : `upserts by ${target.key.join(', ')}`
+  return { title: `-> table ${target.table}, ${how}`, details, children: [] }
+}
+
+function lambdaText(lambda: Lambda): string {
+  if (lambda.expression !== null) return normalise(lambda.expression)
+  return `${lambda.text.replaceAll(/\s+/g, ' ')}  [opaque: ${lambda.opaque?.reason ?? 'not read'}]`
+}
+
+function columnsLine(columns: readonly Column[]): string {
+  return `columns: ${columns.map(columnText).join(', ')}`
+}
+
+function columnText({ name, type, nullable, decimal }: Column): string {
+  const shown = decimal === undefined ? type : `decimal(${decimal.precision}, ${decimal.scale})`
+  return `${name} ${shown}${nullable ? '?' : ''}`
+}
+
+function streamLine({ stream }: StreamNode): string {
+  return stream.kind === 'append' ? 'rows are only added' : `rows replace earlier ones by ${stream.key.join(', ')}`
+}
+
+function fingerprintLine(node: StreamNode): string {
+  const whole = fingerprint(node)
+  return `fingerprint: ${whole === 'unverifiable' ? whole : whole.slice(0, 12)}`
+}

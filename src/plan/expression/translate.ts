@@ -1,0 +1,545 @@
+/**
+ * Syntax to tree: names are resolved, constants and parameters put in, types and nulls checked. What has no node throws
+ * Opaque (the lambda is then called as it is), what must not be throws Refused.
+ */
+import type { BlockStatement, Pattern, Statement, Expression as Syntax } from 'acorn'
+import { nearest } from '../../system/errors.ts'
+import type { Cell, Column } from '../schema.ts'
+import { callFunction, callFunctionNode, callMethod } from './calls.ts'
+import type { Parameters } from './lambda.ts'
+import { library } from './library.ts'
+import { presentWhen } from './narrow.ts'
+import { normalise } from './normalise.ts'
+import { propertyName, type Source, unwrapped } from './source.ts'
+import type { Expression } from './tree.ts'
+import * as tree from './tree.ts'
+import { Opaque, plain, Refused, type Scope, type Value } from './value.ts'
+
+const LARGEST_TREE = 2000
+
+export function translate(source: Source, columns: readonly Column[], parameters: Parameters): Expression {
+  for (const name of Object.keys(parameters)) {
+    if (Object.hasOwn(library, name))
+      throw new Refused(`the parameter \`${name}\` has the name of a library function: choose another`)
+  }
+  return new Translator(source, columns, parameters).translate()
+}
+
+export class Translator {
+  readonly source: Source
+  readonly columns: ReadonlyMap<string, Column>
+  readonly parameters: Parameters
+  /** Nulls that the user's JavaScript may see as undefined. */
+  private readonly undefinedLike = new WeakSet<Expression>()
+  private guards: Expression[] = []
+  private size = 0
+
+  constructor(source: Source, columns: readonly Column[], parameters: Parameters) {
+    this.source = source
+    this.columns = new Map(columns.map(column => [column.name, column]))
+    this.parameters = parameters
+  }
+
+  translate(): Expression {
+    const { syntax } = this.source
+    if (syntax.async || syntax.generator) throw new Opaque('is async or a generator')
+    const names = new Map<string, Value>()
+    const [row, parameters, ...more] = syntax.params
+    if (more.length > 0) throw new Opaque('takes more than a row and parameters')
+    if (row) this.bind(row, { kind: 'row', path: '', optional: false }, names)
+    if (parameters) this.bind(parameters, { kind: 'parameters' }, names)
+    const scope: Scope = { names, present: new Set() }
+    const { body } = syntax
+    const result = body.type === 'BlockStatement' ? this.block(body.body, scope) : this.expression(body, scope)
+    if (result.type === 'date')
+      throw new Opaque('gives a Date', 'give its `getTime()`, or a text by `$.formatTime(r.time, pattern)`')
+    return result
+  }
+
+  /** The text of a piece of syntax, for messages. */
+  text(node: { readonly start: number; readonly end: number }): string {
+    const text = this.source.text.slice(node.start, node.end).replaceAll(/\s+/g, ' ')
+    return `\`${text.length > 60 ? `${text.slice(0, 57)}...` : text}\``
+  }
+
+  private bind(pattern: Pattern, value: Value, names: Map<string, Value>): void {
+    if (pattern.type === 'Identifier') {
+      names.set(pattern.name, value)
+      return
+    }
+    if (pattern.type !== 'ObjectPattern')
+      throw new Opaque(`takes its row apart in a way that is not translated: ${this.text(pattern)}`)
+    for (const property of pattern.properties) {
+      if (property.type !== 'Property' || property.computed)
+        throw new Opaque(`takes its row apart by ${this.text(property)}`)
+      const { key } = property
+      const name = key.type === 'Identifier' ? key.name : key.type === 'Literal' ? String(key.value) : null
+      if (name === null) throw new Opaque(`takes its row apart by ${this.text(property)}`)
+      this.bind(property.value, this.member(value, name, false, pattern), names)
+    }
+  }
+
+  private block(statements: readonly Statement[], scope: Scope): Expression {
+    const [statement, ...rest] = statements
+    if (statement === undefined) return tree.literal(null)
+    switch (statement.type) {
+      case 'ReturnStatement':
+        return statement.argument ? this.expression(statement.argument, scope) : tree.literal(null)
+      case 'EmptyStatement':
+        return this.block(rest, scope)
+      case 'BlockStatement':
+        if (!endsInReturn(statement)) throw new Opaque('has a block that does not end in `return`')
+        return this.block(statement.body, scope)
+      case 'VariableDeclaration': {
+        if (statement.kind !== 'const')
+          throw new Opaque(`declares a variable with \`${statement.kind}\``, 'declare it with `const`')
+        const names = new Map(scope.names)
+        for (const { id, init } of statement.declarations) {
+          if (!init) throw new Opaque(`declares ${this.text(id)} without a value`)
+          this.bind(id, this.value(init, { ...scope, names }), names)
+        }
+        return this.block(rest, { ...scope, names })
+      }
+      case 'IfStatement': {
+        if (!endsInReturn(statement.consequent)) throw new Opaque('has an `if` that does not end in `return`')
+        const test = this.test(statement.test, scope)
+        const then = this.block([statement.consequent], within(scope, test, true))
+        const following = statement.alternate ? [statement.alternate, ...rest] : rest
+        if (statement.alternate && rest.length > 0 && !endsInReturn(statement.alternate))
+          throw new Opaque('has an `else` that does not end in `return`')
+        return this.branch(test, then, this.block(following, within(scope, test, false)), statement)
+      }
+      default:
+        throw new Opaque(`has the statement ${this.text(statement)}`)
+    }
+  }
+
+  /** The value of a piece of syntax that must be a plain value. */
+  expression(node: Syntax, scope: Scope): Expression {
+    const value = this.value(node, scope)
+    switch (value.kind) {
+      case 'expression':
+        return value.expression
+      case 'undefined':
+        throw new Opaque('uses `undefined` as a value', 'write `null`: a missing value is null')
+      case 'row':
+        if (value.path === '') throw new Opaque('uses the row as a whole', 'name the columns it needs')
+        throw new Refused(
+          `${this.text(node)} is a group of columns, not a value: name one of them, such as \`${this.text(node).slice(1, -1)}.${[...this.columns.keys()].find(name => name.startsWith(`${value.path}.`))?.slice(value.path.length + 1)}\``,
+        )
+      case 'parameters':
+        throw new Opaque('uses the parameters as a whole', 'name the parameters it needs')
+      case 'list':
+        throw new Opaque(`uses the list ${this.text(node)} as a value`, 'lists can be asked for `.includes(x)`')
+      case 'split':
+        throw new Opaque(`uses the parts of ${this.text(node)} as a list`, 'take one part: `.split(x)[0]`')
+    }
+  }
+
+  /** A value that must not be null where it stands. */
+  operand(node: Syntax, scope: Scope, types: readonly tree.ExpressionType[], by: string): Expression {
+    return this.checked(this.expression(node, scope), node, types, by)
+  }
+
+  checked(expression: Expression, node: Syntax, types: readonly tree.ExpressionType[], by: string): Expression {
+    if (expression.type === 'null' || expression.nullable) {
+      throw new Opaque(
+        `${this.text(node)} can be null where ${by} needs a value`,
+        'drop those rows first with `.require(...)`, or give a value with `??`',
+      )
+    }
+    const type = expression.type === 'timestamp' && !types.includes('timestamp') ? 'number' : expression.type
+    if (!types.includes(type))
+      throw new Opaque(`${this.text(node)} is ${expression.type} where ${by} needs ${types.join(' or ')}`)
+    return expression
+  }
+
+  /** A piece of syntax as a test: a boolean that is never null. */
+  private test(node: Syntax, scope: Scope): Expression {
+    const inner = unwrapped(node)
+    if (inner.type === 'LogicalExpression' && inner.operator !== '??') {
+      const left = this.test(inner.left, scope)
+      return tree.logical(inner.operator, left, this.test(inner.right, within(scope, left, inner.operator === '&&')))
+    }
+    if (inner.type === 'UnaryExpression' && inner.operator === '!') return tree.not(this.test(inner.argument, scope))
+    return this.truth(this.expression(inner, scope), inner)
+  }
+
+  private truth(expression: Expression, node: Syntax): Expression {
+    if (expression.type === 'json' || expression.type === 'date')
+      throw new Opaque(`tests ${this.text(node)}, which is ${expression.type}`)
+    return tree.truth(expression)
+  }
+
+  value(node: Syntax, scope: Scope): Value {
+    if (++this.size > LARGEST_TREE)
+      throw new Opaque('is too large to be translated', 'split it into several derived columns')
+    const value = this.valueOf(unwrapped(node), scope)
+    if (value.kind !== 'expression') return value
+    const { expression } = value
+    return expression.nullable && scope.present.size > 0 && scope.present.has(normalise(expression))
+      ? { kind: 'expression', expression: tree.present(expression) }
+      : value
+  }
+
+  private valueOf(node: Syntax, scope: Scope): Value {
+    switch (node.type) {
+      case 'Literal':
+        if (node.regex || node.bigint) throw new Opaque(`uses ${this.text(node)} as a value`)
+        return plain(tree.literal(node.value as Cell))
+      case 'Identifier':
+        return this.identifier(node.name, scope, node)
+      case 'TemplateLiteral': {
+        const parts: Expression[] = []
+        node.quasis.forEach((quasi, index) => {
+          if (quasi.value.cooked) parts.push(tree.literal(quasi.value.cooked))
+          const inner = node.expressions[index]
+          if (inner) parts.push(this.textPart(inner, scope))
+        })
+        if (parts.length === 0) return plain(tree.literal(''))
+        return plain(
+          parts.length === 1 && parts[0]!.kind === 'literal' && parts[0]!.type === 'text'
+            ? parts[0]!
+            : tree.template(parts),
+        )
+      }
+      case 'MemberExpression':
+        return this.memberExpression(node, scope)
+      case 'ChainExpression': {
+        const outer = this.guards
+        this.guards = []
+        const inner = this.value(node.expression, scope)
+        const guards = this.guards
+        this.guards = outer
+        if (guards.length === 0) return inner
+        if (inner.kind !== 'expression') throw new Opaque(`uses ${this.text(node)}`)
+        return plain(
+          guards.reduceRight((result, guard) => {
+            const guarded = tree.conditional(tree.isNull(false, guard), tree.literal(null), result)!
+            this.undefinedLike.add(guarded)
+            return guarded
+          }, inner.expression),
+        )
+      }
+      case 'UnaryExpression':
+        return this.unary(node, scope)
+      case 'BinaryExpression':
+        if (node.left.type === 'PrivateIdentifier') throw new Opaque(`uses ${this.text(node)}`)
+        return plain(this.binary(node.operator, node.left, node.right, scope, node))
+      case 'LogicalExpression':
+        return plain(this.logical(node, scope))
+      case 'ConditionalExpression': {
+        const test = this.test(node.test, scope)
+        const then = this.expression(node.consequent, within(scope, test, true))
+        return plain(this.branch(test, then, this.expression(node.alternate, within(scope, test, false)), node))
+      }
+      case 'ArrayExpression':
+        return { kind: 'list', values: node.elements.map(element => this.constant(element as Syntax | null, scope)) }
+      case 'NewExpression':
+        if (node.callee.type === 'Identifier' && node.callee.name === 'Date' && !scope.names.has('Date')) {
+          return plain(this.newDate(node.arguments as Syntax[], scope, node))
+        }
+        throw new Opaque(`makes ${this.text(node)}`)
+      case 'CallExpression': {
+        const args = node.arguments
+        if (args.some(argument => argument.type === 'SpreadElement'))
+          throw new Opaque(`spreads arguments in ${this.text(node)}`)
+        const callee = unwrapped(node.callee as Syntax)
+        if (node.optional) throw new Opaque(`calls ${this.text(node)}`)
+        if (callee.type === 'MemberExpression') return callMethod(this, node, callee, args as Syntax[], scope)
+        if (callee.type === 'Identifier' && !scope.names.has(callee.name))
+          return callFunction(this, node, callee.name, args as Syntax[], scope)
+        throw new Opaque(`calls ${this.text(node)}`)
+      }
+      default:
+        throw new Opaque(`uses ${this.text(node)}`)
+    }
+  }
+
+  private identifier(name: string, scope: Scope, node: Syntax): Value {
+    const bound = scope.names.get(name)
+    if (bound) return bound
+    if (name === 'undefined') return { kind: 'undefined' }
+    if (name === 'NaN') return plain(tree.literal(Number.NaN))
+    if (name === 'Infinity') return plain(tree.literal(Number.POSITIVE_INFINITY))
+    throw new Opaque(`uses ${this.text(node)}`)
+  }
+
+  private constant(node: Syntax | null, scope: Scope): Cell {
+    const value = node && this.expression(node, scope)
+    if (value?.kind !== 'literal') throw new Opaque('has a list whose elements are not all constants')
+    return value.value
+  }
+
+  private memberExpression(node: Extract<Syntax, { type: 'MemberExpression' }>, scope: Scope): Value {
+    const object = unwrapped(node.object as Syntax)
+    const name = propertyName(node)
+    if (object.type === 'Identifier' && !scope.names.has(object.name)) {
+      const constant = name === null ? undefined : CONSTANTS[object.name]?.[name]
+      if (constant !== undefined) return plain(tree.literal(constant))
+    }
+    const inner = this.receiver(node, scope)
+    if (name !== null) return this.member(inner, name, node.optional, node)
+    if (inner.kind === 'split') {
+      const index = this.expression(node.property as Syntax, scope)
+      return plain(callFunctionNode(this, 'text.splitPart', [inner.text, inner.separator, index], node))
+    }
+    throw new Opaque(`reads ${this.text(node)}, whose name is computed`)
+  }
+
+  /** The object of a member, with its null taken out of the chain when it is `?.`. */
+  receiver(node: Extract<Syntax, { type: 'MemberExpression' }>, scope: Scope): Value {
+    const value = this.value(node.object as Syntax, scope)
+    if (node.optional && value.kind === 'expression' && value.expression.nullable) {
+      this.guards.push(value.expression)
+      return plain(tree.present(value.expression))
+    }
+    return value
+  }
+
+  private member(object: Value, name: string, optional: boolean, node: { start: number; end: number }): Value {
+    if (object.kind === 'row') {
+      const path = object.path === '' ? name : `${object.path}.${name}`
+      const found = this.columns.get(path)
+      const isOptional = object.optional || optional
+      if (found) {
+        const expression = tree.column(found.name, found.type, found.nullable, found.labels)
+        if (isOptional) this.undefinedLike.add(expression)
+        return plain(expression)
+      }
+      for (const column of this.columns.keys())
+        if (column.startsWith(`${path}.`)) return { kind: 'row', path, optional: isOptional }
+      const near = nearest(path, this.columns.keys())
+      throw new Refused(
+        `there is no column \`${path}\`${near ? `, did you mean \`${near}\`?` : ';'} the columns are ${[...this.columns.keys()].join(', ')}`,
+        'COLUMN_UNKNOWN',
+      )
+    }
+    if (object.kind === 'parameters') {
+      if (Object.hasOwn(this.parameters, name)) {
+        const value = this.parameters[name]!
+        return Array.isArray(value) ? { kind: 'list', values: value } : plain(tree.literal(value as Cell))
+      }
+      const near = nearest(name, [...Object.keys(this.parameters), ...Object.keys(library)])
+      throw new Refused(
+        `there is no parameter \`${name}\`${near ? `, did you mean \`${near}\`?` : `: give it beside the lambda, \`{ ${name} }\``}`,
+      )
+    }
+    if (object.kind === 'expression' && object.expression.type === 'text' && name === 'length') {
+      if (object.expression.nullable) throw this.nullReceiver(node)
+      return plain(tree.call('text.length', [object.expression], { type: 'number', nullable: false }))
+    }
+    throw new Opaque(`reads ${this.text(node)}`)
+  }
+
+  nullReceiver(node: { start: number; end: number }): Opaque {
+    return new Opaque(
+      `reads ${this.text(node)} of what can be null`,
+      'drop those rows first with `.require(...)`, or use `?.` and `??`',
+    )
+  }
+
+  private unary(node: Extract<Syntax, { type: 'UnaryExpression' }>, scope: Scope): Value {
+    switch (node.operator) {
+      case '!':
+        return plain(tree.not(this.test(node.argument, scope)))
+      case '-':
+        return plain(tree.negate(this.operand(node.argument, scope, ['number'], '`-`')))
+      case '+':
+        return plain(this.operand(node.argument, scope, ['number'], '`+`'))
+      case 'void':
+        if (node.argument.type === 'Literal') return { kind: 'undefined' }
+    }
+    throw new Opaque(`uses ${this.text(node)}`)
+  }
+
+  private binary(operator: string, left: Syntax, right: Syntax, scope: Scope, node: Syntax): Expression {
+    switch (operator) {
+      case '===':
+      case '!==':
+      case '==':
+      case '!=':
+        return this.equality(operator, left, right, scope, node)
+      case '<':
+      case '<=':
+      case '>':
+      case '>=': {
+        const a = this.operand(left, scope, ['number', 'text', 'timestamp'], `\`${operator}\``)
+        const b = this.operand(right, scope, ['number', 'text', 'timestamp'], `\`${operator}\``)
+        if ((a.type === 'text') !== (b.type === 'text'))
+          throw new Opaque(`compares a text with a number in ${this.text(node)}`)
+        return tree.compare(operator, a, b)
+      }
+      case '+': {
+        const a = this.expression(left, scope)
+        const b = this.expression(right, scope)
+        if (a.type === 'text' || b.type === 'text') {
+          const parts = [this.asPart(a, left), this.asPart(b, right)]
+          return tree.template(parts.flatMap(part => (part.kind === 'template' ? part.parts : [part])))
+        }
+        return tree.arithmetic('+', this.checked(a, left, ['number'], '`+`'), this.checked(b, right, ['number'], '`+`'))
+      }
+      case '-':
+      case '*':
+      case '/':
+      case '%':
+      case '**':
+      case '|':
+      case '&':
+        return tree.arithmetic(
+          operator,
+          this.operand(left, scope, ['number'], `\`${operator}\``),
+          this.operand(right, scope, ['number'], `\`${operator}\``),
+        )
+      default:
+        throw new Opaque(`uses the operator \`${operator}\``)
+    }
+  }
+
+  private equality(
+    operator: '===' | '!==' | '==' | '!=',
+    left: Syntax,
+    right: Syntax,
+    scope: Scope,
+    node: Syntax,
+  ): Expression {
+    const negated = operator.startsWith('!')
+    const strict = operator.length === 3
+    const values = [this.value(left, scope), this.value(right, scope)] as const
+    const missing = values.findIndex(
+      value => value.kind === 'undefined' || (value.kind === 'expression' && value.expression.type === 'null'),
+    )
+    if (missing >= 0) {
+      const other = missing === 0 ? right : left
+      const expression = this.expression(other, scope)
+      if (strict && expression.nullable) {
+        const seen = this.maybeUndefined(expression)
+        const isUndefined = values[missing]!.kind === 'undefined'
+        const always =
+          expression.kind === 'call' || (expression.kind === 'conditional' && this.undefinedLike.has(expression))
+        if (isUndefined ? !always : seen) {
+          const sign = seen ? (negated ? '!=' : '==') : negated ? '!==' : '==='
+          throw new Refused(
+            `${this.text(node)} does not find every missing value: write \`${this.text(other).slice(1, -1)} ${sign} null\``,
+          )
+        }
+      }
+      return expression.nullable || expression.type === 'null'
+        ? tree.isNull(negated, expression)
+        : tree.literal(negated)
+    }
+    const a = this.expression(left, scope)
+    const b = this.expression(right, scope)
+    if (a.type === 'json' || b.type === 'json' || a.type === 'date' || b.type === 'date')
+      throw new Opaque(`compares objects in ${this.text(node)}`)
+    if (a.type !== b.type && !(tree.isNumeric(a) && tree.isNumeric(b)))
+      throw new Opaque(`compares ${a.type} with ${b.type} in ${this.text(node)}`)
+    if (a.nullable && b.nullable && (this.maybeUndefined(a) || this.maybeUndefined(b)))
+      throw new Opaque(`compares null with undefined in ${this.text(node)}`)
+    return tree.equal(negated, a, b)
+  }
+
+  private logical(node: Extract<Syntax, { type: 'LogicalExpression' }>, scope: Scope): Expression {
+    const left = this.expression(node.left, scope)
+    if (node.operator === '??') {
+      const result = tree.coalesce(left, this.expression(node.right, scope))
+      if (result === null) throw new Opaque(`mixes types in ${this.text(node)}`)
+      return result
+    }
+    const test = this.truth(left, node.left)
+    const right = this.expression(node.right, within(scope, test, node.operator === '&&'))
+    if (left.type === 'boolean' && !left.nullable && right.type === 'boolean')
+      return tree.logical(node.operator, left, right)
+    // The value of one of the sides, whichever the test of the left one chooses.
+    return node.operator === '&&'
+      ? this.branch(test, right, left, node)
+      : this.branch(test, tree.present(left), right, node)
+  }
+
+  private branch(
+    test: Expression,
+    then: Expression,
+    otherwise: Expression,
+    node: { start: number; end: number },
+  ): Expression {
+    const result = tree.conditional(test, then, otherwise)
+    if (result === null) throw new Opaque(`gives ${then.type} or ${otherwise.type} in ${this.text(node)}`)
+    return result
+  }
+
+  textPart(node: Syntax, scope: Scope): Expression {
+    return this.asPart(this.expression(node, scope), node)
+  }
+
+  private asPart(expression: Expression, node: Syntax): Expression {
+    if (expression.type === 'json' || expression.type === 'date')
+      throw new Opaque(`writes ${this.text(node)}, which is ${expression.type}, as a text`)
+    if (this.maybeUndefined(expression))
+      throw new Opaque(`writes ${this.text(node)}, which may be undefined, as a text`, 'give it a value with `??`')
+    return expression
+  }
+
+  private newDate(args: readonly Syntax[], scope: Scope, node: Syntax): Expression {
+    const [argument] = args
+    if (argument === undefined || args.length > 1) throw new Opaque(`makes ${this.text(node)}`)
+    const value = this.expression(argument, scope)
+    if (value.type === 'timestamp') {
+      const text = this.text(argument).slice(1, -1)
+      throw new Refused(`${this.text(node)} takes microseconds for milliseconds: write \`new Date(${text} / 1000)\``)
+    }
+    return tree.call('date', [this.checked(value, argument, ['number'], '`new Date`')], {
+      type: 'date',
+      nullable: false,
+    })
+  }
+
+  /** Whether the user's JavaScript may see `undefined` where the expression says null. */
+  maybeUndefined(expression: Expression): boolean {
+    if (!expression.nullable) return false
+    if (this.undefinedLike.has(expression)) return true
+    switch (expression.kind) {
+      case 'call':
+        return true
+      case 'coalesce':
+        return this.maybeUndefined(expression.right)
+      case 'conditional':
+        return this.maybeUndefined(expression.then) || this.maybeUndefined(expression.otherwise)
+      case 'logical':
+        return this.maybeUndefined(expression.right)
+      default:
+        return false
+    }
+  }
+}
+
+function within(scope: Scope, test: Expression, outcome: boolean): Scope {
+  const found = presentWhen(test, outcome)
+  return found.length === 0 ? scope : { names: scope.names, present: new Set([...scope.present, ...found]) }
+}
+
+function endsInReturn(statement: Statement): boolean {
+  if (statement.type === 'ReturnStatement') return true
+  if (statement.type === 'BlockStatement') {
+    const last = (statement as BlockStatement).body.at(-1)
+    return last !== undefined && endsInReturn(last)
+  }
+  return (
+    statement.type === 'IfStatement' &&
+    statement.alternate != null &&
+    endsInReturn(statement.consequent) &&
+    endsInReturn(statement.alternate)
+  )
+}
+
+const CONSTANTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  Math: { PI: Math.PI, E: Math.E, LN2: Math.LN2, LN10: Math.LN10, SQRT2: Math.SQRT2, SQRT1_2: Math.SQRT1_2 },
+  Number: {
+    EPSILON: Number.EPSILON,
+    MAX_SAFE_INTEGER: Number.MAX_SAFE_INTEGER,
+    MIN_SAFE_INTEGER: Number.MIN_SAFE_INTEGER,
+    MAX_VALUE: Number.MAX_VALUE,
+    POSITIVE_INFINITY: Number.POSITIVE_INFINITY,
+    NEGATIVE_INFINITY: Number.NEGATIVE_INFINITY,
+    NaN: Number.NaN,
+  },
+}

@@ -1,0 +1,105 @@
+/**
+ * Whether kept state still means what a step means: one digest of the step and of all that decides which rows, and which
+ * of their values, reach it.
+ *
+ * It changes with expressions, the values of their parameters, windows, keys, aggregates, event time and the types of the
+ * columns used. It does not with layout, names of variables, derived columns that the step does not use, locations,
+ * outputs, or the step's identity. Behind a lambda that could not be read nothing can be said.
+ */
+import { createHash } from 'node:crypto'
+import type { Lambda } from './expression/lambda.ts'
+import { normalise } from './expression/normalise.ts'
+import type { StreamNode } from './nodes.ts'
+import type { Column } from './schema.ts'
+
+/** A SHA-256 in hexadecimal digits, or `unverifiable` behind an opaque lambda. */
+export function fingerprint(node: StreamNode): string {
+  const parts = describe(node, new Set(node.columns.map(({ name }) => name)))
+  return parts === null ? 'unverifiable' : createHash('sha256').update(JSON.stringify(parts)).digest('hex')
+}
+
+type Parts = readonly unknown[]
+
+/** What decides the values of the columns needed of a step's rows; null behind an opaque lambda. */
+function describe(node: StreamNode, needed: ReadonlySet<string>): Parts | null {
+  switch (node.kind) {
+    case 'read': {
+      const { eventTime, key, name } = node.topic
+      const time = eventTime && [
+        eventTime.column,
+        eventTime.unit,
+        eventTime.disorder_us,
+        eventTime.progress,
+        eventTime.maxAhead_us,
+      ]
+      const keyOfProgress = eventTime?.progress === 'key' ? key : []
+      return ['read', name, time, keyOfProgress, node.stream, typesOf(node.columns, needed)]
+    }
+    case 'filter':
+      if (node.predicate.expression === null) return null
+      return after(node.input, union(needed, node.predicate.reads), ['filter', meaning(node.predicate)])
+    case 'require':
+      return after(node.input, union(needed, node.required), ['require', [...node.required].sort()])
+    case 'derive': {
+      const used = node.derived.filter(({ name }) => needed.has(name))
+      if (used.some(({ lambda }) => lambda.expression === null)) return null
+      const own = new Set(used.map(({ name }) => name))
+      const below = union(
+        [...needed].filter(name => !own.has(name)),
+        used.flatMap(({ lambda }) => lambda.reads),
+      )
+      const meanings = used.map(({ name, lambda }) => [name, meaning(lambda)] as const).sort(byName)
+      return after(node.input, below, used.length === 0 ? null : ['derive', meanings])
+    }
+    case 'project': {
+      const used = node.projected.filter(({ name }) => needed.has(name))
+      const renamed = used.filter(({ name, from }) => name !== from).map(({ name, from }) => [name, from] as const)
+      const below = new Set(used.map(({ from }) => from))
+      return after(node.input, below, renamed.length === 0 ? null : ['rename', renamed.sort(byName)])
+    }
+    case 'explode':
+      return after(node.input, union(needed, [node.array]), ['explode', node.array])
+    case 'dedupe':
+      return after(node.input, union(needed, node.key), ['dedupe', node.key, node.within_us])
+    case 'window': {
+      const { keys, size_us, every_us, late, allowedLateness_us, early_us } = node
+      const used = node.aggregates.flatMap(({ column }) => column ?? [])
+      const aggregates = node.aggregates.map(aggregate => [
+        aggregate.name,
+        aggregate.function,
+        aggregate.column,
+        aggregate.fraction,
+      ])
+      const own = ['window', keys, size_us, every_us, late, allowedLateness_us, early_us, aggregates]
+      return after(node.input, union(keys, used), own)
+    }
+    case 'finals':
+      return after(node.input, union(needed, ['revision', 'is_final']), ['finals'])
+  }
+}
+
+function after(input: StreamNode, needed: ReadonlySet<string>, own: Parts | null): Parts | null {
+  const known = new Set(input.columns.map(({ name }) => name))
+  const before = describe(input, new Set([...needed].filter(name => known.has(name))))
+  return before === null || own === null ? before : [...before, own]
+}
+
+/** Parameters stand as literals in the expression. */
+function meaning(lambda: Lambda): string {
+  return normalise(lambda.expression!)
+}
+
+function typesOf(columns: readonly Column[], needed: ReadonlySet<string>): Parts {
+  return columns
+    .filter(({ name }) => needed.has(name))
+    .map(({ name, type, nullable }) => [name, type, nullable] as const)
+    .sort(byName)
+}
+
+function byName([a]: readonly [string, ...unknown[]], [b]: readonly [string, ...unknown[]]): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+function union(a: Iterable<string>, b: Iterable<string>): ReadonlySet<string> {
+  return new Set([...a, ...b])
+}

@@ -1,0 +1,70 @@
+/**
+ * The stable name of each step: what the user named it, or its output, kind and ordinal: `activity/window-1`.
+ *
+ * The output is the first topic, then the first table or sink, that the step leads to; ordinals count each kind from the
+ * topic towards the output. So a step keeps its name when others of another kind come and go around it.
+ */
+import { MillraceError } from '../system/errors.ts'
+import { formatLocation } from './location.ts'
+import type { DeliverNode, ProduceNode, StreamNode } from './nodes.ts'
+
+export function outputName(output: ProduceNode | DeliverNode, ordinal = 1): string {
+  if (output.kind === 'produce') return output.topic.name
+  const { target } = output
+  return target.kind === 'table' ? target.table : `${target.sink.connector}-${ordinal}`
+}
+
+/** The same outputs over the same steps, each with its identity. Two steps of one name are refused. */
+export function assignIdentities(
+  produces: readonly ProduceNode[],
+  delivers: readonly DeliverNode[],
+): { readonly produces: readonly ProduceNode[]; readonly delivers: readonly DeliverNode[] } {
+  const done = new Map<StreamNode, StreamNode>()
+  const taken = new Map<string, StreamNode>()
+  const sinks = new Map<string, number>()
+
+  const identified = (node: StreamNode, output: string, ordinals: Map<string, number>): StreamNode => {
+    const known = done.get(node)
+    if (known !== undefined || node.kind === 'read') {
+      done.set(node, known ?? node)
+      return known ?? node
+    }
+    const input = identified(node.input, output, ordinals)
+    let identity = node.identity
+    while (identity === '') {
+      const ordinal = (ordinals.get(node.kind) ?? 0) + 1
+      ordinals.set(node.kind, ordinal)
+      const candidate = `${output}/${node.kind}-${ordinal}`
+      if (!taken.has(candidate)) identity = candidate
+    }
+    const other = taken.get(identity)
+    if (other !== undefined) {
+      throw new MillraceError(
+        'PIPELINE_INVALID',
+        `Two steps are named '${identity}': at ${formatLocation(other.location)} and at ${formatLocation(node.location)}`,
+        { next: 'Give each its own name with .named().' },
+      )
+    }
+    taken.set(identity, node)
+    const copy = Object.freeze({ ...node, input, identity }) as StreamNode
+    done.set(node, copy)
+    return copy
+  }
+
+  const withIdentities = <O extends ProduceNode | DeliverNode>(output: O): O => {
+    const ordinal = output.kind === 'deliver' && output.target.kind === 'sink' ? sinkOrdinal(sinks, output) : 1
+    const stream = identified(output.stream, outputName(output, ordinal), new Map())
+    return Object.freeze<O>({ ...output, stream })
+  }
+  return {
+    produces: Object.freeze(produces.map(withIdentities)),
+    delivers: Object.freeze(delivers.map(withIdentities)),
+  }
+}
+
+function sinkOrdinal(sinks: Map<string, number>, output: DeliverNode): number {
+  const connector = output.target.kind === 'sink' ? output.target.sink.connector : ''
+  const ordinal = (sinks.get(connector) ?? 0) + 1
+  sinks.set(connector, ordinal)
+  return ordinal
+}

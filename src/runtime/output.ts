@@ -1,0 +1,100 @@
+/** One output of a pipeline: counts its rows, leaves out those that the sink holds from an earlier run, commits. */
+import type { Sink, SinkContext, SinkModule } from '../connectors/contract.ts'
+import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
+import type { Batch } from '../engine/batch.ts'
+import { pick } from '../engine/operators/pick.ts'
+import { type TopicWriter, topicWriter } from '../log/topic-store.ts'
+import type { DeliverNode, ProduceNode } from '../plan/nodes.ts'
+import { MillraceError } from '../system/errors.ts'
+
+export class Output {
+  readonly name: string
+  readonly #sink: Sink
+  readonly #held: number
+  #rows = 0
+  #committed = 0
+
+  private constructor(name: string, sink: Sink, held: number) {
+    this.name = name
+    this.#sink = sink
+    this.#held = held
+    this.#committed = held
+  }
+
+  static async open(name: string, sink: Sink, context: SinkContext): Promise<Output> {
+    return new Output(name, sink, await sink.open(context))
+  }
+
+  /** Rows of this stream so far, those of earlier runs included. */
+  get rows(): number {
+    return Math.max(this.#rows, this.#held)
+  }
+
+  async write(batch: Batch): Promise<void> {
+    const before = this.#rows
+    this.#rows += batch.length
+    if (this.#rows <= this.#held) return
+    if (before >= this.#held) return this.#sink.write(batch)
+    const skipped = this.#held - before
+    const rest = Int32Array.from({ length: batch.length - skipped }, (_, row) => row + skipped)
+    return this.#sink.write(pick(batch, rest))
+  }
+
+  async commit(): Promise<void> {
+    if (this.#rows <= this.#committed) return
+    await this.#sink.commit(this.#rows)
+    this.#committed = this.#rows
+  }
+
+  async close(): Promise<void> {
+    await this.#sink.close()
+  }
+}
+
+/** The sink of a stream that is delivered, with the name under which people know it. */
+export async function sinkOf(
+  { target }: DeliverNode,
+  warehouse: () => Promise<Warehouse>,
+): Promise<{ name: string; sink: Sink; key: readonly string[] }> {
+  if (target.kind === 'table') {
+    const sink = (await warehouse()).table({ table: target.table, mode: target.mode })
+    return { name: target.table, sink, key: target.mode === 'upsert' ? target.key : [] }
+  }
+  const { connector, options } = target.sink
+  const module = (await target.sink.open()) as Partial<SinkModule>
+  if (typeof module.openSink !== 'function') {
+    throw new MillraceError('PIPELINE_INVALID', `The connector ${connector} cannot be delivered to.`)
+  }
+  const place = typeof options.path === 'string' ? options.path : ''
+  return { name: place === '' ? connector : place, sink: await module.openSink(options), key: [] }
+}
+
+/** A stored topic as a sink: what a stream that is sent to a topic goes through. */
+export class TopicSink implements Sink {
+  readonly guarantee =
+    'Exactly once: a topic that was cut off is cut to its last whole record, and rows that it holds are not sent again.'
+  readonly #node: ProduceNode
+  #writer: TopicWriter | null = null
+
+  constructor(node: ProduceNode) {
+    this.#node = node
+  }
+
+  async open(context: SinkContext): Promise<number> {
+    this.#writer = topicWriter(context.dataDirectory, this.#node.topic.name, context.columns)
+    return this.#writer.offset
+  }
+
+  async write(batch: Batch): Promise<void> {
+    this.#writer!.append(batch)
+  }
+
+  async commit(): Promise<void> {
+    this.#writer!.flush()
+  }
+
+  async close(): Promise<void> {
+    this.#writer?.close()
+    this.#writer = null
+  }
+}

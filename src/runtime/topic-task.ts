@@ -1,0 +1,277 @@
+/**
+ * One topic at work: bytes of its sources are decoded, checked, put in time and sent through the operators behind it.
+ *
+ * Lateness and results are functions of what the sources hold, in the order of each partition; how it is cut into chunks
+ * does not show.
+ */
+import type { Chunk, Damage, Source } from '../connectors/contract.ts'
+import type { Batch } from '../engine/batch.ts'
+import { type DecodedBatch, Decoder } from '../engine/decode/decoder.ts'
+import type { Flow } from '../engine/flow.ts'
+import { pick } from '../engine/operators/pick.ts'
+import { type Times, TopicTime } from '../engine/time.ts'
+import type { TopicNode, WindowNode } from '../plan/nodes.ts'
+import { slowDecoder } from '../plan/slow.ts'
+import { readSchema } from '../plan/zod.ts'
+import type { Clock } from '../system/clock.ts'
+import type { DeadLetters } from './dead-letters.ts'
+import type { TopicProgress } from './options.ts'
+
+/** The longest record that is taken; a longer one becomes a dead letter. */
+export const RECORD_BYTES_MAX = 1 << 20
+
+interface Partition {
+  readonly name: string
+  lines: number
+}
+
+export class TopicTask {
+  readonly #topic: TopicNode
+  readonly #deadLetters: DeadLetters
+  readonly #clock: Clock
+  readonly #time: TopicTime | null
+  readonly #timeColumn: number
+  readonly #partitions: Partition[] = []
+  readonly #decoder: Decoder | null
+  readonly #flow: Flow
+  #noTime: Times | null = null
+  #records = 0
+  #bytes = 0
+  #bytesTotal: number | null = 0
+  #refused = 0
+  #late = 0
+  /** The batch that is under way, for what operators say of its rows. */
+  #current: { batch: DecodedBatch; chunk: Chunk } | null = null
+
+  constructor(
+    topic: TopicNode,
+    makeFlow: (onLate: (row: number, step: WindowNode) => void) => Flow,
+    deadLetters: DeadLetters,
+    clock: Clock,
+  ) {
+    this.#topic = topic
+    this.#deadLetters = deadLetters
+    this.#clock = clock
+    this.#flow = makeFlow((row, step) => this.#onLate(row, step))
+    this.#time = topic.eventTime && new TopicTime(topic.eventTime, topic.columns, topic.key)
+    this.#timeColumn = topic.columns.findIndex(column => column.name === topic.eventTime?.column)
+    if (topic.schema === null) this.#decoder = null
+    else {
+      const { columns, wire } = readSchema(topic.schema)
+      this.#decoder = new Decoder(
+        { columns, wire, slow: slowDecoder(topic.schema) },
+        this.#flow.reads,
+        RECORD_BYTES_MAX,
+      )
+    }
+  }
+
+  get progress(): TopicProgress {
+    return {
+      topic: this.#topic.name,
+      records: this.#records,
+      bytes: this.#bytes,
+      bytesTotal: this.#bytesTotal,
+      deadLetters: this.#refused,
+      late: this.#late,
+      watermark: this.#time?.furthest ?? null,
+    }
+  }
+
+  /**
+   * Reads the sources to their end (or until the signal), then closes what is open when `closesAtEnd` says so. `onTurn` is
+   * called after each piece of input.
+   */
+  async run(
+    sources: readonly Source[],
+    untilEnd: boolean,
+    signal: AbortSignal,
+    closesAtEnd: () => boolean,
+    onTurn: () => Promise<void>,
+  ): Promise<void> {
+    const offsets: number[] = []
+    for (const source of sources) {
+      offsets.push(this.#partitions.length)
+      const opened = await source.open({
+        untilEnd,
+        columns: this.#topic.columns,
+        maximumChunkBytes: RECORD_BYTES_MAX,
+        signal,
+      })
+      for (const { name, bytes } of opened) {
+        this.#time?.addPartition(this.#partitions.length)
+        this.#partitions.push({ name, lines: 0 })
+        this.#bytesTotal = bytes === null || this.#bytesTotal === null ? null : this.#bytesTotal + bytes
+      }
+    }
+    const live = sources.map((source, index) => ({ source, offset: offsets[index]! }))
+    // Sources of one topic take turns, so that the decoder and the operators have one caller.
+    for (let turn = 0; live.length > 0; ) {
+      turn %= live.length
+      const { source, offset } = live[turn]!
+      const event = await source.read()
+      if (event === null) {
+        live.splice(turn, 1)
+        continue
+      }
+      turn++
+      switch (event.kind) {
+        case 'records':
+          await this.#take({ ...event, partition: event.partition + offset })
+          break
+        case 'damaged':
+          this.#damaged({ ...event, partition: event.partition + offset })
+          break
+        case 'idle':
+          await this.#idle()
+          break
+        case 'end':
+          this.#time?.endPartition(event.partition + offset)
+          await this.#advance()
+          break
+      }
+      await onTurn()
+    }
+    if (closesAtEnd()) await this.#flow.end()
+  }
+
+  /** Takes rows that another stream of the pipeline sends to this topic. */
+  async pushDerived(batch: Batch): Promise<void> {
+    this.#records += batch.length
+    this.#time?.addPartition(0)
+    const own = batch.origin === null ? batch : { ...batch, origin: null }
+    const times = this.#time ? this.#time.observe(own, 0, this.#clock.now()) : this.#timeless(own)
+    await this.#flow.push(own, times)
+    await this.#advance()
+  }
+
+  async endDerived(): Promise<void> {
+    await this.#flow.end()
+  }
+
+  async #take(chunk: Chunk): Promise<void> {
+    const decoder = this.#decoder!
+    const partition = this.#partitions[chunk.partition]!
+    this.#bytes += chunk.bytes.length
+    decoder.load(chunk.bytes)
+    for (let batch = decoder.next(); batch !== null; batch = decoder.next()) {
+      for (const line of batch.refused) {
+        this.#refuse(chunk, line.start, line.length, partition.lines + line.line + 1, {
+          reason: line.path === '' ? line.reason : `${line.path}: ${line.reason}`,
+          code: 'RECORD_INVALID',
+        })
+      }
+      this.#records += batch.length + batch.refused.length
+      const accepted = this.#withoutAhead(batch, chunk)
+      if (accepted.length > 0) {
+        this.#current = { batch: accepted, chunk }
+        const times = this.#time
+          ? this.#time.observe(accepted, chunk.partition, chunk.arrival ?? 0)
+          : this.#timeless(accepted)
+        const pushed = this.#flow.push(accepted, times)
+        if (pushed) await pushed
+        this.#current = null
+      }
+      await this.#advance()
+      if (decoder.isDone) partition.lines += batch.linesEnd
+    }
+  }
+
+  /** The batch without the records whose time is too far ahead of their arrival: they go to the dead letters. */
+  #withoutAhead(batch: DecodedBatch, chunk: Chunk): DecodedBatch {
+    const maxAhead = this.#topic.eventTime?.maxAhead_us ?? null
+    if (maxAhead === null || chunk.arrival === null) return batch
+    const { values } = batch.data[this.#timeColumn] as { values: Float64Array }
+    const limit = chunk.arrival + maxAhead
+    const kept: number[] = []
+    for (let row = 0; row < batch.length; row++) {
+      if (values[row]! <= limit) kept.push(row)
+      else {
+        const ahead_s = Math.round((values[row]! - chunk.arrival) / 1e6)
+        this.#refuse(chunk, batch.rowStarts[row]!, null, null, {
+          reason: `Its event time is ${ahead_s} s ahead of its arrival`,
+          code: 'RECORD_AHEAD',
+        })
+      }
+    }
+    if (kept.length === batch.length) return batch
+    const rows = Int32Array.from(kept)
+    return { ...batch, ...pick(batch, rows), origin: null, rowStarts: rows.map(row => batch.rowStarts[row]!) }
+  }
+
+  #onLate(row: number, step: WindowNode): void {
+    this.#late++
+    if (step.late !== 'quarantine' || this.#current === null) return
+    const { batch, chunk } = this.#current
+    this.#refuse(chunk, batch.rowStarts[row]!, null, null, {
+      reason: `It is late for every window of ${step.identity}`,
+      code: 'RECORD_LATE',
+    })
+  }
+
+  #refuse(
+    chunk: Chunk,
+    start: number,
+    length: number | null,
+    line: number | null,
+    why: { readonly reason: string; readonly code: string },
+  ): void {
+    const bytes = this.#decoder!.lineAt(start)
+    this.#refused++
+    this.#deadLetters.add({
+      topic: this.#topic.name,
+      source: this.#partitions[chunk.partition]!.name,
+      partition: chunk.partition,
+      position: chunk.position + start,
+      line,
+      ...why,
+      bytes,
+      bytesTotal: length ?? bytes.length,
+      arrived: chunk.arrival,
+    })
+  }
+
+  #damaged(damage: Damage): void {
+    this.#refused++
+    this.#deadLetters.add({
+      topic: this.#topic.name,
+      source: this.#partitions[damage.partition]!.name,
+      partition: damage.partition,
+      position: damage.position,
+      line: null,
+      reason: damage.reason,
+      code: 'SOURCE_DAMAGED',
+      bytes: damage.bytes,
+      bytesTotal: damage.bytes?.length ?? 0,
+      arrived: null,
+    })
+  }
+
+  async #advance(): Promise<void> {
+    if (this.#time === null) return
+    if (this.#topic.eventTime!.progress === 'key' && !this.#flow.needsLowestKey) return
+    await this.#flow.advance(this.#time.watermark())
+  }
+
+  async #idle(): Promise<void> {
+    if (this.#time === null) return
+    for (const watermark of this.#time.idle(this.#clock.now())) await this.#flow.advance(watermark)
+  }
+
+  /** Times for a topic without event time: no operator behind it asks for them. */
+  #timeless(batch: Batch): Times {
+    if (this.#noTime === null || this.#noTime.time.length < batch.length) {
+      this.#noTime = {
+        rows: batch.length,
+        time: new Float64Array(batch.length),
+        frontier: new Float64Array(batch.length).fill(Number.NEGATIVE_INFINITY),
+        keys: null,
+        partition: 0,
+        firstOffset: 0,
+        others: Number.NEGATIVE_INFINITY,
+        othersClosed: Number.NEGATIVE_INFINITY,
+      }
+    }
+    return { ...this.#noTime, rows: batch.length }
+  }
+}

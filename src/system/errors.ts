@@ -1,0 +1,79 @@
+/**
+ * Every error that Millrace raises on purpose: one table of stable codes.
+ *
+ * A code never changes its meaning. `fault` says who can mend it: the user (their pipeline, options or data), something
+ * outside (a file, a server, a disk) or Millrace itself. `retried` says whether the runtime tries again with back-off.
+ */
+export const ERRORS = {
+  PIPELINE_INVALID: { fault: 'user', retried: false, next: 'Correct the pipeline file at the place named.' },
+  PIPELINE_NOT_FOUND: { fault: 'user', retried: false, next: 'Check the path of the pipeline file.' },
+  SCHEMA_UNSUPPORTED: { fault: 'user', retried: false, next: 'Use a zod type that has a column form, or z.unknown().' },
+  COLUMN_UNKNOWN: { fault: 'user', retried: false, next: 'Use one of the columns that the message lists.' },
+  COLUMN_TYPE: { fault: 'user', retried: false, next: 'Use a column of the type that the step needs.' },
+  COLUMN_TAKEN: { fault: 'user', retried: false, next: 'Choose another name for the new column.' },
+  DURATION_INVALID: { fault: 'user', retried: false, next: "Write a duration such as '500 ms', '10 s', '15 m'." },
+  WINDOW_INVALID: { fault: 'user', retried: false, next: 'Give a size and a step that are positive.' },
+  EXPRESSION_REFUSED: { fault: 'user', retried: false, next: 'Write the lambda in the form that the message shows.' },
+  LAMBDA_FAILED: { fault: 'user', retried: false, next: 'The lambda threw: guard it against the row that is shown.' },
+  OPTION_UNKNOWN: { fault: 'user', retried: false, next: 'Run the command with --help for its options.' },
+  OPTION_INVALID: { fault: 'user', retried: false, next: 'Run the command with --help for the form of each option.' },
+  INPUT_MISSING: { fault: 'user', retried: false, next: 'Give the topic an input: --input TOPIC=FILE.' },
+  TOPIC_UNKNOWN: { fault: 'user', retried: false, next: 'Use one of the topics that the message lists.' },
+  QUERY_FAILED: { fault: 'user', retried: false, next: 'Correct the SQL; the message is the warehouse’s own.' },
+  RECORD_INVALID: { fault: 'user', retried: false, next: 'Look at the record in dead_letters, correct the sender.' },
+  RECORD_AHEAD: { fault: 'user', retried: false, next: 'Set the clock of the sender, or raise maxAhead.' },
+  RECORD_LATE: { fault: 'outside', retried: false, next: 'Raise disorder, or let the window restate late records.' },
+  SOURCE_DAMAGED: { fault: 'outside', retried: false, next: 'Look at the source at the position that is named.' },
+  VERIFY_UNSUPPORTED: { fault: 'user', retried: false, next: 'Write the named lambda so that it can be translated.' },
+  FILE_UNREADABLE: { fault: 'outside', retried: false, next: 'Check that the file exists, is whole and can be read.' },
+  FILE_UNWRITABLE: { fault: 'outside', retried: false, next: 'Check the folder’s permissions and the free space.' },
+  WAREHOUSE_FAILED: { fault: 'outside', retried: true, next: 'Read the warehouse’s message; the rows are kept.' },
+  WAREHOUSE_MISMATCH: { fault: 'user', retried: false, next: 'Use another table name or a fresh data directory.' },
+  DATA_DIR_BUSY: { fault: 'user', retried: false, next: 'Stop the run that owns the data directory, or use another.' },
+  DATA_DIR_MISMATCH: { fault: 'user', retried: false, next: 'Use a fresh --data-dir for another pipeline or input.' },
+  NODE_TOO_OLD: { fault: 'user', retried: false, next: 'Install Node 24 or newer.' },
+  INTERNAL: { fault: 'internal', retried: false, next: 'Please report this with the pipeline and the message.' },
+} as const satisfies Record<string, { fault: 'user' | 'outside' | 'internal'; retried: boolean; next: string }>
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** An error with a code from the table; `message` says what is wrong and where, `next` what to do. */
+export class MillraceError extends Error {
+  readonly code: ErrorCode
+  readonly next: string
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; next?: string } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'MillraceError'
+    this.code = code
+    this.next = options.next ?? ERRORS[code].next
+  }
+}
+
+/** The name among `known` that is nearest to a misspelt one (edit distance at most a third of its length), or null. */
+export function nearest(name: string, known: Iterable<string>): string | null {
+  let best: string | null = null
+  let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1
+  for (const candidate of known) {
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase(), bestDistance)
+    if (distance < bestDistance) {
+      best = candidate
+      bestDistance = distance
+    }
+  }
+  return best
+}
+
+function editDistance(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) >= limit) return limit
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i++) {
+    const current = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const change = a[i - 1] === b[j - 1] ? 0 : 1
+      current.push(Math.min(previous[j]! + 1, current[j - 1]! + 1, previous[j - 1]! + change))
+    }
+    previous = current
+  }
+  return previous[b.length]!
+}

@@ -1,0 +1,223 @@
+/**
+ * The only callers of the real file system: thin wrappers that name the path in every error.
+ *
+ * Reading throws FILE_UNREADABLE, writing FILE_UNWRITABLE; a missing file's message names the nearest one beside it.
+ */
+import * as fs from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { MillraceError, nearest } from './errors.ts'
+
+/** What a path is now. `identity` changes when another file takes its place. */
+export interface FileStatus {
+  readonly kind: 'file' | 'folder' | 'other'
+  readonly bytes: number
+  readonly identity: string
+}
+
+/** What the path is, or null when there is nothing. */
+export function statusOf(path: string): FileStatus | null {
+  const status = fs.statSync(path, { throwIfNoEntry: false })
+  return status === undefined ? null : statusFrom(status)
+}
+
+/** What an open file is now, whatever has happened to its name since. */
+export function statusOfOpen(descriptor: number): FileStatus {
+  return statusFrom(fs.fstatSync(descriptor))
+}
+
+function statusFrom(status: fs.Stats): FileStatus {
+  return {
+    kind: status.isFile() ? 'file' : status.isDirectory() ? 'folder' : 'other',
+    bytes: status.size,
+    identity: `${status.dev}:${status.ino}`,
+  }
+}
+
+/** Opens a file for reading; the caller closes the descriptor. */
+export function openForReading(path: string): number {
+  try {
+    return fs.openSync(path, 'r')
+  } catch (cause) {
+    throw unreadable(path, cause)
+  }
+}
+
+/** Opens a file for reading and writing at any place, made when missing; the caller closes the descriptor. */
+export function openForWriting(path: string): number {
+  return writing(path, () => {
+    fs.mkdirSync(dirname(path), { recursive: true })
+    return fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_CREAT)
+  })
+}
+
+export function closeFile(descriptor: number): void {
+  fs.closeSync(descriptor)
+}
+
+/**
+ * Reads up to `length` bytes at `position` into the buffer at `offset`; returns how many, 0 at the end.
+ * `position` null reads on from where the descriptor stands (for pipes).
+ */
+export function readBytes(
+  descriptor: number,
+  buffer: Uint8Array,
+  offset: number,
+  length: number,
+  position: number | null,
+): number {
+  return fs.readSync(descriptor, buffer, offset, length, position)
+}
+
+/** Writes all the bytes at `position`. */
+export function writeBytes(descriptor: number, bytes: Uint8Array, position: number, path: string): void {
+  writing(path, () => {
+    let written = 0
+    while (written < bytes.length) {
+      written += fs.writeSync(descriptor, bytes, written, bytes.length - written, position + written)
+    }
+  })
+}
+
+/** Makes what was written survive a loss of power. */
+export function syncFile(descriptor: number, path: string): void {
+  writing(path, () => fs.fdatasyncSync(descriptor))
+}
+
+/** Cuts the file to a length. */
+export function truncateFile(descriptor: number, bytes: number, path: string): void {
+  writing(path, () => fs.ftruncateSync(descriptor, bytes))
+}
+
+/** The whole file as text, or null when it is missing. */
+export function readText(path: string): string | null {
+  try {
+    return fs.readFileSync(path, 'utf8')
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw unreadable(path, cause)
+  }
+}
+
+/** Puts a small file in place at once and durably: a reader sees the old text or the new one, never a part. */
+export function replaceText(path: string, text: string): void {
+  writing(path, () => {
+    fs.mkdirSync(dirname(path), { recursive: true })
+    const temporary = `${path}.tmp`
+    const descriptor = fs.openSync(temporary, 'w')
+    try {
+      fs.writeFileSync(descriptor, text)
+      fs.fdatasyncSync(descriptor)
+    } finally {
+      fs.closeSync(descriptor)
+    }
+    fs.renameSync(temporary, path)
+    syncFolder(dirname(path))
+  })
+}
+
+/** Makes a small file that must not exist yet; false when it does. */
+export function createText(path: string, text: string): boolean {
+  return writing(path, () => {
+    try {
+      fs.writeFileSync(path, text, { flag: 'wx' })
+      return true
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false
+      throw cause
+    }
+  })
+}
+
+/** Moves a finished file to its place, durably. */
+export function replaceFile(from: string, to: string): void {
+  writing(to, () => {
+    fs.renameSync(from, to)
+    syncFolder(dirname(to))
+  })
+}
+
+/** Makes the names in a folder durable: a file that was just made or renamed is found after a loss of power. */
+export function syncFolder(path: string): void {
+  // Some file systems refuse to open or sync a folder; their renames are as durable as they get.
+  try {
+    const descriptor = fs.openSync(path, 'r')
+    try {
+      fs.fsyncSync(descriptor)
+    } finally {
+      fs.closeSync(descriptor)
+    }
+  } catch {}
+}
+
+/** Makes the folder and those above it. */
+export function makeFolder(path: string): void {
+  writing(path, () => fs.mkdirSync(path, { recursive: true }))
+}
+
+/** Names in a folder in the order of their characters; empty when there is no such folder. */
+export function listFolder(path: string): string[] {
+  try {
+    return fs.readdirSync(path).sort()
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code
+    if (code === 'ENOENT' || code === 'ENOTDIR') return []
+    throw unreadable(path, cause)
+  }
+}
+
+/** Removes a file or a folder with all in it; nothing happens when it is missing. */
+export function remove(path: string): void {
+  writing(path, () => fs.rmSync(path, { recursive: true, force: true }))
+}
+
+/** Files that match a pattern with `*`, `?`, `**` and `{a,b}`, in the order of their characters. */
+export function filesMatching(pattern: string): string[] {
+  return fs
+    .globSync(pattern)
+    .filter(path => statusOf(path)?.kind === 'file')
+    .sort()
+}
+
+/** A stream of the file's bytes, for what must be unpacked on the way. */
+export function readStream(path: string, range: { start?: number; end?: number } = {}): Readable {
+  return fs.createReadStream(path, { highWaterMark: 256 * 1024, ...range })
+}
+
+/** FILE_UNREADABLE for a path, naming the nearest existing name when the file is missing. */
+export function unreadable(path: string, cause: unknown): MillraceError {
+  const code = (cause as NodeJS.ErrnoException | null)?.code
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    const folder = dirname(path)
+    if (fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
+      return new MillraceError('FILE_UNREADABLE', `There is no folder ${folder} (for the file ${path}).`, { cause })
+    }
+    const near = nearest(basename(path), listFolder(folder))
+    const hint = near === null ? '' : ` Did you mean ${join(folder, near)}?`
+    return new MillraceError('FILE_UNREADABLE', `There is no file ${path}.${hint}`, { cause })
+  }
+  const reason =
+    code === 'EACCES' || code === 'EPERM'
+      ? 'this user may not read it'
+      : code === 'EISDIR'
+        ? 'it is a folder'
+        : String((cause as Error | null)?.message ?? cause)
+  return new MillraceError('FILE_UNREADABLE', `Cannot read ${path}: ${reason}.`, { cause })
+}
+
+function writing<T>(path: string, action: () => T): T {
+  try {
+    return action()
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code
+    const reason =
+      code === 'ENOSPC'
+        ? 'the disk is full'
+        : code === 'EACCES' || code === 'EPERM'
+          ? 'this user may not write there'
+          : code === 'EROFS'
+            ? 'the file system is read-only'
+            : (cause as Error).message
+    throw new MillraceError('FILE_UNWRITABLE', `Cannot write ${path}: ${reason}.`, { cause })
+  }
+}

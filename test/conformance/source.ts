@@ -1,0 +1,187 @@
+/** What every source owes the runtime (src/connectors/contract.ts), as tests that each source runs. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Damage, loadSource, type SourceContext } from '../../src/connectors/contract.ts'
+import type { SourceReference } from '../../src/plan/nodes.ts'
+import type { Column } from '../../src/plan/schema.ts'
+
+export interface SourceCase {
+  readonly name: string
+  readonly columns: readonly Column[]
+  /** Writes what the source is to read into the folder. */
+  prepare(folder: string): Promise<SourceReference> | SourceReference
+  /** The records that must come, in order, by partition. */
+  readonly expected: readonly (readonly unknown[])[]
+  /** Cuts or breaks what was prepared; some records are read before the damage is told. A string says why not. */
+  readonly damage: string | ((folder: string) => void)
+  /** Adds two records to what grows, one of them in two steps. A string says why this source does not follow. */
+  readonly follow:
+    | string
+    | { readonly steps: readonly ((folder: string) => void)[]; readonly expected: readonly (readonly unknown[])[] }
+}
+
+export interface Reading {
+  readonly names: readonly string[]
+  readonly records: unknown[][]
+  readonly bytes: Buffer[]
+  readonly damages: Damage[]
+  readonly ended: number[]
+}
+
+export function contextOf(columns: readonly Column[], changes: Partial<SourceContext> = {}): SourceContext {
+  return { untilEnd: true, columns, maximumChunkBytes: 64 * 1024, signal: new AbortController().signal, ...changes }
+}
+
+/** Reads a source to its end and checks what must hold for each thing that it says. */
+export async function readAll(reference: SourceReference, context: SourceContext): Promise<Reading> {
+  const source = await loadSource(reference)
+  const partitions = await source.open(context)
+  const reading: Reading = {
+    names: partitions.map(partition => partition.name),
+    records: partitions.map(() => []),
+    bytes: partitions.map(() => Buffer.alloc(0)),
+    damages: [],
+    ended: [],
+  }
+  const next = partitions.map(() => 0)
+  for (;;) {
+    const event = await source.read()
+    if (event === null) break
+    if (event.kind === 'idle') throw new Error('a bounded source was idle')
+    expect(reading.ended).not.toContain(event.partition)
+    expect(event.partition).toBeGreaterThanOrEqual(0)
+    expect(event.partition).toBeLessThan(partitions.length)
+    if (event.kind === 'end') reading.ended.push(event.partition)
+    else {
+      expect(event.position).toBeGreaterThanOrEqual(next[event.partition]!)
+      if (event.kind === 'damaged') {
+        expect(event.reason).not.toBe('')
+        next[event.partition] = event.position
+        reading.damages.push({ ...event, bytes: event.bytes === null ? null : Buffer.from(event.bytes) })
+      } else {
+        expect(event.bytes.length).toBeGreaterThan(0)
+        expect(event.bytes.length).toBeLessThanOrEqual(context.maximumChunkBytes)
+        next[event.partition] = event.position + event.bytes.length
+        const bytes = Buffer.from(event.bytes)
+        reading.bytes[event.partition] = Buffer.concat([reading.bytes[event.partition]!, bytes])
+        reading.records[event.partition]!.push(...recordsOf(bytes))
+      }
+    }
+  }
+  expect(await source.read()).toBeNull()
+  await source.close()
+  expect(await source.read()).toBeNull()
+  expect([...reading.ended].sort((a, b) => a - b)).toEqual(partitions.map((_, index) => index))
+  return reading
+}
+
+/** Records with the digits of their numbers as they came. */
+export function recordsOf(bytes: Uint8Array): unknown[] {
+  return Buffer.from(bytes)
+    .toString()
+    .split('\n')
+    .filter(line => line !== '')
+    .map(line => JSON.parse(line))
+}
+
+export function sourceConformance(source: SourceCase): void {
+  describe(`source ${source.name}`, () => {
+    let folder: string
+    beforeEach(() => {
+      folder = mkdtempSync(join(tmpdir(), 'millrace-source-'))
+    })
+    afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+    test('gives every record once, in order, and the end of each partition', async () => {
+      const reading = await readAll(await source.prepare(folder), contextOf(source.columns))
+      expect(reading.damages).toEqual([])
+      expect(reading.records).toEqual(source.expected)
+    })
+
+    test('gives the same bytes when it is read again', async () => {
+      const reference = await source.prepare(folder)
+      const first = await readAll(reference, contextOf(source.columns))
+      const second = await readAll(reference, contextOf(source.columns))
+      expect(second.bytes.map(String)).toEqual(first.bytes.map(String))
+    })
+
+    test('gives the same bytes in smaller chunks', async () => {
+      const reference = await source.prepare(folder)
+      const whole = await readAll(reference, contextOf(source.columns))
+      const longest = Math.max(...whole.bytes.flatMap(bytes => String(bytes).split('\n')).map(line => line.length)) + 1
+      const cut = await readAll(reference, contextOf(source.columns, { maximumChunkBytes: longest }))
+      expect(cut.damages).toEqual([])
+      expect(cut.bytes.map(String)).toEqual(whole.bytes.map(String))
+    })
+
+    test('hands a record that is too long over as damage and goes on after it', async () => {
+      const reference = await source.prepare(folder)
+      const whole = await readAll(reference, contextOf(source.columns))
+      const lengths = whole.bytes.flatMap(bytes => String(bytes).split('\n')).map(line => line.length + 1)
+      const limit = Math.max(...lengths) - 1
+      const cut = await readAll(reference, contextOf(source.columns, { maximumChunkBytes: limit }))
+      expect(cut.damages.length).toBeGreaterThan(0)
+      const kept = cut.records.flat().length
+      expect(kept).toBeGreaterThan(0)
+      expect(kept + cut.damages.length).toBe(whole.records.flat().length)
+    })
+
+    test('ends when it is closed or told to stop', async () => {
+      const stopped = new AbortController()
+      const opened = await loadSource(await source.prepare(folder))
+      await opened.open(contextOf(source.columns, { signal: stopped.signal }))
+      await opened.read()
+      stopped.abort()
+      expect(await opened.read()).toBeNull()
+      await opened.close()
+      const other = await loadSource(await source.prepare(folder))
+      await other.open(contextOf(source.columns))
+      await other.close()
+      expect(await other.read()).toBeNull()
+    })
+
+    const { damage, follow } = source
+    if (typeof damage === 'string') test.skip(`reads up to the damage (skipped: ${damage})`, () => {})
+    else {
+      test('delivers what can be read, tells the damage with a reason, and ends', async () => {
+        const reference = await source.prepare(folder)
+        damage(folder)
+        const reading = await readAll(reference, contextOf(source.columns))
+        expect(reading.damages.length).toBeGreaterThan(0)
+        const whole = source.expected.flat().map(record => JSON.stringify(record))
+        for (const record of reading.records.flat()) expect(whole).toContain(JSON.stringify(record))
+      })
+    }
+
+    if (typeof follow === 'string') test.skip(`follows what grows (skipped: ${follow})`, () => {})
+    else {
+      test('follows what grows, whole records only', async () => {
+        const reference = await source.prepare(folder)
+        const opened = await loadSource(reference)
+        await opened.open(contextOf(source.columns, { untilEnd: false }))
+        const records: unknown[] = []
+        const untilIdle = async () => {
+          for (;;) {
+            const event = await opened.read()
+            if (event === null || event.kind === 'idle') return event
+            if (event.kind !== 'records') continue
+            expect(event.arrival).not.toBeNull()
+            records.push(...recordsOf(event.bytes))
+          }
+        }
+        expect((await untilIdle())?.kind).toBe('idle')
+        expect(records).toEqual(source.expected.flat())
+        for (const [index, step] of follow.steps.entries()) {
+          records.length = 0
+          step(folder)
+          expect((await untilIdle())?.kind).toBe('idle')
+          expect(records).toEqual(follow.expected[index])
+        }
+        await opened.close()
+        expect(await opened.read()).toBeNull()
+      })
+    }
+  })
+}

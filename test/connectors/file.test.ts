@@ -1,0 +1,353 @@
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import * as fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { loadSink, loadSource, type SplittableSource } from '../../src/connectors/contract.ts'
+import { file } from '../../src/connectors/file/index.ts'
+import { FileSource } from '../../src/connectors/file/source.ts'
+import { sourceForInput } from '../../src/connectors/input.ts'
+import { sensorLogger } from '../../src/connectors/sensor-logger/index.ts'
+import { csvRows } from '../../src/connectors/support/csv.ts'
+import { elementsAsLines } from '../../src/connectors/support/json-array.ts'
+import { Damaged } from '../../src/connectors/support/lines.ts'
+import type { Column } from '../../src/plan/schema.ts'
+import type { Clock } from '../../src/system/clock.ts'
+import { contextOf, readAll } from '../conformance/source.ts'
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'millrace-file-'))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+const write = (name: string, content: string | Uint8Array) => {
+  const path = join(folder, name)
+  writeFileSync(path, content)
+  return path
+}
+const read = (path: string, columns: readonly Column[] = [], limit = 64 * 1024) =>
+  readAll(file({ path }), contextOf(columns, { maximumChunkBytes: limit }))
+const column = (name: string, type: Column['type']): Column => ({ name, type, nullable: true })
+
+describe('options', () => {
+  test('name the nearest right one', () => {
+    expect(() => file({ path: 'x.csv', delimeter: ';' } as never)).toThrow(/"delimeter"; did you mean "delimiter"\?/)
+    expect(() => file({ path: 'x.csv', format: 'xml' as never })).toThrow(
+      expect.objectContaining({ code: 'OPTION_INVALID' }),
+    )
+    expect(() => sensorLogger({ exports: 'x.zip' } as never)).toThrow(/did you mean "export"\?/)
+  })
+
+  test('say what is missing, by name', async () => {
+    write('readings.ndjson', '')
+    const open = (path: string) => read(join(folder, path))
+    await expect(open('reading.ndjson')).rejects.toThrow(/Did you mean .*readings\.ndjson\?/)
+    await expect(open('nowhere/x.ndjson')).rejects.toMatchObject({ code: 'FILE_UNREADABLE' })
+    await expect(open('*.csv')).rejects.toThrow(/No file matches/)
+    await expect(read(folder)).rejects.toThrow(/is a folder/)
+    write('data.xyz', '')
+    await expect(open('data.xyz')).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+    await expect(loadSink(file({ path: 'x.ndjson.gz' }))).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+    await expect(loadSink(file({ path: 'x.json' }))).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+    await expect(
+      (await loadSource(sensorLogger({ path: '/sensor-logger' }))).open(contextOf([])),
+    ).rejects.toMatchObject({ code: 'INPUT_MISSING' })
+  })
+})
+
+test('inputs are recognised by what they hold', () => {
+  const connector = (name: string, content = '') => sourceForInput(write(name, content)).connector
+  expect(connector('export.zip')).toBe('sensor-logger')
+  expect(connector('a.json', ' [{"time":"1","sensor":"Location"}]')).toBe('sensor-logger')
+  expect(connector('b.json', '[{"sensor_id":1}]')).toBe('file')
+  expect(connector('c.json', '[{"a":{"sensor":"x"}}]')).toBe('file')
+  expect(connector('d.ndjson', '{"sensor":"x"}')).toBe('file')
+  expect(sourceForInput(join(folder, 'missing.json')).connector).toBe('file')
+  mkdirSync(join(folder, 'folder'))
+  expect(sourceForInput(join(folder, 'folder')).connector).toBe('file')
+  write('folder/Metadata.csv', '')
+  expect(sourceForInput(join(folder, 'folder')).connector).toBe('sensor-logger')
+})
+
+describe('plain lines', () => {
+  test('a line of 20 MB is one damage with its first bytes; memory stays small', async () => {
+    const path = write('long.ndjson', `{"a":1}\n${'x'.repeat(20_000_000)}\n{"a":2}\n`)
+    const reading = await read(path)
+    expect(reading.records).toEqual([[{ a: 1 }, { a: 2 }]])
+    expect(reading.damages).toMatchObject([{ position: 8, reason: expect.stringContaining('20000001 bytes') }])
+    expect(reading.damages[0]!.bytes!.length).toBe(1024)
+    const packed = await read(write('long.ndjson.gz', gzipSync(`{"a":1}\n${'x'.repeat(20_000_000)}\n{"a":2}\n`)))
+    expect(packed.records).toEqual(reading.records)
+    expect(packed.damages).toEqual(reading.damages)
+  })
+
+  test('a byte order mark is no part of the first record; empty files only end', async () => {
+    expect((await read(write('bom.ndjson', '\uFEFF{"a":1}'))).records).toEqual([[{ a: 1 }]])
+    for (const name of ['e.ndjson', 'e.json', 'e.csv']) expect((await read(write(name, ''))).records).toEqual([[]])
+  })
+
+  test('any content comes out unchanged, whatever the size of a chunk', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.string({ unit: fc.constantFrom('a', '"', '{', '\r', 'é') }), { maxLength: 12 }),
+        fc.integer({ min: 1, max: 40 }),
+        async (lines, limit) => {
+          const content = lines.join('\n')
+          const path = write('any.ndjson', content)
+          const source = await loadSource(file({ path }))
+          await source.open(contextOf([], { maximumChunkBytes: limit }))
+          const parts: string[] = []
+          for (;;) {
+            const event = await source.read()
+            if (event === null) break
+            if (event.kind === 'records') parts.push(Buffer.from(event.bytes).toString())
+          }
+          await source.close()
+          const kept = (text: string, last: boolean) => Buffer.byteLength(text) + (last ? 0 : 1) <= limit
+          const expected = lines.filter((line, index) => kept(line, index === lines.length - 1))
+          expect(parts.join('').split('\n').filter(Boolean)).toEqual(expected.filter(Boolean))
+        },
+      ),
+      { numRuns: 300 },
+    )
+  })
+
+  test('offers its ranges to workers only when all files are plain lines', async () => {
+    const open = async (path: string) => {
+      const source = (await loadSource(file({ path }))) as SplittableSource
+      await source.open(contextOf([]))
+      return source.plainFiles()
+    }
+    const a = write('a.ndjson', '{}\n')
+    const b = write('b.json', '{"x":1}\n{"x":2}\n')
+    expect(await open(join(folder, '*'))).toEqual([
+      { path: a, bytes: 3 },
+      { path: b, bytes: 16 },
+    ])
+    write('c.csv', 'a\n1\n')
+    expect(await open(join(folder, '*'))).toBeNull()
+  })
+
+  test('many files are read in turns, each once', async () => {
+    for (let number = 0; number < 150; number++)
+      write(`part-${String(number).padStart(3, '0')}.ndjson`, `{"n":${number}}`)
+    const reading = await read(join(folder, 'part-*.ndjson'))
+    expect(reading.records).toEqual(Array.from({ length: 150 }, (_, n) => [{ n }]))
+  })
+})
+
+test('a file that is followed may be cut, replaced, or come later', async () => {
+  const clock: Clock = { now: () => 7, monotonic_ms: () => 0, sleep: async () => {} }
+  const path = join(folder, 'grows.ndjson')
+  writeFileSync(path, '{"n":1}\n{"n":2}\n')
+  const source = new FileSource({ path }, clock)
+  await source.open(contextOf([], { untilEnd: false }))
+  const said: string[] = []
+  const settle = async () => {
+    said.length = 0
+    for (;;) {
+      const event = await source.read()
+      if (event === null || event.kind === 'idle') return said
+      if (event.kind === 'records') {
+        expect(event.arrival).toBe(7)
+        said.push(`${event.position}: ${Buffer.from(event.bytes).toString().trim()}`)
+      } else if (event.kind === 'damaged') said.push(event.reason)
+    }
+  }
+  expect(await settle()).toEqual(['0: {"n":1}\n{"n":2}'])
+  truncateSync(path, 0)
+  appendFileSync(path, '{"n":3}\n')
+  expect(await settle()).toEqual([expect.stringContaining('was cut'), '0: {"n":3}'])
+  appendFileSync(path, '{"n":4}')
+  expect(await settle()).toEqual([])
+  const other = write('other', '{"n":5}\n')
+  renameSync(path, join(folder, 'rotated'))
+  expect(await settle()).toEqual([])
+  renameSync(other, path)
+  expect(await settle()).toEqual(['8: {"n":4}', expect.stringContaining('another file'), '0: {"n":5}'])
+  await source.close()
+})
+
+describe('JSON arrays', () => {
+  const elements = async (text: string, cut: number) => {
+    async function* input() {
+      const bytes = Buffer.from(text)
+      for (let at = 0; at < bytes.length; at += cut) yield bytes.subarray(at, at + cut)
+    }
+    const parts: Buffer[] = []
+    for await (const part of elementsAsLines(input())) parts.push(Buffer.from(part as Uint8Array))
+    return Buffer.concat(parts).toString()
+  }
+
+  test('any array comes out element by element, however the bytes are cut', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.jsonValue(), { maxLength: 8 }),
+        fc.constantFrom('', ' ', '\t', '\n'),
+        fc.integer({ min: 1, max: 20 }),
+        async (values, indent, cut) => {
+          const lines = (await elements(JSON.stringify(values, null, indent), cut))
+            .split('\n')
+            .filter(line => line !== '')
+          expect(lines.map(line => JSON.stringify(JSON.parse(line)))).toEqual(
+            values.map(value => JSON.stringify(value)),
+          )
+        },
+      ),
+      { numRuns: 1000 },
+    )
+  })
+
+  test('digits, deep nesting and broken elements are left to the decoder', async () => {
+    expect(await elements('[1698501145514000123, {"a" : 1.50}]', 7)).toBe('1698501145514000123\n{"a" : 1.50}\n')
+    const deep = '['.repeat(100_000) + ']'.repeat(100_000)
+    expect(await elements(`[${deep},1]`, 4096)).toBe(`${deep}\n1\n`)
+    expect(await elements('[{"a":1], {"b":2}]', 100)).toBe('{"a":1]\n{"b":2}\n')
+    expect(await elements('["a\nb"]', 100)).toBe('"a\u000bb"\n')
+  })
+
+  test('what is behind the array, or missing, is damage', async () => {
+    const behind = await read(write('behind.json', '[{"a":1}] {"b":2}'))
+    expect(behind.records).toEqual([[{ a: 1 }]])
+    expect(behind.damages).toMatchObject([{ reason: expect.stringContaining('behind the end') }])
+    expect(String(behind.damages[0]!.bytes)).toBe('{"b":2}')
+    const cut = await read(write('cut.json', '[{"a":1},{"b":'))
+    expect(cut.records).toEqual([[{ a: 1 }]])
+    expect(String(cut.damages[0]!.bytes)).toBe('{"b":')
+  })
+})
+
+describe('CSV', () => {
+  test('any cells come back, quoted or not, however the bytes are cut', async () => {
+    const cell = fc.string({ unit: fc.constantFrom('a', '"', ',', '\n', '\r', 'é', ' ') })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.array(cell, { minLength: 2, maxLength: 3 }), { maxLength: 6 }),
+        fc.integer({ min: 1, max: 9 }),
+        async (rows, cut) => {
+          const text = rows.map(row => row.map(value => `"${value.replaceAll('"', '""')}"`).join(',')).join('\r\n')
+          async function* input() {
+            const bytes = Buffer.from(text)
+            for (let at = 0; at < bytes.length; at += cut) yield bytes.subarray(at, at + cut)
+          }
+          const found: unknown[] = []
+          for await (const row of csvRows(input(), ',', 1 << 20)) found.push(row)
+          expect(found).toEqual(rows)
+        },
+      ),
+      { numRuns: 500 },
+    )
+  })
+
+  test('cells are typed by the topic’s columns; what does not fit goes on as a text', async () => {
+    const columns = [
+      column('id', 'text'),
+      column('n', 'number'),
+      column('ok', 'boolean'),
+      column('v.x', 'number'),
+      column('t', 'timestamp'),
+      column('j', 'json'),
+    ]
+    const path = write(
+      'typed.csv',
+      'id,n,ok,v.x,t,j,other\n' +
+        '007,1.50,TRUE, 3 ,1698501145514000123,"{""a"":[1]}",9\n' +
+        ',,,,,,\n' +
+        '"",abc,yes,0x1,2023-10-28T13:52:25Z,{,text\n',
+    )
+    const reading = await readAll(file({ path }), contextOf(columns))
+    expect(String(reading.bytes[0])).toBe(
+      '{"id":"007","n":1.50,"ok":true,"v":{"x":3},"t":1698501145514000123,"j":{"a":[1]},"other":9}\n' +
+        '{"id":null,"n":null,"ok":null,"v":{"x":null},"t":null,"j":null,"other":null}\n' +
+        '{"id":"","n":"abc","ok":"yes","v":{"x":"0x1"},"t":"2023-10-28T13:52:25Z","j":"{","other":"text"}\n',
+    )
+  })
+
+  test('a bad row is damage with its bytes, and the rows after it are read', async () => {
+    const path = write('bad.csv', 'a,b\n1,2\n3\n4,5,6\n"x"y,1\n7,8\n9,"open\n10,11\n')
+    const reading = await read(path, [column('a', 'number'), column('b', 'number')])
+    expect(reading.records).toEqual([
+      [
+        { a: 1, b: 2 },
+        { a: 7, b: 8 },
+        { a: 10, b: 11 },
+      ],
+    ])
+    expect(reading.damages.map(damage => damage.reason)).toEqual([
+      'the row has 1 cells, the header 2',
+      'the row has 3 cells, the header 2',
+      'there is text behind a closing quote',
+      'a quote is opened and not closed',
+    ])
+    expect(String(reading.damages[3]!.bytes)).toBe('9,"open')
+  })
+
+  test('a quote that nobody closes costs its line only, also when much follows', async () => {
+    const rows = Array.from({ length: 20_000 }, (_, n) => `${n},x`)
+    const path = write('open.csv', `a,b\n1,"open\n${rows.join('\n')}\n`)
+    const reading = await read(path, [column('a', 'number'), column('b', 'text')], 4096)
+    expect(reading.records[0]!.length).toBe(20_000)
+    expect(reading.damages.length).toBe(1)
+    const long = write('long.csv', `a,b\n1,2\n${'x'.repeat(10_000_000)}\n3,4\n`)
+    const cut = await read(long, [column('a', 'number'), column('b', 'number')])
+    expect(cut.records[0]).toEqual([
+      { a: 1, b: 2 },
+      { a: 3, b: 4 },
+    ])
+    expect(cut.damages).toMatchObject([{ reason: expect.stringContaining('10000001 bytes') }])
+  })
+})
+
+test('a gzip file with something behind it gives all that can be unpacked', async () => {
+  const path = write('x.ndjson.gz', Buffer.concat([gzipSync('{"a":1}\n{"a":2}\n'), Buffer.from('something else')]))
+  const reading = await read(path)
+  expect(reading.records).toEqual([[{ a: 1 }, { a: 2 }]])
+  expect(reading.damages.length).toBe(1)
+})
+
+test('Damaged is told from a row by its type', () => {
+  expect(new Damaged('reason')).toBeInstanceOf(Error)
+})
+
+describe('file sink', () => {
+  const context = (columns: readonly Column[]) => ({
+    consumer: 'c',
+    incarnation: 'i',
+    dataDirectory: folder,
+    columns,
+    key: [],
+  })
+  const columns = [column('a', 'number')]
+
+  test('leaves a file alone that somebody else wrote', async () => {
+    write('mine.ndjson', '{"precious":true}\n')
+    const sink = await loadSink(file({ path: 'mine.ndjson' }))
+    await expect(sink.open(context(columns))).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' })
+    await sink.close()
+    expect(statSync(join(folder, 'mine.ndjson')).size).toBe(18)
+  })
+
+  test('refuses a path that another output writes, and a file that was cut', async () => {
+    const sink = await loadSink(file({ path: 'x.csv' }))
+    await sink.open(context(columns))
+    await sink.commit(0)
+    await sink.close()
+    const other = await loadSink(file({ path: 'x.csv' }))
+    await expect(other.open({ ...context(columns), consumer: 'd' })).rejects.toMatchObject({
+      code: 'DATA_DIR_MISMATCH',
+    })
+    truncateSync(join(folder, 'x.csv'), 0)
+    await expect(other.open(context(columns))).rejects.toMatchObject({ code: 'DATA_DIR_MISMATCH' })
+  })
+})

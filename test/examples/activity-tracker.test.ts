@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import activityTracker from '../../examples/activity-tracker/pipeline.ts'
+import { loadSource } from '../../src/connectors/contract.ts'
+import { sourceForInput } from '../../src/connectors/input.ts'
+import { oracleQuery } from '../../src/plan/oracle/query.ts'
+import { slowDecoder } from '../../src/plan/slow.ts'
+import { openDatabase } from '../../src/runtime/verify/database.ts'
+import { loadRecords } from '../../src/runtime/verify/records.ts'
+
+const RECORDINGS = join(import.meta.dirname, '../../examples/activity-tracker/recordings')
+const { plan } = activityTracker
+const readings = plan.topics.find(topic => topic.name === 'raw_sensor_data')!
+const activity = plan.produces.find(produce => produce.topic.name === 'processed_activity')!.stream
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'millrace-example-'))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+async function linesOf(path: string): Promise<string[]> {
+  const source = await loadSource(sourceForInput(path))
+  const signal = new AbortController().signal
+  await source.open({ untilEnd: true, columns: readings.columns, maximumChunkBytes: 1 << 20, signal })
+  let text = ''
+  for (let piece = await source.read(); piece !== null; piece = await source.read()) {
+    expect(piece.kind).not.toBe('damaged')
+    if (piece.kind === 'records') text += Buffer.from(piece.bytes).toString()
+  }
+  await source.close()
+  return text.split('\n').filter(Boolean)
+}
+
+describe('recordings', () => {
+  test.each([
+    ['walk.zip', 4_323],
+    ['rest', 1_083],
+    ['sprint.json', 783],
+  ])('every reading of %s fits the topic', async (name, records) => {
+    const lines = await linesOf(join(RECORDINGS, name))
+    const decode = slowDecoder(readings.schema!)
+    expect(lines.map(line => decode(line)).filter(answer => !answer.ok)).toEqual([])
+    expect(lines.length).toBe(records)
+    // Other sensors than those with axes are there, and readings from before the start.
+    const names = new Set(lines.map(line => JSON.parse(line).name))
+    expect(names).toEqual(new Set(['accelerometer', 'gravity', 'gyroscope', 'barometer', 'location']))
+    expect(lines.every(line => /"time":\d{19}[,}]/.test(line))).toBe(true)
+  })
+})
+
+/** The rows of the windows over readings whose magnitudes are given, second by second. */
+async function answer(magnitudes: readonly number[]): Promise<Record<string, unknown>[]> {
+  const path = join(folder, 'in.ndjson')
+  const lines = magnitudes.map(
+    (x, second) =>
+      `{"sessionId":"s","deviceId":"d","name":"accelerometer","time":${1698501140 + second}000000000,"values":{"x":${x},"y":0,"z":0}}\n`,
+  )
+  writeFileSync(path, lines.join(''))
+  const database = await openDatabase(folder)
+  try {
+    const relation = await loadRecords(database, {
+      topic: readings,
+      sources: [sourceForInput(path)],
+      refused: false,
+      folder,
+    })
+    const query = oracleQuery(activity, { relation, produced: new Map() })
+    if ('unsupported' in query) throw new Error(query.unsupported)
+    return await database.rows(`SELECT * FROM (${query.sql}) ORDER BY window_start`)
+  } finally {
+    database.close()
+  }
+}
+
+describe('classification', () => {
+  test.each([
+    [0, 'Stationary', 1],
+    [0.25, 'Stationary', 0.5],
+    [0.5, 'Walking', 0],
+    [1.25, 'Walking', 1],
+    [2, 'Running', 0],
+    [3.5, 'Running', 1],
+    [4.25, 'Running', 0.5],
+    [5, 'Sprinting', 0],
+    [7.5, 'Sprinting', 0.5],
+    [40, 'Sprinting', 1],
+  ])('an average magnitude of %d is %s with a confidence of %d', async (magnitude, activity_type, confidence) => {
+    const rows = await answer([magnitude])
+    expect(rows.length).toBe(5)
+    expect(rows[0]).toMatchObject({ avg_magnitude: magnitude, readings: 1, activity_type, confidence })
+  })
+
+  test('windows of 10 s begin every 2 s', async () => {
+    const rows = await answer(Array.from({ length: 20 }, () => 1))
+    const starts = rows.map(row => Number(row.window_start) / 1e6)
+    expect(starts).toEqual(Array.from({ length: 14 }, (_, index) => 1698501132 + 2 * index))
+    expect(rows.map(row => row.readings)).toEqual([2, 4, 6, 8, 10, 10, 10, 10, 10, 10, 8, 6, 4, 2])
+  })
+})
