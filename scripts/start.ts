@@ -38,8 +38,6 @@ const COMMAND: CommandDescription = {
   load: () => Promise.reject(new Error('not a command of millrace')),
 }
 
-process.exit(await start().catch(report))
-
 async function start(): Promise<number> {
   const values = parseArguments(COMMAND, process.argv.slice(2))
   const stop = stopOnSignals()
@@ -64,7 +62,6 @@ async function start(): Promise<number> {
       untilEnd: false,
       duration_ms: values.duration_ms('for'),
       strict: false,
-      workers: 1,
       signal: stop.signal,
       onProgress: progress => live && terminal.live(board.lines(progress)),
       taps: new Map([
@@ -77,11 +74,13 @@ async function start(): Promise<number> {
         ],
       ]),
     })
-    // The last state of the board stays on the screen.
+    terminal.settle()
     const records = summary.topics.find(topic => topic.topic === TOPIC)?.records ?? 0
     await terminal.print(`stopped after ${elapsedText(summary.elapsed_ms)}: ${grouped(records)} readings`)
     const shown = shortest(dataDirectory)
-    await terminal.print(`look  millrace query "FROM PROCESSED_DATA.USER_ACTIVITY_PROCESSED" --data-dir ${shown}`)
+    await terminal.print(
+      `look  bin/millrace.js query "FROM PROCESSED_DATA.USER_ACTIVITY_PROCESSED" --data-dir ${shown}`,
+    )
     return 0
   } finally {
     phones.kill()
@@ -154,7 +153,7 @@ class Board {
           { title: 'confidence', align: 'right' },
           { title: 'm/s²', align: 'right' },
           { title: 'the last windows' },
-          { title: 'window end (UTC)' },
+          { title: 'until (UTC)' },
         ],
         rows,
         this.#style,
@@ -198,3 +197,6 @@ function report(error: unknown): number {
   process.stderr.write(`${errorLines(error).join('\n')}\n`)
   return exitCodeOf(error)
 }
+
+// The last line: what stands above must exist before it starts.
+process.exit(await start().catch(report))

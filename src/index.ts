@@ -14,6 +14,7 @@ export {
   variance,
 } from './pipeline/aggregates.ts'
 export { type Parts, type Pipeline, type PipelineOptions, pipeline, type Table } from './pipeline/pipeline.ts'
+export type { Row } from './pipeline/rows.ts'
 export type { Grouped, Stream, Windowed } from './pipeline/stream.ts'
 export { type Topic, type TopicOptions, topic, type UntypedTopic } from './pipeline/topic.ts'
 export { hopping, tumbling, type Window, type WindowOptions } from './pipeline/windows.ts'

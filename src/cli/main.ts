@@ -99,7 +99,7 @@ function endQuietlyWithTheReader(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EPIPE') process.exit(EXIT.ok)
-      throw error
+      throw new MillraceError('FILE_UNWRITABLE', `Cannot write the answer: ${error.message}.`, { cause: error })
     })
   }
 }

@@ -9,10 +9,13 @@ const RATE_OVER_MS = 4000
 /** Turns each report of a run into live lines. */
 export class ProgressLines {
   readonly #style: Style
+  readonly #bounded: boolean
   readonly #earlier: { elapsed_ms: number; progress: RunProgress }[] = []
 
-  constructor(style: Style) {
+  /** `bounded`: the run ends where its inputs end now, so that what is left can be told. */
+  constructor(style: Style, bounded: boolean) {
     this.#style = style
+    this.#bounded = bounded
   }
 
   lines(progress: RunProgress): string[] {
@@ -34,7 +37,7 @@ export class ProgressLines {
 
   #topicLine(topic: TopicProgress, records_s: number, bytes_s: number): string {
     const parts: string[] = []
-    const bounded = topic.bytesTotal !== null && topic.bytesTotal > 0
+    const bounded = this.#bounded && topic.bytesTotal !== null && topic.bytesTotal > 0
     if (bounded) {
       const share = Math.min(1, topic.bytes / topic.bytesTotal)
       const rest_ms = bytes_s > 0 ? ((topic.bytesTotal - topic.bytes) / bytes_s) * 1000 : null

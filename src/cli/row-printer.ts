@@ -7,8 +7,8 @@ export class RowPrinter {
   readonly #terminal: Terminal
   readonly #known: readonly string[] | null
   #page: Readonly<Record<string, unknown>>[] = []
-  #columns: readonly string[] = []
-  #printed = false
+  #columns: readonly string[] | null = null
+  #printing: Promise<void> = Promise.resolve()
 
   /** `columns`: those of every row, where they are known beforehand; else each page shows what its rows have. */
   constructor(terminal: Terminal, columns: readonly string[] | null = null) {
@@ -22,14 +22,18 @@ export class RowPrinter {
   }
 
   /** Prints what is there; the titles only above the first page or when the columns changed. */
-  async flush(): Promise<void> {
-    if (this.#page.length === 0) return
-    const columns = this.#known ?? [...new Set(this.#page.flatMap(row => Object.keys(row)))]
-    const same = this.#printed && columns.join('\n') === this.#columns.join('\n')
-    const lines = rowTable(columns, this.#page, this.#terminal.style)
-    for (const line of same ? lines.slice(1) : lines) await this.#terminal.print(line)
+  flush(): Promise<void> {
+    const page = this.#page
+    if (page.length === 0) return this.#printing
     this.#page = []
+    const columns = this.#known ?? [...new Set(page.flatMap(row => Object.keys(row)))]
+    const same = columns.join('\n') === this.#columns?.join('\n')
     this.#columns = columns
-    this.#printed = true
+    const lines = rowTable(columns, page, this.#terminal.style).slice(same ? 1 : 0)
+    // Whoever does not wait for a page must not see the next one overtake it.
+    this.#printing = this.#printing.then(async () => {
+      for (const line of lines) await this.#terminal.print(line)
+    })
+    return this.#printing
   }
 }

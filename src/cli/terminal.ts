@@ -8,6 +8,8 @@ export interface Terminal {
   remark(line: string): void
   /** Rewrites the live lines at the bottom of stderr; an empty list removes them. Nothing when stderr is no terminal. */
   live(lines: readonly string[]): void
+  /** Leaves the live lines as they are; what follows is written below them. */
+  settle(): void
   /** stderr is a terminal, so that progress can be shown. */
   readonly interactive: boolean
   /** For the answer. */
@@ -56,8 +58,10 @@ export function processTerminal(): Terminal {
   const draw = () => {
     if (latest.length === 0) return
     const width = stderr.columns || 80
-    stderr.write(latest.map(line => `${clip(line, width - 1)}\n`).join(''))
-    liveCount = latest.length
+    // What has left the screen at its top cannot be drawn again.
+    const shown = latest.slice(0, Math.max(1, (stderr.rows || 24) - 1))
+    stderr.write(shown.map(line => `${clip(line, width - 1)}\n`).join(''))
+    liveCount = shown.length
   }
   return {
     interactive,
@@ -80,6 +84,10 @@ export function processTerminal(): Terminal {
       erase()
       latest = lines
       draw()
+    },
+    settle() {
+      latest = []
+      liveCount = 0
     },
   }
 }

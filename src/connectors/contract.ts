@@ -19,6 +19,7 @@
  * `write` gets batches in order and may buffer; `commit` makes all that was written durable together with the position,
  * or throws, and then nothing of it counts. After `commit` throws a retried error the runtime opens the sink anew and
  * sends again from the position that it answers. `close` gives up everything that was not committed.
+ * A call may come before the one before it has resolved: a sink works on them in the order in which they came.
  */
 import type { Batch } from '../engine/batch.ts'
 import type { SinkReference, SourceReference } from '../plan/nodes.ts'
@@ -45,6 +46,8 @@ export interface Damage {
   readonly reason: string
   /** The first bytes of what could not be read, where there are any. */
   readonly bytes: Uint8Array | null
+  /** Length of all that could not be read, where it is known. */
+  readonly bytesTotal?: number | null
 }
 
 /** Nothing is there now, but more may come: the source follows something that grows. */

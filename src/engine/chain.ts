@@ -12,7 +12,7 @@ import { type DictionarySource, Generator, type Output } from './chain/generate.
 import { DictionaryBuilder } from './chain/tables.ts'
 import type { StatelessNode } from './steps.ts'
 
-export { type PlainRow, plainChain } from './chain/plain.ts'
+export { plainChain } from './chain/plain.ts'
 
 export interface Chain {
   /** Columns of the batches that leave the chain. */

@@ -5,6 +5,7 @@
  * tapped, or whose result is used twice, ends such a loop.
  */
 import type { ReadNode, StreamNode, TopicNode, WindowNode } from '../plan/nodes.ts'
+import type { Column } from '../plan/schema.ts'
 import type { Batch } from './batch.ts'
 import { compileChain } from './chain.ts'
 import { DedupeOperator } from './operators/dedupe.ts'
@@ -49,9 +50,17 @@ export class Flow {
   /** Columns of the topic that some output needs. */
   readonly reads: ReadonlySet<string>
   readonly needsLowestKey: boolean
+  /** The stateless steps that every row takes first, when there is one way for all: other threads can take them. */
+  prefix: {
+    readonly steps: readonly StatelessNode[]
+    readonly columns: readonly Column[]
+    readonly needed: ReadonlySet<string>
+  } | null = null
+  #prepared: Stage | null = null
   readonly #options: FlowOptions
   readonly #consumers = new Map<StreamNode, StreamNode[]>()
   readonly #root: Stage
+  #roots = 0
   #pending: Promise<void>[] = []
 
   constructor(topic: TopicNode, options: FlowOptions) {
@@ -69,6 +78,7 @@ export class Flow {
       }
       if (node.kind === 'read') roots.add(node)
     }
+    this.#roots = roots.size
     const built = [...roots].map(root => this.#after(root))
     const reads = new Set(built.flatMap(next => [...next.reads]))
     if (topic.eventTime) reads.add(topic.eventTime.column)
@@ -76,6 +86,13 @@ export class Flow {
     this.reads = reads
     this.needsLowestKey = built.some(next => next.needsLowestKey)
     this.#root = built.length === 1 ? built[0]!.stage : new Fork(built.map(next => next.stage))
+  }
+
+  /** Sends rows through that have taken the steps of the prefix elsewhere. */
+  pushPrepared(batch: Batch, times: Times): Promise<void> | null {
+    const stage = this.#prepared ?? this.#root
+    stage.push(batch, times)
+    return this.#settle()
   }
 
   /** Sends rows through; resolves when all outputs are done with them. */
@@ -163,6 +180,10 @@ export class Flow {
     const next = this.#after(steps.at(-1)!)
     const chain = compileChain(steps, first.input.columns, next.reads)
     const { stage } = next
+    if (first.input.kind === 'read' && this.#isOnlyWay(first.input)) {
+      this.prefix = { steps, columns: chain.columns, needed: next.reads }
+      this.#prepared = stage
+    }
     return {
       ...next,
       stage: {
@@ -172,6 +193,11 @@ export class Flow {
       },
       reads: chain.reads,
     }
+  }
+
+  #isOnlyWay(read: ReadNode): boolean {
+    const isUsed = this.#options.taps.has(read.identity) || this.#options.outputs.some(({ stream }) => stream === read)
+    return !isUsed && this.#consumers.get(read)?.length === 1 && this.#roots === 1
   }
 
   #window(node: WindowNode, next: Built): Built {

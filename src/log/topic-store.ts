@@ -47,7 +47,7 @@ export interface DeadLetter {
 }
 
 /** A dead letter keeps at most this much of a record. */
-export const DEAD_LETTER_BYTES_MAX = 64 * 1024
+const DEAD_LETTER_BYTES_MAX = 64 * 1024
 
 const SEGMENT_BYTES = 64 * 1024 * 1024
 const BUFFER_BYTES = 256 * 1024
@@ -203,7 +203,7 @@ export function deadLetterBytes(bytes: Uint8Array | null): {
 }
 
 /** A topic's name becomes a folder's name: letters, digits, `_`, `-` and `.` (not first), at most 200 of them. */
-export function isTopicName(name: string): boolean {
+function isTopicName(name: string): boolean {
   return /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}$/.test(name)
 }
 

@@ -11,8 +11,10 @@ import type {
   TopicNode,
 } from '../plan/nodes.ts'
 import type { Location } from '../plan/schema.ts'
+import { readOf } from '../plan/walk.ts'
+import { refuseWithoutRevision } from './changelog.ts'
 import { columnNamed, refusal } from './refuse.ts'
-import * as steps from './steps.ts'
+import { conform } from './steps.ts'
 import type { Topic, UntypedTopic } from './topic.ts'
 
 type AnyTopic = Topic<unknown> | UntypedTopic
@@ -66,15 +68,12 @@ export class Builder {
 
   produce(stream: StreamNode, topic: AnyTopic, location: Location | null): void {
     this.#refuseLate('to', location)
-    steps.refuseWithoutRevision(stream, `.to('${topic.name}')`, location)
+    this.#refuseForeign(stream, location)
+    refuseWithoutRevision(stream, `.to('${topic.name}')`, location)
     const declared = this.#register(topic, location)
-    if (readsFrom(stream, topic.name)) {
-      throw refusal(
-        'PIPELINE_INVALID',
-        `to: topic '${topic.name}' would be fed from itself`,
-        location,
-        'Send the stream to another topic.',
-      )
+    if (this.#feeds(topic.name).has(readOf(stream).topic.name)) {
+      const next = 'Send the stream to another topic.'
+      throw refusal('PIPELINE_INVALID', `to: topic '${topic.name}' would be fed from itself`, location, next)
     }
     if (topic.kind === 'untyped topic') {
       if (declared.columns.length > 0) {
@@ -96,12 +95,13 @@ export class Builder {
       const message = `to: topic '${topic.name}' is read before this stream, which revises its windows, is sent to it`
       throw refusal('PIPELINE_INVALID', message, location, 'Put .finals() before .to(), or write .to() before from().')
     }
-    const fitting = Object.freeze(steps.conform(stream, declared, location))
+    const fitting = Object.freeze(conform(stream, declared, location))
     this.#produces.push(Object.freeze({ kind: 'produce', stream: fitting, topic: declared, location }))
   }
 
   deliver(stream: StreamNode, target: DeliverNode['target'], location: Location | null): void {
     this.#refuseLate('deliver', location)
+    this.#refuseForeign(stream, location)
     if (target.kind === 'table') this.#checkTable(stream, target, location)
     else {
       if (target.sink?.kind !== 'sink' && target.sink?.kind !== 'source-and-sink') {
@@ -112,18 +112,18 @@ export class Builder {
           "Write deliver(stream, file({ path: 'results.ndjson' })).",
         )
       }
-      steps.refuseWithoutRevision(stream, 'deliver', location)
+      refuseWithoutRevision(stream, 'deliver', location)
     }
     this.#delivers.push(Object.freeze({ kind: 'deliver', stream, target: Object.freeze(target), location }))
   }
 
   #checkTable(stream: StreamNode, target: DeliverNode['target'] & { kind: 'table' }, location: Location | null): void {
     const step = `table '${target.table}'`
-    if (this.#delivers.some(other => other.target.kind === 'table' && other.target.table === target.table)) {
+    if (this.#delivers.some(other => other.target.kind === 'table' && same(other.target.table, target.table))) {
       throw refusal('PIPELINE_INVALID', `${step} already gets a stream`, location, 'Use one table a stream.')
     }
     if (target.mode === 'append') {
-      steps.refuseWithoutRevision(stream, `.appends() to ${step}`, location)
+      refuseWithoutRevision(stream, `.appends() to ${step}`, location)
       return
     }
     if (target.key.length === 0) throw refusal('PIPELINE_INVALID', `${step}: the key names no column`, location)
@@ -167,6 +167,13 @@ export class Builder {
     })
   }
 
+  #refuseForeign(stream: StreamNode, location: Location | null): void {
+    const read = readOf(stream)
+    if (this.#reads.get(read.topic.name) === read) return
+    const message = `this stream, of topic '${read.topic.name}', belongs to another pipeline`
+    throw refusal('PIPELINE_INVALID', message, location, 'Begin it with the from() that this pipeline is given.')
+  }
+
   #register(topic: AnyTopic, location: Location | null): TopicNode {
     if (topic?.kind !== 'topic' && topic?.kind !== 'untyped topic') {
       throw refusal('PIPELINE_INVALID', 'expected a topic', location, "Make one: topic('readings', z.object({ ... })).")
@@ -183,6 +190,15 @@ export class Builder {
     return known.node
   }
 
+  /** The topic, and all topics that get records made of its own. */
+  #feeds(name: string): ReadonlySet<string> {
+    const fed = new Set([name])
+    for (const topic of fed) {
+      for (const produce of this.#produces) if (readOf(produce.stream).topic.name === topic) fed.add(produce.topic.name)
+    }
+    return fed
+  }
+
   #refuseLate(step: string, location: Location | null): void {
     if (this.#done)
       throw refusal(
@@ -194,6 +210,7 @@ export class Builder {
   }
 }
 
-function readsFrom(stream: StreamNode, topic: string): boolean {
-  return stream.kind === 'read' ? stream.topic.name === topic : readsFrom(stream.input, topic)
+/** SQL does not tell upper from lower case in names. */
+function same(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase()
 }

@@ -3,7 +3,7 @@ import { callerOf } from '../plan/location.ts'
 import type { Plan, SinkReference, SourceReference } from '../plan/nodes.ts'
 import type { Location } from '../plan/schema.ts'
 import { Builder } from './builder.ts'
-import { refusal } from './refuse.ts'
+import { refusal, refuseUnknown } from './refuse.ts'
 import type { Rows } from './rows.ts'
 import { Stream } from './stream.ts'
 import type { Topic } from './topic.ts'
@@ -55,9 +55,13 @@ export function pipeline(
   const location = callerOf(pipeline)
   const build = rest.length === 1 ? rest[0] : rest[1]
   const options = rest.length === 1 ? {} : rest[0]
+  refuseUnknown(options, ['namespace', 'warehouse'], `pipeline '${name}'`, location)
   const { namespace = 'default', warehouse = 'warehouse.duckdb' } = options
   checkName('pipeline', name, location)
   checkName('namespace', namespace, location)
+  if (typeof warehouse !== 'string' || !/^[^\0]+$/.test(warehouse)) {
+    throw refusal('PIPELINE_INVALID', `pipeline '${name}': warehouse must be the name of a file`, location)
+  }
   if (typeof build !== 'function') {
     throw refusal(
       'PIPELINE_INVALID',

@@ -71,3 +71,19 @@ export function refuseTaken(columns: readonly Column[], step: string, location: 
   }
   return columns
 }
+
+/** Refuses an option that there is not, with the nearest one that there is. */
+export function refuseUnknown(
+  options: object,
+  known: readonly string[],
+  step: string,
+  location: Location | null,
+): void {
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue
+    const near = nearest(name, known)
+    const guess = near === null ? '' : ` Did you mean '${near}'?`
+    const next = `Use ${known.join(', ')}.`
+    throw refusal('PIPELINE_INVALID', `${step}: there is no option '${name}'.${guess}`, location, next)
+  }
+}

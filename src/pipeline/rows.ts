@@ -5,3 +5,6 @@ export interface Rows<R> {
   /** Exists for the compiler alone. */
   readonly [ROW]: R
 }
+
+/** The type of one row of a topic or stream: `Row<typeof readings>`. */
+export type Row<T extends Rows<unknown>> = T[typeof ROW]

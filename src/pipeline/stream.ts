@@ -25,6 +25,7 @@ import type {
   RowOf,
   Timestamp,
 } from './types.ts'
+import * as windowSteps from './window-step.ts'
 import type { Window, WindowOptions } from './windows.ts'
 
 type Element<R, P> = Exclude<At<R, P>, null> extends readonly (infer E)[] ? RowOf<E> : never
@@ -129,14 +130,14 @@ export class Stream<R> implements Rows<R> {
   }
 
   /** Puts rows with equal values in these columns together; a window says up to when. */
-  groupBy<const P extends KeyColumn<R>>(...keys: readonly P[]): Grouped<R, P> {
+  groupBy<const P extends KeyColumn<R> = never>(...keys: readonly P[]): Grouped<R, P> {
     return new Grouped(this.#builder, this.node, keys)
   }
 
   /** Only the last word on each window: early and restated results become a stream without revisions. */
   finals(): Stream<Flat<Omit<R, 'revision' | 'is_final'>>> {
     const location = callerOf(this.finals)
-    return this.#next(steps.finals(this.node, location))
+    return this.#next(located(location, () => windowSteps.finals(this.node, location)))
   }
 
   /** Names the step before: its state is found again by this name, whatever changes around it. */
@@ -216,7 +217,7 @@ export class Windowed<R, P, O> {
   ): Stream<Flat<PickPaths<R, P> & Aggregated<A> & WindowColumns<O>>> {
     const location = callerOf(this.aggregate)
     const node = located(location, () =>
-      steps.window(
+      windowSteps.window(
         this.#input,
         this.#keys,
         this.#window,

@@ -6,7 +6,7 @@ import type { EventTime, Progress, TopicNode } from '../plan/nodes.ts'
 import type { Column, Location, TimestampUnit } from '../plan/schema.ts'
 import { meanings } from '../plan/types.ts'
 import { readSchema } from '../plan/zod.ts'
-import { columnNamed, located, refusal } from './refuse.ts'
+import { columnNamed, located, refusal, refuseUnknown } from './refuse.ts'
 import type { Rows } from './rows.ts'
 import type { KeyColumn, RowOf, TimestampColumn } from './types.ts'
 
@@ -85,6 +85,12 @@ function topicNode(
     throw refusal('PIPELINE_INVALID', `topic '${name}': partitions must be a whole number from 1 to 4096`, location)
   }
   const step = `topic '${name}'`
+  refuseUnknown(options, ['key', 'eventTime', 'partitions', 'retention', 'validate'], step, location)
+  refuseUnknown(retention ?? {}, ['time', 'size'], `${step}, retention`, location)
+  if (validate !== 'full' && validate !== 'used') {
+    const next = "Use 'full' or 'used'."
+    throw refusal('PIPELINE_INVALID', `${step}: validate is ${JSON.stringify(validate)}`, location, next)
+  }
   const key = [options.key ?? []].flat() as readonly string[]
   for (const path of key)
     columnNamed(columns, path, `${step}, key`, location, ['text', 'number', 'boolean', 'timestamp'])
@@ -122,6 +128,8 @@ function eventTimeOf(
   options: NonNullable<TopicOptions<unknown>['eventTime']>,
   location: Location | null,
 ): EventTime {
+  const known = ['field', 'disorder', 'progress', 'maxAhead', 'idleAfter']
+  refuseUnknown(options, known, `${step}, event time`, location)
   const field = options.field as string
   const { nullable } = columnNamed(columns, field, `${step}, event time`, location, ['timestamp'])
   if (nullable) {

@@ -1,5 +1,5 @@
 /** Windows of event time, and what becomes of rows that come too late for theirs. */
-import { type Duration, microsecondsOf } from '../plan/duration.ts'
+import { type Duration, formatDuration, microsecondsOf } from '../plan/duration.ts'
 import { MillraceError } from '../system/errors.ts'
 
 /** Windows [start, start + size) that begin at multiples of `every` since 1970. */
@@ -23,7 +23,21 @@ export function hopping(window: { readonly size: Duration; readonly every: Durat
       next: 'Rows between two windows would belong to none: make every at most the size.',
     })
   }
+  const pane_us = greatestCommonDivisor(size_us, every_us)
+  if (size_us / pane_us > MAXIMUM_PANES) {
+    const message = `hopping: size '${window.size}' and every '${window.every}' have no common part longer than ${formatDuration(pane_us)}`
+    throw new MillraceError('WINDOW_INVALID', `${message}, which makes ${size_us / pane_us} panes a window`, {
+      next: `Choose them so that a window has at most ${MAXIMUM_PANES} panes: a size that is a multiple of every is best.`,
+    })
+  }
   return Object.freeze({ size_us, every_us })
+}
+
+/** A window is put together from panes as long as the greatest common part of its size and its step. */
+const MAXIMUM_PANES = 100_000
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b)
 }
 
 /**

@@ -1,6 +1,7 @@
 /** What can be said about a plan before it runs: `error` keeps it from running, `warning` and `note` do not. */
 import { formatDuration } from './duration.ts'
 import { inexact } from './expression/duckdb.ts'
+import { fingerprint } from './fingerprint.ts'
 import { outputName } from './identity.ts'
 import { formatLocation } from './location.ts'
 import type { DeliverNode, Plan, StreamNode, TopicNode } from './nodes.ts'
@@ -9,7 +10,7 @@ import { chainOf, lambdasOf, readOf, stepsOf } from './walk.ts'
 import { slowReason } from './wire.ts'
 import { readSchema } from './zod.ts'
 
-export type FindingCode =
+type FindingCode =
   | 'EVENT_TIME_MISSING'
   | 'LAMBDA_OPAQUE'
   | 'FUNCTION_INEXACT'
@@ -83,7 +84,9 @@ function lambdaFindings(node: StreamNode, steps: readonly StreamNode[]): readonl
     const location = lambda.location ?? node.location
     const what = column === null ? `the predicate of ${node.identity}` : `'${column}' of ${node.identity}`
     if (lambda.expression === null) {
-      const stateful = steps.find(step => isStateful(step) && chainOf(step).includes(node))
+      const stateful = steps.find(
+        step => isStateful(step) && chainOf(step).includes(node) && fingerprint(step) === 'unverifiable',
+      )
       const state =
         stateful === undefined ? '' : `; the state of ${stateful.identity} cannot be verified after a change`
       return [

@@ -51,6 +51,14 @@ export function bytesOf(size: string, what: string): number {
   return bytes
 }
 
+/** The shortest form of a size, for people: `10 GB`. */
+export function formatBytes(bytes: number): string {
+  for (const unit of ['TB', 'GB', 'MB', 'kB'] as const) {
+    if (bytes > 0 && bytes % UNITS_BYTES[unit] === 0) return `${bytes / UNITS_BYTES[unit]} ${unit}`
+  }
+  return `${bytes} bytes`
+}
+
 function invalid(duration: unknown, what: string, why: string): MillraceError {
   return new MillraceError('DURATION_INVALID', `${what}: ${JSON.stringify(duration) ?? String(duration)} ${why}`)
 }

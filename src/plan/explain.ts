@@ -1,5 +1,5 @@
 /** A plan as a tree that people read: topics, the steps below them, outputs as the leaves. */
-import { formatDuration } from './duration.ts'
+import { formatBytes, formatDuration } from './duration.ts'
 import type { Lambda } from './expression/lambda.ts'
 import { normalise } from './expression/normalise.ts'
 import { fingerprint } from './fingerprint.ts'
@@ -76,7 +76,7 @@ function topicLines(plan: Plan, topic: TopicNode): Omit<Entry, 'children'> {
     ...(topic.key.length > 0 ? [`key: ${topic.key.join(', ')}`] : []),
     `${topic.partitions} ${topic.partitions === 1 ? 'partition' : 'partitions'}`,
     ...(retention.time_us === null ? [] : [`kept ${formatDuration(retention.time_us)}`]),
-    ...(retention.bytes === null ? [] : [`kept up to ${retention.bytes} bytes`]),
+    ...(retention.bytes === null ? [] : [`kept up to ${formatBytes(retention.bytes)}`]),
     ...(topic.validate === 'used' ? ['only used fields are checked'] : []),
   ]
   const slow = topic.schema === null ? null : slowReason(readSchema(topic.schema).wire)

@@ -57,8 +57,11 @@ function describe(node: StreamNode, needed: ReadonlySet<string>): Parts | null {
       const below = new Set(used.map(({ from }) => from))
       return after(node.input, below, renamed.length === 0 ? null : ['rename', renamed.sort(byName)])
     }
-    case 'explode':
-      return after(node.input, union(needed, [node.array]), ['explode', node.array])
+    case 'explode': {
+      const element = node.input.columns.find(({ name }) => name === node.array)?.element ?? []
+      const used = typesOf(element, needed)
+      return after(node.input, union(needed, [node.array]), ['explode', node.array, used])
+    }
     case 'dedupe':
       return after(node.input, union(needed, node.key), ['dedupe', node.key, node.within_us])
     case 'window': {

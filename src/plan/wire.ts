@@ -39,7 +39,7 @@ export interface WireObject {
 }
 
 /** A JSON number, finite. Bounds are those of the double. */
-export interface WireNumber {
+interface WireNumber {
   readonly kind: 'number'
   readonly column: number
   readonly nullable: boolean
@@ -50,7 +50,7 @@ export interface WireNumber {
   readonly accepts: ((value: number) => boolean) | null
 }
 
-export interface WireText {
+interface WireText {
   readonly kind: 'text'
   readonly column: number
   readonly nullable: boolean
@@ -58,7 +58,7 @@ export interface WireText {
   readonly accepts: ((value: string) => boolean) | null
 }
 
-export interface WireBoolean {
+interface WireBoolean {
   readonly kind: 'boolean'
   readonly column: number
   readonly nullable: boolean
@@ -70,7 +70,7 @@ export interface WireBoolean {
  * the past from the number's own digits, not from its double; see `timestamp.ts` for both conversions. Not sure beyond
  * MAXIMUM_TIME_US.
  */
-export interface WireTimestamp {
+interface WireTimestamp {
   readonly kind: 'timestamp'
   readonly column: number
   readonly nullable: boolean

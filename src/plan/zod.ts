@@ -27,7 +27,6 @@ export function readSchema(schema: z.ZodType): SchemaReading {
   if (reading.shape !== 'object') {
     throw unsupported('', `a message must be an object, not ${describe(schema)}`, 'Wrap it: z.object({ ... }).')
   }
-  reader.refuseDoubles()
   return { columns: reader.columns, wire: reading.wire }
 }
 
@@ -36,7 +35,6 @@ function elementColumns(schema: z.ZodType, path: string, visiting: ReadonlySet<z
   const reader = new Reader(visiting, `${path}[]`)
   const reading = reader.read(schema, '')
   if (reading.shape !== 'object') return null
-  reader.refuseDoubles()
   return reader.columns
 }
 
@@ -81,14 +79,6 @@ class Reader {
     const reading = this.#read(schema, path)
     this.#visiting.delete(schema)
     return reading
-  }
-
-  refuseDoubles(): void {
-    const seen = new Set<string>()
-    for (const { name } of this.columns) {
-      if (seen.has(name)) throw this.#unsupported(name, 'two fields flatten to this name', 'Rename one of them.')
-      seen.add(name)
-    }
   }
 
   #read(schema: z.ZodType, path: string): Reading {

@@ -1,5 +1,6 @@
 /** What a run is asked to do, what it says while it works, and what it says at its end. */
 import type { Batch } from '../engine/batch.ts'
+import type { WorkerPool } from '../engine/workers/pool.ts'
 import type { SourceReference } from '../plan/nodes.ts'
 
 export interface RunOptions {
@@ -12,8 +13,8 @@ export interface RunOptions {
   readonly duration_ms: number | null
   /** Stop at the first record that fails its schema instead of keeping it as a dead letter. */
   readonly strict: boolean
-  /** Threads that decode and compute, the main one among them. */
-  readonly workers: number
+  /** Threads that help with what can be shared among them; without, the main one does all. The caller closes it. */
+  readonly pool?: WorkerPool | null
   readonly signal: AbortSignal
   /** Called a few times a second while the run works. */
   readonly onProgress: ((progress: RunProgress) => void) | null

@@ -24,6 +24,7 @@ import { TopicTask } from './topic-task.ts'
 const COMMIT_EVERY_MS = 500
 const COMMIT_EVERY_BOUNDED_MS = 5000
 const PROGRESS_EVERY_MS = 200
+const YIELD_EVERY_MS = 50
 
 interface Terminal {
   readonly output: Output
@@ -76,6 +77,7 @@ class Run {
   #warehouse: Promise<Warehouse> | null = null
   #lastCommit: number
   #lastProgress = 0
+  #lastYield = 0
   #committing: Promise<void> = Promise.resolve()
 
   constructor(plan: Plan, options: RunOptions, clock: Clock, started: number) {
@@ -102,7 +104,9 @@ class Run {
         const opened = await Promise.all(references.map(loadSource))
         try {
           const closesAtEnd = () => untilEnd && !signal.aborted
-          await this.#tasks.get(topic.name)!.run(opened, untilEnd, signal, closesAtEnd, () => this.#tick())
+          await this.#tasks
+            .get(topic.name)!
+            .run(opened, untilEnd, signal, closesAtEnd, () => this.#tick(), this.#options.pool ?? null)
         } finally {
           for (const source of opened) await source.close()
         }
@@ -210,6 +214,11 @@ class Run {
     if (now - this.#lastProgress >= PROGRESS_EVERY_MS) {
       this.#lastProgress = now
       this.#options.onProgress?.(this.#progress())
+    }
+    // Reading files never waits: signals and timers get their turn here.
+    if (now - this.#lastYield >= YIELD_EVERY_MS) {
+      this.#lastYield = now
+      await this.#clock.sleep(0)
     }
     if (now - this.#lastCommit < (this.#options.untilEnd ? COMMIT_EVERY_BOUNDED_MS : COMMIT_EVERY_MS)) return
     await this.#commit()

@@ -4,21 +4,41 @@
  * Lateness and results are functions of what the sources hold, in the order of each partition; how it is cut into chunks
  * does not show.
  */
-import type { Chunk, Damage, Source } from '../connectors/contract.ts'
+import type { Chunk, Damage, Source, SplittableSource } from '../connectors/contract.ts'
 import type { Batch } from '../engine/batch.ts'
 import { type DecodedBatch, Decoder } from '../engine/decode/decoder.ts'
 import type { Flow } from '../engine/flow.ts'
 import { pick } from '../engine/operators/pick.ts'
 import { type Times, TopicTime } from '../engine/time.ts'
+import { Unpacker } from '../engine/workers/piece.ts'
+import type { PieceJob } from '../engine/workers/piece-maker.ts'
+import type { WorkerPool } from '../engine/workers/pool.ts'
+import { type PlainFile, rangesOf } from '../engine/workers/ranges.ts'
 import type { TopicNode, WindowNode } from '../plan/nodes.ts'
 import { slowDecoder } from '../plan/slow.ts'
-import { readSchema } from '../plan/zod.ts'
+import { readSchema, type SchemaReading } from '../plan/zod.ts'
 import type { Clock } from '../system/clock.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { TopicProgress } from './options.ts'
+import { ParallelInput, type PieceEvent } from './parallel-input.ts'
 
 /** The longest record that is taken; a longer one becomes a dead letter. */
 export const RECORD_BYTES_MAX = 1 << 20
+
+/** What a thread reads at once. */
+const RANGE_BYTES = 1 << 19
+/** Smaller inputs are done before other threads could help. */
+const PARALLEL_BYTES_MIN = 8 << 20
+
+/** The rows under way, for what operators say of them. */
+interface Current {
+  readonly rowStarts: Int32Array
+  readonly partition: number
+  readonly position: number
+  readonly arrival: number | null
+  /** The bytes of the line that begins at a row start. */
+  readonly lineAt: (start: number) => Uint8Array
+}
 
 interface Partition {
   readonly name: string
@@ -33,6 +53,9 @@ export class TopicTask {
   readonly #timeColumn: number
   readonly #partitions: Partition[] = []
   readonly #decoder: Decoder | null
+  readonly #decoderSchema: SchemaReading | null
+  readonly #unpacker = new Unpacker()
+  #parallelInput: ParallelInput | null = null
   readonly #flow: Flow
   #noTime: Times | null = null
   #records = 0
@@ -40,8 +63,7 @@ export class TopicTask {
   #bytesTotal: number | null = 0
   #refused = 0
   #late = 0
-  /** The batch that is under way, for what operators say of its rows. */
-  #current: { batch: DecodedBatch; chunk: Chunk } | null = null
+  #current: Current | null = null
 
   constructor(
     topic: TopicNode,
@@ -55,15 +77,14 @@ export class TopicTask {
     this.#flow = makeFlow((row, step) => this.#onLate(row, step))
     this.#time = topic.eventTime && new TopicTime(topic.eventTime, topic.columns, topic.key)
     this.#timeColumn = topic.columns.findIndex(column => column.name === topic.eventTime?.column)
-    if (topic.schema === null) this.#decoder = null
-    else {
-      const { columns, wire } = readSchema(topic.schema)
-      this.#decoder = new Decoder(
-        { columns, wire, slow: slowDecoder(topic.schema) },
+    this.#decoderSchema = topic.schema && readSchema(topic.schema)
+    this.#decoder =
+      this.#decoderSchema &&
+      new Decoder(
+        { ...this.#decoderSchema, slow: slowDecoder(topic.schema!) },
         this.#flow.reads,
-        RECORD_BYTES_MAX,
+        RECORD_BYTES_MAX + RANGE_BYTES,
       )
-    }
   }
 
   get progress(): TopicProgress {
@@ -80,7 +101,7 @@ export class TopicTask {
 
   /**
    * Reads the sources to their end (or until the signal), then closes what is open when `closesAtEnd` says so. `onTurn` is
-   * called after each piece of input.
+   * called after each piece of input. With a pool other threads help where the input lets them.
    */
   async run(
     sources: readonly Source[],
@@ -88,6 +109,7 @@ export class TopicTask {
     signal: AbortSignal,
     closesAtEnd: () => boolean,
     onTurn: () => Promise<void>,
+    pool: WorkerPool | null,
   ): Promise<void> {
     const offsets: number[] = []
     for (const source of sources) {
@@ -104,35 +126,74 @@ export class TopicTask {
         this.#bytesTotal = bytes === null || this.#bytesTotal === null ? null : this.#bytesTotal + bytes
       }
     }
+    const parallel = this.#parallel(sources, untilEnd, pool)
+    try {
+      if (parallel) {
+        for (let event = parallel.read(); event !== null && !signal.aborted; event = parallel.read()) {
+          await this.#event(event, 0)
+          await onTurn()
+        }
+      } else await this.#takeTurns(sources, offsets, onTurn)
+    } finally {
+      parallel?.close()
+    }
+    if (closesAtEnd()) await this.#flow.end()
+  }
+
+  /** Sources of one topic take turns, so that the decoder and the operators have one caller. */
+  async #takeTurns(sources: readonly Source[], offsets: readonly number[], onTurn: () => Promise<void>): Promise<void> {
     const live = sources.map((source, index) => ({ source, offset: offsets[index]! }))
-    // Sources of one topic take turns, so that the decoder and the operators have one caller.
     for (let turn = 0; live.length > 0; ) {
       turn %= live.length
       const { source, offset } = live[turn]!
       const event = await source.read()
-      if (event === null) {
-        live.splice(turn, 1)
-        continue
+      if (event === null) live.splice(turn, 1)
+      else {
+        turn++
+        await this.#event(event, offset)
+        await onTurn()
       }
-      turn++
-      switch (event.kind) {
-        case 'records':
-          await this.#take({ ...event, partition: event.partition + offset })
-          break
-        case 'damaged':
-          this.#damaged({ ...event, partition: event.partition + offset })
-          break
-        case 'idle':
-          await this.#idle()
-          break
-        case 'end':
-          this.#time?.endPartition(event.partition + offset)
-          await this.#advance()
-          break
-      }
-      await onTurn()
     }
-    if (closesAtEnd()) await this.#flow.end()
+  }
+
+  async #event(event: NonNullable<Awaited<ReturnType<Source['read']>>> | PieceEvent, offset: number): Promise<void> {
+    switch (event.kind) {
+      case 'records':
+        return this.#take({ ...event, partition: event.partition + offset })
+      case 'piece':
+        return this.#takePiece(event)
+      case 'damaged':
+        return this.#damaged({ ...event, partition: event.partition + offset })
+      case 'idle':
+        return this.#idle()
+      case 'end':
+        this.#time?.endPartition(event.partition + offset)
+        return this.#advance()
+    }
+  }
+
+  /** The input shared among threads, null where one thread must do. */
+  #parallel(sources: readonly Source[], untilEnd: boolean, pool: WorkerPool | null): ParallelInput | null {
+    const [source, ...others] = sources as readonly Partial<SplittableSource>[]
+    if (pool === null || !untilEnd || this.#decoderSchema === null || others.length > 0) return null
+    const files: readonly PlainFile[] | null = source?.plainFiles?.() ?? null
+    if (files === null || files.reduce((sum, file) => sum + file.bytes, 0) < PARALLEL_BYTES_MIN) return null
+    const { columns, wire } = this.#decoderSchema
+    const { eventTime, key } = this.#topic
+    const timed = eventTime === null ? [] : [eventTime.column, ...(eventTime.progress === 'key' ? key : [])]
+    const job: PieceJob = {
+      files,
+      ranges: rangesOf(files, RANGE_BYTES),
+      columns,
+      wire,
+      reads: this.#flow.reads,
+      timeColumns: new Set(timed.map(name => columns.findIndex(column => column.name === name))),
+      prefix: this.#flow.prefix,
+      recordBytesMax: RECORD_BYTES_MAX,
+    }
+    const work = pool.work(job)
+    this.#parallelInput = work && new ParallelInput(job, work)
+    return this.#parallelInput
   }
 
   /** Takes rows that another stream of the pipeline sends to this topic. */
@@ -156,15 +217,21 @@ export class TopicTask {
     decoder.load(chunk.bytes)
     for (let batch = decoder.next(); batch !== null; batch = decoder.next()) {
       for (const line of batch.refused) {
-        this.#refuse(chunk, line.start, line.length, partition.lines + line.line + 1, {
-          reason: line.path === '' ? line.reason : `${line.path}: ${line.reason}`,
-          code: 'RECORD_INVALID',
-        })
+        this.#refuse(
+          this.#currentOf(chunk, batch.rowStarts),
+          line.start,
+          line.length,
+          partition.lines + line.line + 1,
+          {
+            reason: line.path === '' ? line.reason : `${line.path}: ${line.reason}`,
+            code: 'RECORD_INVALID',
+          },
+        )
       }
       this.#records += batch.length + batch.refused.length
       const accepted = this.#withoutAhead(batch, chunk)
       if (accepted.length > 0) {
-        this.#current = { batch: accepted, chunk }
+        this.#current = this.#currentOf(chunk, accepted.rowStarts)
         const times = this.#time
           ? this.#time.observe(accepted, chunk.partition, chunk.arrival ?? 0)
           : this.#timeless(accepted)
@@ -175,6 +242,33 @@ export class TopicTask {
       await this.#advance()
       if (decoder.isDone) partition.lines += batch.linesEnd
     }
+  }
+
+  async #takePiece({ piece, partition }: PieceEvent): Promise<void> {
+    this.#bytes += piece.bytes
+    const { columns } = this.#decoderSchema!
+    for (const rows of piece.rows) {
+      const source = this.#unpacker.unpack(rows.source, columns)
+      const prepared = this.#unpacker.unpack(rows.prepared, this.#flow.prefix?.columns ?? columns)
+      this.#records += source.length
+      this.#current = {
+        rowStarts: rows.rowStarts,
+        partition,
+        position: piece.position,
+        arrival: null,
+        lineAt: start => this.#parallelInput!.lineAt(partition, piece.position + start),
+      }
+      const times = this.#time ? this.#time.observe(source, partition, 0) : this.#timeless(source)
+      const pushed = this.#flow.pushPrepared(prepared, times)
+      if (pushed) await pushed
+      this.#current = null
+      await this.#advance()
+    }
+    this.#partitions[partition]!.lines += piece.lines
+  }
+
+  #currentOf({ partition, position, arrival }: Chunk, rowStarts: Int32Array): Current {
+    return { rowStarts, partition, position, arrival, lineAt: start => this.#decoder!.lineAt(start) }
   }
 
   /** The batch without the records whose time is too far ahead of their arrival: they go to the dead letters. */
@@ -188,7 +282,7 @@ export class TopicTask {
       if (values[row]! <= limit) kept.push(row)
       else {
         const ahead_s = Math.round((values[row]! - chunk.arrival) / 1e6)
-        this.#refuse(chunk, batch.rowStarts[row]!, null, null, {
+        this.#refuse(this.#currentOf(chunk, batch.rowStarts), batch.rowStarts[row]!, null, null, {
           reason: `Its event time is ${ahead_s} s ahead of its arrival`,
           code: 'RECORD_AHEAD',
         })
@@ -202,32 +296,31 @@ export class TopicTask {
   #onLate(row: number, step: WindowNode): void {
     this.#late++
     if (step.late !== 'quarantine' || this.#current === null) return
-    const { batch, chunk } = this.#current
-    this.#refuse(chunk, batch.rowStarts[row]!, null, null, {
+    this.#refuse(this.#current, this.#current.rowStarts[row]!, null, null, {
       reason: `It is late for every window of ${step.identity}`,
       code: 'RECORD_LATE',
     })
   }
 
   #refuse(
-    chunk: Chunk,
+    { partition, position, arrival, lineAt }: Current,
     start: number,
     length: number | null,
     line: number | null,
     why: { readonly reason: string; readonly code: string },
   ): void {
-    const bytes = this.#decoder!.lineAt(start)
+    const bytes = lineAt(start)
     this.#refused++
     this.#deadLetters.add({
       topic: this.#topic.name,
-      source: this.#partitions[chunk.partition]!.name,
-      partition: chunk.partition,
-      position: chunk.position + start,
+      source: this.#partitions[partition]!.name,
+      partition,
+      position: position + start,
       line,
       ...why,
       bytes,
       bytesTotal: length ?? bytes.length,
-      arrived: chunk.arrival,
+      arrived: arrival,
     })
   }
 

@@ -5,7 +5,6 @@
  */
 import * as fs from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import type { Readable } from 'node:stream'
 import { MillraceError, nearest } from './errors.ts'
 
 /** What a path is now. `identity` changes when another file takes its place. */
@@ -177,11 +176,6 @@ export function filesMatching(pattern: string): string[] {
     .globSync(pattern)
     .filter(path => statusOf(path)?.kind === 'file')
     .sort()
-}
-
-/** A stream of the file's bytes, for what must be unpacked on the way. */
-export function readStream(path: string, range: { start?: number; end?: number } = {}): Readable {
-  return fs.createReadStream(path, { highWaterMark: 256 * 1024, ...range })
 }
 
 /** FILE_UNREADABLE for a path, naming the nearest existing name when the file is missing. */

@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { inFolder, millrace, start } from './support.ts'
+import { inFolder, millrace, ROOT, start } from './support.ts'
 
 const json = (text: string) => JSON.parse(text) as Record<string, unknown>
 const lines = (text: string) => text.split('\n').filter(line => line !== '')
@@ -48,7 +48,7 @@ describe('the way of a new user, from init to verify', () => {
       ])
 
       const verified = await command('verify', 'pipeline.ts')
-      expect(verified.stdout).toContain('the stream and the batch answer agree on all 12 windows')
+      expect(verified.stdout).toContain('the stream and the batch answer agree on all 12 rows')
       expect(verified.code).toBe(0)
 
       const plan = await command('plan', 'pipeline.ts')
@@ -158,6 +158,26 @@ describe('run', () => {
       expect(stdout).toContain('was stopped')
     }))
 })
+
+test('the activity tracker on phones with every fault: what it delivers is what one query gives', () =>
+  inFolder(async folder => {
+    const command = (...words: string[]) => millrace(words, { cwd: folder })
+    const simulated = ['--people', '4', '--for', '3m', '--faults', 'all,malformed=0.01', '--output', 'phones.ndjson']
+    expect((await command('simulate', 'phones', ...simulated)).code).toBe(0)
+    const pipeline = join(ROOT, 'examples/activity-tracker/pipeline.ts')
+    const input = ['--input', 'raw_sensor_data=phones.ndjson', '--until-end', '--data-dir', 'data']
+    const run = await command('run', pipeline, ...input, '--json')
+    expect(run.code).toBe(0)
+    const records = lines(readFileSync(join(folder, 'phones.ndjson'), 'utf8')).length
+    const [topic] = json(run.stdout).topics as { records: number; deadLetters: number; late: number }[]
+    expect(topic!.records).toBe(records)
+    expect(topic!.deadLetters).toBeGreaterThan(100)
+    const letters = await command('topics', 'read', 'dead_letters', '--data-dir', 'data', '--json')
+    expect(lines(letters.stdout)).toHaveLength(topic!.deadLetters)
+    const verified = await command('verify', pipeline, '--data-dir', 'data')
+    expect(verified.stdout).toContain('the stream and the batch answer agree')
+    expect(verified.code).toBe(0)
+  }))
 
 describe('looking at what there is', () => {
   test('topics list and read, query: tables for people, lines of JSON for machines, limits', () =>

@@ -81,7 +81,7 @@ describe('progress', () => {
   })
 
   test('a bar with rate and time left where the end is known', () => {
-    const lines = new ProgressLines(plain)
+    const lines = new ProgressLines(plain, true)
     lines.lines(report(1000, 1000, 100_000, 1_000_000))
     expect(lines.lines(report(2000, 3000, 300_000, 1_000_000))).toEqual([
       `readings  ${'█'.repeat(7)}${'░'.repeat(17)}  30 % · 300 kB of 1.00 MB · 2,000 records/s · 3.5 s left`,
@@ -90,9 +90,9 @@ describe('progress', () => {
   })
 
   test('records, rate and event time where it is not', () => {
-    const lines = new ProgressLines(plain)
-    lines.lines(report(1000, 1000, 0, null))
-    expect(lines.lines(report(3000, 1500, 0, null))[0]).toBe(
+    const lines = new ProgressLines(plain, false)
+    lines.lines(report(1000, 1000, 0, 1000))
+    expect(lines.lines(report(3000, 1500, 1000, 1000))[0]).toBe(
       'readings  1,500 records · 250/s · event time 2023-10-28T13:52:25Z',
     )
   })

@@ -179,6 +179,21 @@ export function sinkConformance(target: SinkCase): void {
       expect(found).toEqual(rows)
     })
 
+    test('works on calls in their order, also when nobody waits for them', async () => {
+      await session(async sink => {
+        await Promise.all([
+          sink.write(batch([row(1)])),
+          sink.write(batch([row(2)])),
+          sink.commit(2),
+          sink.write(batch([row(3)])),
+          sink.commit(3),
+          sink.write(batch([row(4)])),
+        ])
+      })
+      expect(await target.rows(folder, COLUMNS)).toEqual([row(1), row(2), row(3)])
+      expect(await session(nothing)).toBe(3)
+    })
+
     test('stops when the rows that it holds are of another stream', async () => {
       await session(async sink => {
         await sink.write(batch([row(1)]))

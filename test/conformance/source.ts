@@ -78,7 +78,7 @@ export async function readAll(reference: SourceReference, context: SourceContext
 }
 
 /** Records with the digits of their numbers as they came. */
-export function recordsOf(bytes: Uint8Array): unknown[] {
+function recordsOf(bytes: Uint8Array): unknown[] {
   return Buffer.from(bytes)
     .toString()
     .split('\n')

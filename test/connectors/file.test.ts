@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process'
 import {
   appendFileSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -85,7 +87,9 @@ describe('plain lines', () => {
     const path = write('long.ndjson', `{"a":1}\n${'x'.repeat(20_000_000)}\n{"a":2}\n`)
     const reading = await read(path)
     expect(reading.records).toEqual([[{ a: 1 }, { a: 2 }]])
-    expect(reading.damages).toMatchObject([{ position: 8, reason: expect.stringContaining('20000001 bytes') }])
+    expect(reading.damages).toMatchObject([
+      { position: 8, reason: expect.stringContaining('20000001 bytes'), bytesTotal: 20_000_001 },
+    ])
     expect(reading.damages[0]!.bytes!.length).toBe(1024)
     const packed = await read(write('long.ndjson.gz', gzipSync(`{"a":1}\n${'x'.repeat(20_000_000)}\n{"a":2}\n`)))
     expect(packed.records).toEqual(reading.records)
@@ -350,4 +354,44 @@ describe('file sink', () => {
     truncateSync(join(folder, 'x.csv'), 0)
     await expect(other.open(context(columns))).rejects.toMatchObject({ code: 'DATA_DIR_MISMATCH' })
   })
+
+  test('a killed writer leaves whole commits: the next one goes on after the last of them', async () => {
+    const source = (name: string) => JSON.stringify(new URL(`../../src/${name}`, import.meta.url).href)
+    const program = `
+      import { loadSink } from ${source('connectors/contract.ts')}
+      import { file } from ${source('connectors/file/index.ts')}
+      import { batchOf } from ${source('engine/batch.ts')}
+      const columns = ${JSON.stringify(columns)}
+      const sink = await loadSink(file({ path: 'killed.ndjson' }))
+      let position = await sink.open(${JSON.stringify(context(columns))})
+      console.log(position)
+      for (;;) {
+        await sink.write(batchOf(columns, Array.from({ length: 5000 }, (_, row) => ({ a: position + row }))))
+        position += 5000
+        await sink.commit(position)
+        console.log(position)
+      }`
+    for (const enough of [0, 5000, 25_000]) {
+      const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      let said = -1
+      await new Promise<void>(resolve => {
+        child.stdout.on('data', (text: Buffer) => {
+          said = Number(text.toString().trim().split('\n').at(-1))
+          if (said >= enough) resolve()
+        })
+      })
+      const gone = new Promise(resolve => child.once('exit', resolve))
+      child.kill('SIGKILL')
+      await gone
+      const sink = await loadSink(file({ path: 'killed.ndjson' }))
+      const held = await sink.open(context(columns))
+      await sink.close()
+      expect(held).toBeGreaterThanOrEqual(said)
+      const lines = readFileSync(join(folder, 'killed.ndjson'), 'utf8').split('\n').slice(0, -1)
+      expect(lines.length).toBe(held)
+      expect(lines.every((line, index) => line === `{"a":${index}}`)).toBe(true)
+    }
+  }, 60_000)
 })

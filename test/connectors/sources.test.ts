@@ -65,6 +65,10 @@ single('unended.ndjson', LINES, 'the same reader as plain.ndjson', 'the same rea
 single('packed.ndjson.gz', gzipSync(LINES))
 single('parts.ndjson.gz', Buffer.concat([gzipSync(`${LINES.slice(0, 5000)}`), gzipSync(LINES.slice(5000))]))
 single('packed.ndjson.zst', zstdCompressSync(LINES))
+single(
+  'parts.ndjson.zst',
+  Buffer.concat([0, 5000, 5000 * 2].map((from, part, all) => zstdCompressSync(LINES.slice(from, all[part + 1])))),
+)
 single('array.json', `\uFEFF ${JSON.stringify(RECORDS, null, 2)}\n`)
 single('array.json.gz', gzipSync(JSON.stringify(RECORDS)))
 single('values.json', RECORDS.map(record => JSON.stringify(record, null, 1)).join('\n'))

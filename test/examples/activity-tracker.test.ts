@@ -5,10 +5,13 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import activityTracker from '../../examples/activity-tracker/pipeline.ts'
 import { loadSource } from '../../src/connectors/contract.ts'
 import { sourceForInput } from '../../src/connectors/input.ts'
+import { readTopic } from '../../src/log/topic-store.ts'
 import { oracleQuery } from '../../src/plan/oracle/query.ts'
 import { slowDecoder } from '../../src/plan/slow.ts'
+import { runPipeline } from '../../src/runtime/run.ts'
 import { openDatabase } from '../../src/runtime/verify/database.ts'
 import { loadRecords } from '../../src/runtime/verify/records.ts'
+import { verifyPipeline } from '../../src/runtime/verify.ts'
 
 const RECORDINGS = join(import.meta.dirname, '../../examples/activity-tracker/recordings')
 const { plan } = activityTracker
@@ -61,10 +64,10 @@ async function answer(magnitudes: readonly number[]): Promise<Record<string, unk
   writeFileSync(path, lines.join(''))
   const database = await openDatabase(folder)
   try {
-    const relation = await loadRecords(database, {
+    const { relation } = await loadRecords(database, {
       topic: readings,
       sources: [sourceForInput(path)],
-      refused: false,
+      isDoubtful: false,
       folder,
     })
     const query = oracleQuery(activity, { relation, produced: new Map() })
@@ -74,6 +77,77 @@ async function answer(magnitudes: readonly number[]): Promise<Record<string, unk
     database.close()
   }
 }
+
+describe('a run', () => {
+  const run = (dataDirectory: string, paths: readonly string[]) =>
+    runPipeline(plan, {
+      dataDirectory,
+      inputs: new Map([['raw_sensor_data', paths.map(sourceForInput)]]),
+      untilEnd: true,
+      duration_ms: null,
+      strict: false,
+      signal: new AbortController().signal,
+      onProgress: null,
+      taps: new Map(),
+    })
+
+  test('over all three recordings gives what the batch query gives, in every output', async () => {
+    const paths = ['walk.zip', 'rest', 'sprint.json'].map(name => join(RECORDINGS, name))
+    const summary = await run(folder, paths)
+    expect(summary.topics.find(({ topic }) => topic === 'raw_sensor_data')).toMatchObject({
+      records: 6_189,
+      deadLetters: 0,
+      late: 0,
+    })
+    const { outputs, skipped } = await verifyPipeline(plan, { dataDirectory: folder })
+    expect(skipped).toEqual([])
+    expect(outputs.map(({ output, windows, agreed }) => ({ output, windows, agreed }))).toEqual([
+      { output: 'processed_activity', windows: 76, agreed: 76 },
+      { output: 'RAW_DATA.ACTIVITY_RECORDS', windows: 6_189, agreed: 6_189 },
+      { output: 'PROCESSED_DATA.USER_ACTIVITY_PROCESSED', windows: 76, agreed: 76 },
+    ])
+  })
+
+  test('finds the activities that the recordings were made of', async () => {
+    await run(folder, [join(RECORDINGS, 'walk.zip')])
+    const types = [...readTopic(folder, 'processed_activity')].map(line => JSON.parse(line).activity_type)
+    // 20 s at rest, 24 s walking, 16 s running; windows of both are one or the other.
+    expect(types.filter((type, index) => type !== types[index - 1])).toEqual(['Stationary', 'Walking', 'Running'])
+  })
+
+  test('a phone whose clock is in 2099 changes no window of another phone', async () => {
+    const lines = await linesOf(join(RECORDINGS, 'rest'))
+    const astray = lines[0]!
+      .replace(/"deviceId":"[^"]*"/, '"deviceId":"astray"')
+      .replace(/"time":\d+/, '"time":4070908800000000000')
+    const path = join(folder, 'mixed.ndjson')
+    writeFileSync(path, lines.flatMap((line, index) => (index === 100 ? [astray, line] : [line])).join('\n'))
+    await run(join(folder, 'alone'), [join(RECORDINGS, 'rest')])
+    await run(join(folder, 'mixed'), [path])
+    const windows = (name: string) =>
+      [...readTopic(join(folder, name), 'processed_activity')].filter(line => !line.includes('astray')).toSorted()
+    expect(windows('mixed')).toEqual(windows('alone'))
+    expect(windows('alone').length).toBeGreaterThan(10)
+  })
+
+  test('bad lines are refused one by one, and the batch answer is that of the good ones', async () => {
+    const lines = await linesOf(join(RECORDINGS, 'rest'))
+    const path = join(folder, 'bad.ndjson')
+    const bad = [
+      '{"sessionId":"s"',
+      lines[0]!.replace(/"time":\d+/, '"time":"soon"'),
+      '[]',
+      'null',
+      lines[1]!.slice(0, -3),
+    ]
+    writeFileSync(path, [...lines.slice(0, 300), ...bad, ...lines.slice(300)].join('\n'))
+    const summary = await run(folder, [path])
+    expect(summary.topics[0]).toMatchObject({ deadLetters: bad.length })
+    const { outputs } = await verifyPipeline(plan, { dataDirectory: folder })
+    expect(outputs.every(output => output.agreed === output.windows && output.unexpectedCount === 0)).toBe(true)
+    expect(outputs[1]!.windows).toBe(lines.length)
+  })
+})
 
 describe('classification', () => {
   test.each([

@@ -131,6 +131,12 @@ describe('verifyPipeline', () => {
     expect(outputOf(await verify(), 'sums.ndjson')).toMatchObject({ windows: 3, agreed: 3 })
   })
 
+  test('of two equal keys the last counts, as JSON says', async () => {
+    const twice = lines(INPUT).replace('{"sensor":"b",', '{"sensor":"a","sensor":"b",')
+    await run({ path: 'in.ndjson', bytes: twice })
+    expect(outputOf(await verify(), 'sums.ndjson')).toMatchObject({ windows: 3, agreed: 3 })
+  })
+
   test('reads compressed and translated inputs through their source', async () => {
     await run({ path: 'in.ndjson.gz', bytes: gzipSync(lines(INPUT)) })
     expect(outputOf(await verify(), 'sums.ndjson')).toMatchObject({ windows: 3, agreed: 3 })
@@ -183,13 +189,13 @@ describe('loadRecords', () => {
     z.object({ n: z.number(), ns: timestamp('ns'), s: timestamp('s'), iso: timestamp('iso') }),
   )
 
-  async function rows(text: string, refused: boolean): Promise<Record<string, unknown>[]> {
+  async function rows(text: string, isDoubtful: boolean): Promise<Record<string, unknown>[]> {
     const path = join(folder, 'times.ndjson')
     writeFileSync(path, text)
     const database = await openDatabase(folder)
     try {
-      const input = { topic: times.node, sources: [file({ path })], refused, folder }
-      const relation = await loadRecords(database, input)
+      const input = { topic: times.node, sources: [file({ path })], isDoubtful, folder }
+      const { relation } = await loadRecords(database, input)
       return await database.rows(`SELECT * FROM ${relation} ORDER BY "#position"`)
     } finally {
       database.close()

@@ -280,6 +280,17 @@ describe('a stream that revises its windows', () => {
     ).toBe('accepted')
   })
 
+  test('has finals while its rows say which are final; other streams have them already', () => {
+    expect(refusalOf(parts => revised(parts).select('id', 'window_start').finals())).toContain(
+      "no longer say 'revision'",
+    )
+    planOf(parts => {
+      const rows = windowed(parts)
+      expect(rows.finals().node).toBe(rows.node)
+      parts.deliver(rows, sink)
+    })
+  })
+
   test('is filtered by its key only', () => {
     expect(refusalOf(parts => revised(parts).filter(r => r.id !== ''))).toBe('accepted')
     expect(refusalOf(parts => revised(parts).filter(r => r.n > 1))).toBe(
@@ -401,6 +412,45 @@ describe('topics refuse', () => {
     expect(refusalOf(declare)).toBe(expected)
   })
 
+  test.each<[string, (parts: Parts) => unknown, string]>([
+    [
+      'of a topic',
+      () => topic('a', schema, untyped({ partition: 3 })),
+      "PIPELINE_INVALID: topic 'a': there is no option 'partition'. Did you mean 'partitions'? > Use key, eventTime, partitions, retention, validate.",
+    ],
+    [
+      'of event time',
+      () => topic('a', schema, untyped({ eventTime: { field: 'at', outOfOrder: '5 s' } })),
+      "PIPELINE_INVALID: topic 'a', event time: there is no option 'outOfOrder'. > Use field, disorder, progress, maxAhead, idleAfter.",
+    ],
+    [
+      'of retention',
+      () => topic('a', schema, untyped({ retention: { bytes: 3 } })),
+      "PIPELINE_INVALID: topic 'a', retention: there is no option 'bytes'. > Use time, size.",
+    ],
+    [
+      'of a window',
+      parts =>
+        start(parts)
+          .groupBy('id')
+          .window(tumbling('1 m'), { latency: '1 s' } as unknown as { late: 'drop' })
+          .aggregate({ n: count() }),
+      "PIPELINE_INVALID: window: there is no option 'latency'. > Use late, allowedLateness, early.",
+    ],
+    [
+      'of a pipeline',
+      () => pipeline('p', untyped({ namespaces: 'x' }), () => {}),
+      "PIPELINE_INVALID: pipeline 'p': there is no option 'namespaces'. Did you mean 'namespace'? > Use namespace, warehouse.",
+    ],
+    [
+      'validate',
+      () => topic('a', schema, untyped({ validate: 'none' })),
+      `PIPELINE_INVALID: topic 'a': validate is "none" > Use 'full' or 'used'.`,
+    ],
+  ])('an unknown option %s', (_, declare, expected) => {
+    expect(refusalOf(declare)).toBe(expected)
+  })
+
   test('and have defaults', () => {
     const { node } = topic('a', schema, { eventTime: { field: 'at' } })
     expect(node).toMatchObject({
@@ -419,6 +469,8 @@ describe('topics refuse', () => {
     })
   })
 })
+
+const ids = topic('ids', z.object({ id: z.string() }))
 
 describe('a pipeline refuses', () => {
   const totals = topic('totals', z.object({ id: z.string(), n: z.number() }))
@@ -487,7 +539,7 @@ describe('a pipeline refuses', () => {
     [
       'two streams for a table',
       parts => {
-        parts.warehouse.table('T').appends(readings)
+        parts.warehouse.table('t').appends(readings)
         parts.warehouse.table('T').appends(readings)
       },
       "PIPELINE_INVALID: table 'T' already gets a stream > Use one table a stream.",
@@ -528,6 +580,29 @@ describe('a pipeline refuses', () => {
     ],
   ])('%s', (_, build, expected) => {
     expect(refusalOf(build)).toBe(expected)
+  })
+
+  test('topics that feed each other, over any number of topics', () => {
+    const [a, b] = ['a', 'b'].map(name => topic(name, z.object({ id: z.string() }))) as [typeof ids, typeof ids]
+    const circle = (parts: Parts) => {
+      start(parts).select('id').to(a)
+      parts.from(a).to(b)
+      parts.from(b).to(a)
+    }
+    expect(refusalOf(circle)).toBe(
+      "PIPELINE_INVALID: to: topic 'a' would be fed from itself > Send the stream to another topic.",
+    )
+  })
+
+  test('the stream of another pipeline', () => {
+    let foreign: ReturnType<typeof start> | undefined
+    planOf(parts => {
+      foreign = start(parts)
+      parts.deliver(foreign, sink)
+    })
+    expect(refusalOf(parts => parts.deliver(foreign!, sink))).toBe(
+      "PIPELINE_INVALID: this stream, of topic 'readings', belongs to another pipeline > Begin it with the from() that this pipeline is given.",
+    )
   })
 
   test('more, once it is complete', () => {

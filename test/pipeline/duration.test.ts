@@ -70,6 +70,13 @@ describe('windows', () => {
     expect(gaps).toThrow("hopping: every '10 s' is longer than size '2 s'")
   })
 
+  test('of far too many panes are refused', () => {
+    expect(hopping({ size: '1 d', every: '1 s' }).every_us).toBe(1_000_000)
+    expect(() => hopping({ size: '10 s', every: '3.333333 s' })).toThrow(
+      "hopping: size '10 s' and every '3.333333 s' have no common part longer than 1 us, which makes 10000000 panes a window",
+    )
+  })
+
   test('with a misspelt part name it', () => {
     expect(() => hopping({ size: '2 s', every: '-1 s' as Duration })).toThrow('hopping every: "-1 s" is not a duration')
   })

@@ -184,6 +184,27 @@ describe('a fingerprint', () => {
     expect(window(build)).not.toBe(base)
   })
 
+  test('knows the types inside of an array', () => {
+    const of = (weight: z.ZodType<number>) => {
+      const boxes = topic(
+        'boxes',
+        z.object({ at: timestamp('s'), parts: z.array(z.object({ weight, other: z.string() })) }),
+        {
+          eventTime: { field: 'at' },
+        },
+      )
+      return window(({ from }) =>
+        from(boxes)
+          .explode('parts')
+          .groupBy()
+          .window(tumbling('1 m'))
+          .aggregate({ total: sum('weight') }),
+      )
+    }
+    expect(of(z.int())).toBe(of(z.number()))
+    expect(of(z.number().nullable() as never)).not.toBe(of(z.number()))
+  })
+
   test('cannot be had behind an opaque lambda, unless its column is not used', () => {
     const opaque = (level: number) => {
       for (let i = 0; i < 3; i++) level += i

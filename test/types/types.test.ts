@@ -19,7 +19,7 @@ interface Diagnostic {
 const rows =
   'type \'{ sessionId: string; name: "accelerometer" | "gyroscope"; time: Timestamp; battery: number | null; values: { x: number; }; }\''
 const columns = '"battery" | "name" | "sessionId" | "time" | "values.x"'
-const durations = '`${number} d` | `${number} h` | `${number} m` | `${number} ms` | `${number} s`'
+const durations = ['d', 'h', 'm', 'ms', 's'].map(unit => `\`$\{number} ${unit}\``).join(' | ')
 const fromRows = `Aggregate<${rows.slice(6, -1)}, number>`
 
 /** The source line and the first line of what the compiler says about it. */
@@ -36,6 +36,10 @@ const REFUSED: readonly (readonly [source: string, message: string])[] = [
   [
     "topic('d', schema, { eventTime: { field: 'at', disorder: '5 sec' } })",
     `Type '"5 sec"' is not assignable to type '${durations} | undefined'.`,
+  ],
+  [
+    "topic('e', schema, { partition: 4 })",
+    "Object literal may only specify known properties, but 'partition' does not exist in type 'TopicOptions<{ id: string; at: Timestamp; level: number; }>'. Did you mean to write 'partitions'?",
   ],
   ["tumbling('15m')", `Argument of type '"15m"' is not assignable to parameter of type '${durations}'.`],
   ["hopping({ size: '10 s', every: '2 seconds' })", `Type '"2 seconds"' is not assignable to type '${durations}'.`],

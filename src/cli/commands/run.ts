@@ -1,6 +1,6 @@
 /** `millrace run`: the pipeline itself. */
 import type { Plan } from '../../plan/nodes.ts'
-import type { RunSummary } from '../../runtime/options.ts'
+import type { RunSummary, TopicProgress } from '../../runtime/options.ts'
 import { MillraceError } from '../../system/errors.ts'
 import type { Arguments } from '../arguments.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -16,13 +16,17 @@ export async function run(values: Arguments): Promise<number> {
   const profile = values.text('profile') ?? 'default'
   if (profile !== 'default') throw new MillraceError('OPTION_INVALID', unknownName('profile', profile, ['default']))
   const path = values.required('FILE')
+  const workers = values.whole('workers') ?? 1
+  // Threads start before the pipeline is loaded, so that both load at the same time.
+  const pool = workers > 1 ? new (await import('../../engine/workers/pool.ts')).WorkerPool(workers - 1) : null
   const [{ plan, dataDirectory }, { runPipeline }] = await Promise.all([
     loadPipeline(path),
     import('../../runtime/run.ts'),
   ])
   const terminal = processTerminal()
-  const progress = new ProgressLines(terminal.remarkStyle)
   const untilEnd = values.flag('until-end')
+  const shown = shownAsTopic(plan)
+  const progress = new ProgressLines(terminal.remarkStyle, untilEnd)
   if (terminal.interactive && !untilEnd && !values.flag('json'))
     terminal.remark(terminal.remarkStyle.dim('Ctrl-C stops cleanly.'))
   const summary = await runPipeline(plan, {
@@ -31,14 +35,25 @@ export async function run(values: Arguments): Promise<number> {
     untilEnd,
     duration_ms: values.duration_ms('for'),
     strict: values.flag('strict'),
-    workers: values.whole('workers') ?? 1,
+    pool,
     signal: stop.signal,
-    onProgress: terminal.interactive ? report => terminal.live(progress.lines(report)) : null,
+    onProgress: terminal.interactive
+      ? report => terminal.live(progress.lines({ ...report, topics: report.topics.filter(shown) }))
+      : null,
     taps: new Map(),
-  }).finally(() => terminal.live([]))
+  }).finally(async () => {
+    terminal.live([])
+    await pool?.close()
+  })
   if (values.flag('json')) await terminal.print(jsonText(summary))
   else for (const line of summaryLines(plan, path, summary, terminal.style)) await terminal.print(line)
   return EXIT.ok
+}
+
+/** A topic that the pipeline writes and nothing reads is told among the outputs. */
+function shownAsTopic(plan: Plan): (topic: TopicProgress) => boolean {
+  const written = new Set(plan.produces.map(produce => produce.topic.name))
+  return topic => topic.records > 0 || !written.has(topic.topic)
 }
 
 /** The end of a run as a person reads it, with the command to give next. */
@@ -57,12 +72,14 @@ function summaryLines(plan: Plan, path: string, summary: RunSummary, style: Styl
         { title: 'dead letters', align: 'right' },
         { title: 'late', align: 'right' },
       ],
-      summary.topics.map(topic => [
-        topic.topic,
-        grouped(topic.records),
-        topic.deadLetters > 0 ? style.yellow(grouped(topic.deadLetters)) : '0',
-        grouped(topic.late),
-      ]),
+      summary.topics
+        .filter(shownAsTopic(plan))
+        .map(topic => [
+          topic.topic,
+          grouped(topic.records),
+          topic.deadLetters > 0 ? style.yellow(grouped(topic.deadLetters)) : '0',
+          grouped(topic.late),
+        ]),
       style,
     ),
   ]

@@ -30,17 +30,18 @@ export async function run(values: Arguments): Promise<number> {
   const stop = stopOnSignals()
   const rows = new TappedRows(stage, values.whole('limit') ?? DEFAULT_LIMIT, values.flag('json'), terminal)
   const duration_ms = values.duration_ms('for')
+  const untilEnd = duration_ms === null && !values.flag('follow')
   const dataDirectory = join(tmpdir(), `millrace-tap-${process.pid}`)
   try {
     await runPipeline(planUpTo(plan, stage), {
       dataDirectory,
       inputs: await inputsOf(plan, values.list('input')),
-      untilEnd: duration_ms === null && !values.flag('follow'),
+      untilEnd,
       duration_ms,
       strict: false,
-      workers: 1,
       signal: stop.signal,
-      onProgress: () => rows.show(),
+      // What follows without end is shown as it comes, a bounded answer as one table.
+      onProgress: untilEnd ? null : () => void rows.show(),
       taps: new Map([
         [
           name,
@@ -54,7 +55,7 @@ export async function run(values: Arguments): Promise<number> {
   } finally {
     remove(dataDirectory)
   }
-  rows.show()
+  await rows.show()
   if (rows.count === 0 && !values.flag('json')) terminal.remark(`no row passed ${name}`)
   return EXIT.ok
 }
@@ -99,14 +100,19 @@ class TappedRows {
     }
   }
 
-  show(): void {
-    void this.#printer?.flush()
+  async show(): Promise<void> {
+    await this.#printer?.flush()
   }
 }
 
 async function listStages(plan: Plan, stages: ReadonlyMap<string, StreamNode>, terminal: Terminal): Promise<number> {
   const rows = [...stages].map(([name, node]) => [name, node.kind, node.columns.map(column => column.name).join(', ')])
-  const lines = tableLines([{ title: 'stage' }, { title: 'step' }, { title: 'columns' }], rows, terminal.style)
+  const lines = tableLines(
+    [{ title: 'stage' }, { title: 'step' }, { title: 'columns' }],
+    rows,
+    terminal.style,
+    Infinity,
+  )
   for (const line of lines) await terminal.print(line)
   if (rows.length === 0) terminal.remark(`${plan.name} has no step`)
   return EXIT.ok

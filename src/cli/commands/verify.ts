@@ -30,7 +30,7 @@ async function printReport(report: VerifyReport, agrees: boolean, sql: boolean, 
   const lines = tableLines(
     [
       { title: 'output' },
-      { title: 'windows', align: 'right' },
+      { title: 'rows', align: 'right' },
       { title: 'agreed', align: 'right' },
       { title: 'missing', align: 'right' },
       { title: 'unexpected', align: 'right' },
@@ -62,14 +62,14 @@ async function printReport(report: VerifyReport, agrees: boolean, sql: boolean, 
     }
   }
   for (const { output, reason } of report.skipped) lines.push(`${style.yellow('skipped')} ${output}: ${reason}`)
-  const windows = report.outputs.reduce((sum, output) => sum + output.windows, 0)
+  const rows = report.outputs.reduce((sum, output) => sum + output.windows, 0)
   lines.push(
     '',
     !agrees
       ? style.red('the stream and the batch answer differ')
       : report.outputs.length === 0
         ? style.yellow('no output could be compared')
-        : style.green(`the stream and the batch answer agree on all ${grouped(windows)} windows`),
+        : style.green(`the stream and the batch answer agree on all ${grouped(rows)} rows`),
   )
   for (const line of lines) await terminal.print(line)
 }

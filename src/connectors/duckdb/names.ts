@@ -10,9 +10,6 @@ export interface TableName {
   readonly sql: string
 }
 
-/** Our own tables live here. */
-export const LEDGER_SCHEMA = 'millrace'
-
 /** `SCHEMA.TABLE` or `TABLE` (in the schema `main`). Throws WAREHOUSE_MISMATCH for a name that is neither. */
 export function parseTableName(name: string): TableName {
   const parts = name.split('.')

@@ -62,7 +62,7 @@ export async function query(file: string, sql: string, limit: number): Promise<Q
  * A value that JSON can hold without loss: whole numbers beyond 2^53 and decimals that a double cannot hold as text,
  * timestamps in ISO 8601 (UTC), NaN and the infinities as text, bytes in base64, lists and structs as such.
  */
-export function jsonCell(duckdb: DuckDB, value: DuckDBValue): unknown {
+function jsonCell(duckdb: DuckDB, value: DuckDBValue): unknown {
   if (value === null || value === undefined) return null
   switch (typeof value) {
     case 'bigint':

@@ -28,6 +28,8 @@ export class TableSink implements Sink {
   #position = 0
   #appender: DuckDBAppender | null = null
   #rows: BatchAppender | null = null
+  #last: Promise<unknown> = Promise.resolve()
+  #failure: unknown = null
 
   constructor(warehouse: OpenWarehouse, options: TableOptions) {
     this.#warehouse = warehouse
@@ -36,56 +38,74 @@ export class TableSink implements Sink {
     this.#mode = options.mode
   }
 
-  async open(context: SinkContext): Promise<number> {
-    await this.close()
-    this.#context = context
-    this.#columns = warehouseColumns(context.columns)
-    if (this.#mode === 'upsert') this.#checkKey(context)
-    const connection = await this.#warehouse.connect()
-    this.#connection = connection
-    return this.#guarded(() =>
-      this.#warehouse.exclusively(async () => {
-        const changed = await this.#prepareTable(connection, context)
-        this.#position = await readLedger(connection, context.consumer, context.incarnation, this.#tableText)
-        if (this.#mode === 'upsert') {
-          await connection.run(
-            `CREATE TEMP TABLE ${STAGE} AS SELECT *, 0::BIGINT AS ${SEQUENCE} FROM ${this.#name.sql} LIMIT 0`,
-          )
-        }
-        if (changed) await this.#warehouse.checkpoint()
-        return this.#position
-      }),
-    )
-  }
-
-  async write(batch: Batch): Promise<void> {
-    if (batch.length === 0) return
-    await this.#guarded(async () => {
-      if (this.#rows === null) await this.#begin()
-      this.#rows!.append(batch)
+  open(context: SinkContext): Promise<number> {
+    return this.#inOrder(async () => {
+      await this.#release()
+      this.#failure = null
+      this.#context = context
+      this.#columns = warehouseColumns(context.columns)
+      if (this.#mode === 'upsert') this.#checkKey(context)
+      const connection = await this.#warehouse.connect()
+      this.#connection = connection
+      return this.#guarded(() =>
+        this.#warehouse.exclusively(async () => {
+          const changed = await this.#prepareTable(connection, context)
+          this.#position = await readLedger(connection, context.consumer, context.incarnation, this.#tableText)
+          if (this.#mode === 'upsert') {
+            await connection.run(
+              `CREATE TEMP TABLE ${STAGE} AS SELECT *, 0::BIGINT AS ${SEQUENCE} FROM ${this.#name.sql} LIMIT 0`,
+            )
+          }
+          if (changed) await this.#warehouse.checkpoint()
+          return this.#position
+        }),
+      )
     })
   }
 
-  async commit(position: number): Promise<void> {
-    const connection = this.#open()
-    const { consumer, incarnation } = this.#context!
-    if (this.#rows === null && position === this.#position) return
-    await this.#guarded(() =>
-      this.#warehouse.exclusively(async () => {
-        const written = this.#rows !== null
-        if (written) this.#appender!.closeSync()
-        else await connection.run('BEGIN TRANSACTION')
-        this.#appender = null
-        this.#rows = null
-        if (written && this.#mode === 'upsert') await this.#merge(connection)
-        await advanceLedger(connection, consumer, incarnation, this.#position, position)
-        await connection.run('COMMIT')
-        this.#position = position
+  write(batch: Batch): Promise<void> {
+    return this.#inOrder(() =>
+      this.#guarded(async () => {
+        if (batch.length === 0) return
+        if (this.#rows === null) await this.#begin()
+        this.#rows!.append(batch)
       }),
     )
   }
 
-  async close(): Promise<void> {
+  commit(position: number): Promise<void> {
+    return this.#inOrder(() =>
+      this.#guarded(async () => {
+        const connection = this.#open()
+        const { consumer, incarnation } = this.#context!
+        if (this.#rows === null && position === this.#position) return
+        await this.#warehouse.exclusively(async () => {
+          const written = this.#rows !== null
+          if (written) this.#appender!.closeSync()
+          else await connection.run('BEGIN TRANSACTION')
+          this.#appender = null
+          this.#rows = null
+          if (written && this.#mode === 'upsert') await this.#merge(connection)
+          await advanceLedger(connection, consumer, incarnation, this.#position, position)
+          await connection.run('COMMIT')
+          this.#position = position
+        })
+      }),
+    )
+  }
+
+  close(): Promise<void> {
+    return this.#inOrder(() => this.#release())
+  }
+
+  /** One call after the other: a commit holds exactly what was written before it was called. */
+  #inOrder<T>(action: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(action, action)
+    this.#last = result.catch(() => {})
+    return result
+  }
+
+  async #release(): Promise<void> {
     const connection = this.#connection
     if (connection === null) return
     this.#connection = null
@@ -180,6 +200,7 @@ export class TableSink implements Sink {
   }
 
   #open(): DuckDBConnection {
+    if (this.#failure !== null) throw this.#failure
     if (this.#connection === null) throw new MillraceError('INTERNAL', `${this.#tableText} is used before it is open.`)
     return this.#connection
   }
@@ -200,9 +221,12 @@ export class TableSink implements Sink {
     try {
       return await action()
     } catch (error) {
-      await this.close()
-      if (error instanceof MillraceError) throw error
-      throw new MillraceError('WAREHOUSE_FAILED', `${this.#tableText}: ${duckdbMessage(error)}`, { cause: error })
+      await this.#release()
+      this.#failure =
+        error instanceof MillraceError
+          ? error
+          : new MillraceError('WAREHOUSE_FAILED', `${this.#tableText}: ${duckdbMessage(error)}`, { cause: error })
+      throw this.#failure
     }
   }
 }

@@ -102,7 +102,7 @@ async function openInstance(duckdb: DuckDB, options: WarehouseOptions): Promise<
   } catch (error) {
     const failure = openFailure(path, error)
     const log = `${path}.wal`
-    if (failure.code === 'DATA_DIR_BUSY' || !/\bWAL\b|replay/i.test(failure.message) || statusOf(log) === null) {
+    if (failure.code === 'DATA_DIR_BUSY' || !/\bWAL\b|replay/i.test(wordsOf(path, error)) || statusOf(log) === null) {
       throw failure
     }
     // A damaged log is set aside, not deleted: the ledger in the file then says which rows must be sent again.
@@ -120,8 +120,13 @@ async function openInstance(duckdb: DuckDB, options: WarehouseOptions): Promise<
 /** Whose fault it is that a database file cannot be opened. */
 export function openFailure(path: string, error: unknown): MillraceError {
   const message = duckdbMessage(error)
-  if (/lock|being used by another process/i.test(message)) {
+  if (/could not set lock|conflicting lock|used by another process/i.test(wordsOf(path, error))) {
     return new MillraceError('DATA_DIR_BUSY', `Another process has ${path} open.`, { cause: error })
   }
   return new MillraceError('FILE_UNREADABLE', `Cannot open the warehouse ${path}: ${message}`, { cause: error })
+}
+
+/** The message without the path, which may hold any word. */
+function wordsOf(path: string, error: unknown): string {
+  return String((error as Error | null)?.message ?? error).replaceAll(path, '')
 }

@@ -46,9 +46,9 @@ export class PlainReader implements PartitionReader {
     // No line feed before the end of the file: the last line, or one that is still being written.
     if (!this.#follow && this.#position + read === this.#opened!.bytes) return this.#records(read)
     if (read === buffer.length) return this.#skipLongLine()
-    return this.#follow
-      ? this.#atEnd()
-      : { kind: 'records', bytes: buffer.subarray(0, 0), position: this.#position, arrival: null }
+    if (this.#follow) return this.#atEnd()
+    this.#opened = { ...this.#opened!, bytes: this.#position + read }
+    return this.#note('the file was cut while it was read')
   }
 
   close(): void {
@@ -80,15 +80,20 @@ export class PlainReader implements PartitionReader {
       if (end >= 0) break
     }
     this.#position = at
-    return { kind: 'damaged', position: start, reason: lineTooLong(at - start, buffer.length), bytes: head }
+    return {
+      kind: 'damaged',
+      position: start,
+      reason: lineTooLong(at - start, buffer.length),
+      bytes: head,
+      bytesTotal: at - start,
+    }
   }
 
   #atEnd(): PartitionEvent {
     if (!this.#follow) {
       if (this.#position >= this.#opened!.bytes) return { kind: 'end' }
-      const missing = this.#opened!.bytes - this.#position
       this.#opened = { ...this.#opened!, bytes: this.#position }
-      return this.#note(`the file was cut while it was read: its last ${missing} bytes are gone`)
+      return this.#note('the file was cut while it was read')
     }
     if (statusOfOpen(this.#descriptor).bytes < this.#position) {
       this.#position = 0

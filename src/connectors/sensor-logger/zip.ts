@@ -142,7 +142,7 @@ async function* rawEntryBytes(path: string, entry: ZipEntry): AsyncGenerator<Uin
     const start = entry.offset + LOCAL_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28)
     const end = entry.packedBytes === null ? Number.POSITIVE_INFINITY : start + entry.packedBytes
     if (entry.method === 8) {
-      yield* unpackedBytes(descriptor, () => createInflateRaw(), `the zip entry ${entry.name}`, start, end)
+      yield* unpackedBytes(descriptor, () => createInflateRaw(), `the zip entry ${entry.name}`, { start, end })
     } else if (entry.method === 0 && Number.isFinite(end)) {
       for (let position = start; position < end; ) {
         const bytes = readAt(descriptor, position, Math.min(64 * 1024, end - position))

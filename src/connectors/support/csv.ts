@@ -62,7 +62,7 @@ export async function* csvRows(
       if (byte === QUOTE) inQuotes = !inQuotes
       else if (byte === LINE_FEED && !inQuotes) {
         if (skipped > 0) {
-          yield new Damaged(lineTooLong(skipped + scanned + 1 - start, limit), skippedHead)
+          yield tooLong(skipped + scanned + 1 - start)
           skipped = 0
         } else {
           const end = scanned > start && bytes[scanned - 1] === RETURN ? scanned - 1 : scanned
@@ -93,7 +93,7 @@ export async function* csvRows(
       held = Buffer.alloc(0)
     }
   }
-  if (skipped > 0) yield new Damaged(lineTooLong(skipped + held.length, limit), skippedHead)
+  if (skipped > 0) yield tooLong(skipped + held.length)
   else if (held.length > 0) {
     const end = held.at(-1) === RETURN ? held.length - 1 : held.length
     if (cutOff !== null) throw new Damaged(cutOff.message, Buffer.from(held.subarray(0, DAMAGED_BYTES_KEPT)))
@@ -108,6 +108,10 @@ export async function* csvRows(
     } else if (end > 0) yield cellsOf(held, 0, end, separator)
   }
   if (cutOff !== null) throw cutOff
+
+  function tooLong(length: number): Damaged {
+    return new Damaged(lineTooLong(length, limit), skippedHead, length)
+  }
 
   /** Rows of a part that was taken into a quoted cell by mistake; what is left of it is held again. */
   function* rescan(bytes: Buffer): Generator<CsvRow | Damaged, void, undefined> {

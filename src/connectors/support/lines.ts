@@ -3,16 +3,24 @@
 /** Part of one partition: whole lines, or a stretch that cannot be read. */
 export type Piece =
   | { readonly kind: 'records'; readonly bytes: Uint8Array; readonly position: number }
-  | { readonly kind: 'damaged'; readonly position: number; readonly reason: string; readonly bytes: Uint8Array | null }
+  | {
+      readonly kind: 'damaged'
+      readonly position: number
+      readonly reason: string
+      readonly bytes: Uint8Array | null
+      readonly bytesTotal: number | null
+    }
 
 /** The input cannot be read further; what was read before it stands. */
 export class Damaged extends Error {
   /** What could not be read, where it is known; otherwise the beginning of the line that was cut off. */
   readonly bytes: Uint8Array | null
+  readonly bytesTotal: number | null
 
-  constructor(reason: string, bytes: Uint8Array | null = null) {
+  constructor(reason: string, bytes: Uint8Array | null = null, bytesTotal: number | null = bytes?.length ?? null) {
     super(reason)
     this.bytes = bytes
+    this.bytesTotal = bytesTotal
   }
 }
 
@@ -42,7 +50,7 @@ export async function* wholeLines(
   let longHead: Buffer | null = null
 
   function* endLong(): Generator<Piece> {
-    yield { kind: 'damaged', position, reason: lineTooLong(longLength, limit), bytes: longHead }
+    yield { kind: 'damaged', position, reason: lineTooLong(longLength, limit), bytes: longHead, bytesTotal: longLength }
     position += longLength
     longLength = -1
     longHead = null
@@ -55,7 +63,7 @@ export async function* wholeLines(
         if (held > 0) yield { kind: 'records', bytes: buffer.subarray(0, held), position }
         position += held
         held = 0
-        yield { kind: 'damaged', position, reason: item.message, bytes: item.bytes }
+        yield { kind: 'damaged', position, reason: item.message, bytes: item.bytes, bytesTotal: item.bytesTotal }
         continue
       }
       let from = 0
@@ -94,7 +102,16 @@ export async function* wholeLines(
     if (end >= 0) yield { kind: 'records', bytes: buffer.subarray(0, end + 1), position }
     position += end + 1
     const rest = longHead ?? buffer.subarray(end + 1, Math.min(held, end + 1 + DAMAGED_BYTES_KEPT))
-    yield { kind: 'damaged', position, reason: error.message, bytes: error.bytes ?? (rest.length > 0 ? rest : null) }
+    const restTotal = longHead === null ? held - end - 1 : longLength
+    yield error.bytes === null
+      ? {
+          kind: 'damaged',
+          position,
+          reason: error.message,
+          bytes: rest.length > 0 ? rest : null,
+          bytesTotal: restTotal,
+        }
+      : { kind: 'damaged', position, reason: error.message, bytes: error.bytes, bytesTotal: error.bytesTotal }
     return
   }
   if (longLength >= 0) yield* endLong()

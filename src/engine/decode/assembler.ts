@@ -1,10 +1,11 @@
 /**
- * A small assembler for WebAssembly modules: each function returns the bytes of one expression, operands first.
+ * A small assembler for WebAssembly modules: each function returns the code of one expression, operands first. Code is a
+ * tree of bytes, so that putting parts together copies nothing; it is flattened once, into the module.
  *
  * Only the instructions that the decoder uses are here. Encodings are those of the WebAssembly core specification 2.0
  * (binary format, fixed-width SIMD included).
  */
-export type Code = readonly number[]
+export type Code = readonly (number | Code)[]
 export type ValueType = 'i32' | 'i64' | 'f64' | 'v128'
 
 const VALUE_TYPES: Record<ValueType, number> = { i32: 0x7f, i64: 0x7e, f64: 0x7c, v128: 0x7b }
@@ -34,20 +35,28 @@ function signed(value: bigint): number[] {
   }
 }
 
-const unary = (opcode: number) => (a: Code) => [...a, opcode]
-const binary = (opcode: number) => (a: Code, b: Code) => [...a, ...b, opcode]
+const unary =
+  (opcode: number) =>
+  (a: Code): Code => [a, opcode]
+const binary =
+  (opcode: number) =>
+  (a: Code, b: Code): Code => [a, b, opcode]
 const load =
   (opcode: number) =>
-  (address: Code, offset = 0) => [...address, opcode, 0, ...unsigned(offset)]
+  (address: Code, offset = 0): Code => [address, opcode, 0, ...unsigned(offset)]
 const store =
   (opcode: number) =>
-  (address: Code, value: Code, offset = 0) => [...address, ...value, opcode, 0, ...unsigned(offset)]
+  (address: Code, value: Code, offset = 0): Code => [address, value, opcode, 0, ...unsigned(offset)]
 const simd = (opcode: number) => [0xfd, ...unsigned(opcode)]
-const simdUnary = (opcode: number) => (a: Code) => [...a, ...simd(opcode)]
-const simdBinary = (opcode: number) => (a: Code, b: Code) => [...a, ...b, ...simd(opcode)]
+const simdUnary =
+  (opcode: number) =>
+  (a: Code): Code => [a, ...simd(opcode)]
+const simdBinary =
+  (opcode: number) =>
+  (a: Code, b: Code): Code => [a, b, ...simd(opcode)]
 
 export const i32 = {
-  const: (value: number): number[] => [0x41, ...signed(BigInt(value | 0))],
+  const: (value: number): Code => [0x41, ...signed(BigInt(value | 0))],
   load: load(0x28),
   load8: load(0x2d),
   store: store(0x36),
@@ -71,7 +80,7 @@ export const i32 = {
 }
 
 export const i64 = {
-  const: (value: bigint): number[] => [0x42, ...signed(BigInt.asIntN(64, value))],
+  const: (value: bigint): Code => [0x42, ...signed(BigInt.asIntN(64, value))],
   load: load(0x29),
   eqz: unary(0x50),
   ne: binary(0x52),
@@ -87,7 +96,7 @@ export const i64 = {
 }
 
 export const f64 = {
-  const: (value: number): number[] => [0x44, ...new Uint8Array(new Float64Array([value]).buffer)],
+  const: (value: number): Code => [0x44, ...new Uint8Array(new Float64Array([value]).buffer)],
   load: load(0x2b),
   store: store(0x39),
   ne: binary(0x62),
@@ -104,8 +113,8 @@ export const f64 = {
 }
 
 export const v128 = {
-  load: (address: Code, offset = 0): number[] => [...address, ...simd(0x00), 0, ...unsigned(offset)],
-  const: (bytes: ArrayLike<number>): number[] => [...simd(0x0c), ...Array.from(bytes)],
+  load: (address: Code, offset = 0): Code => [address, ...simd(0x00), 0, ...unsigned(offset)],
+  const: (bytes: ArrayLike<number>): Code => [...simd(0x0c), ...Array.from(bytes)],
   and: simdBinary(0x4e),
   or: simdBinary(0x50),
   swizzle: simdBinary(0x0e),
@@ -120,38 +129,38 @@ export const v128 = {
   mul_i16: simdBinary(0x95),
   narrow_i32_u: simdBinary(0x86),
   dot_i16: simdBinary(0xba),
-  extract_i32: (a: Code, lane: number): number[] => [...a, ...simd(0x1b), lane],
+  extract_i32: (a: Code, lane: number): Code => [a, ...simd(0x1b), lane],
 }
 
 /** The same byte in all 16 lanes. */
-export const splat = (byte: number): number[] => v128.const(new Uint8Array(16).fill(byte))
+export const splat = (byte: number): Code => v128.const(new Uint8Array(16).fill(byte))
 
 const EMPTY_BLOCK = 0x40
 
 export const control = {
-  block: (body: Code): number[] => [0x02, EMPTY_BLOCK, ...body, 0x0b],
-  loop: (body: Code): number[] => [0x03, EMPTY_BLOCK, ...body, 0x0b],
-  if: (condition: Code, then: Code, otherwise?: Code): number[] => [
-    ...condition,
+  block: (body: Code): Code => [0x02, EMPTY_BLOCK, body, 0x0b],
+  loop: (body: Code): Code => [0x03, EMPTY_BLOCK, body, 0x0b],
+  if: (condition: Code, then: Code, otherwise?: Code): Code => [
+    condition,
     0x04,
     EMPTY_BLOCK,
-    ...then,
-    ...(otherwise ? [0x05, ...otherwise] : []),
+    then,
+    ...(otherwise ? [0x05, otherwise] : []),
     0x0b,
   ],
-  branch: (depth: number): number[] => [0x0c, ...unsigned(depth)],
-  branchIf: (condition: Code, depth: number): number[] => [...condition, 0x0d, ...unsigned(depth)],
-  return: (value: Code = []): number[] => [...value, 0x0f],
-  call: (index: number, ...operands: Code[]): number[] => [...operands.flat(), 0x10, ...unsigned(index)],
-  drop: (value: Code): number[] => [...value, 0x1a],
+  branch: (depth: number): Code => [0x0c, ...unsigned(depth)],
+  branchIf: (condition: Code, depth: number): Code => [condition, 0x0d, ...unsigned(depth)],
+  return: (value: Code = []): Code => [value, 0x0f],
+  call: (index: number, ...operands: Code[]): Code => [...operands, 0x10, ...unsigned(index)],
+  drop: (value: Code): Code => [value, 0x1a],
   /** `a` where the condition holds, else `b`; both are computed. */
-  select: (a: Code, b: Code, condition: Code): number[] => [...a, ...b, ...condition, 0x1b],
+  select: (a: Code, b: Code, condition: Code): Code => [a, b, condition, 0x1b],
 }
 
 export interface Local {
   readonly get: Code
-  set(value: Code): number[]
-  tee(value: Code): number[]
+  set(value: Code): Code
+  tee(value: Code): Code
 }
 
 export interface FunctionType {
@@ -183,14 +192,23 @@ function localAt(index: number): Local {
   const encoded = unsigned(index)
   return {
     get: [0x20, ...encoded],
-    set: value => [...value, 0x21, ...encoded],
-    tee: value => [...value, 0x22, ...encoded],
+    set: value => [value, 0x21, ...encoded],
+    tee: value => [value, 0x22, ...encoded],
   }
 }
 
 export interface ImportedFunction {
   readonly name: string
   readonly type: FunctionType
+}
+
+/** The bytes of code in their order. */
+function flat(code: Code, bytes: number[] = []): number[] {
+  for (const part of code) {
+    if (typeof part === 'number') bytes.push(part)
+    else flat(part, bytes)
+  }
+  return bytes
 }
 
 /** A whole module: imported memory `env.memory`, imported functions from `env`, then its own functions, all exported by name. */
@@ -200,28 +218,31 @@ export function assembleModule(
 ): Uint8Array<ArrayBuffer> {
   const types = [...imports.map(entry => entry.type), ...functions.map(entry => entry.builder.type)]
   const text = (value: string) => [...unsigned(value.length), ...new TextEncoder().encode(value)]
-  const vector = (items: readonly Code[]) => [...unsigned(items.length), ...items.flat()]
-  const section = (id: number, content: Code) => [id, ...unsigned(content.length), ...content]
-  const valueTypes = (list: readonly ValueType[]) => vector(list.map(type => [VALUE_TYPES[type]]))
-  const bodyOf = (builder: FunctionBuilder) => {
-    const content = [...vector(builder.locals.map(type => [1, VALUE_TYPES[type]])), ...builder.body, 0x0b]
-    return [...unsigned(content.length), ...content]
+  const vector = (items: readonly Code[]): Code => [...unsigned(items.length), ...items]
+  const sized = (content: Code): Code => {
+    const bytes = flat(content)
+    return [...unsigned(bytes.length), bytes]
   }
-  return Uint8Array.from([
+  const section = (id: number, content: Code): Code => [id, sized(content)]
+  const valueTypes = (list: readonly ValueType[]) => vector(list.map(type => [VALUE_TYPES[type]]))
+  const bodyOf = (builder: FunctionBuilder) =>
+    sized([vector(builder.locals.map(type => [1, VALUE_TYPES[type]])), builder.body, 0x0b])
+  const code = [
     ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
-    ...section(1, vector(types.map(type => [0x60, ...valueTypes(type.parameters), ...valueTypes(type.results)]))),
-    ...section(
+    section(1, vector(types.map(type => [0x60, ...valueTypes(type.parameters), ...valueTypes(type.results)]))),
+    section(
       2,
       vector([
         [...text('env'), ...text('memory'), 0x02, 0x00, 0x01],
         ...imports.map((entry, index) => [...text('env'), ...text(entry.name), 0x00, ...unsigned(index)]),
       ]),
     ),
-    ...section(3, vector(functions.map((_, index) => unsigned(imports.length + index)))),
-    ...section(
+    section(3, vector(functions.map((_, index) => unsigned(imports.length + index)))),
+    section(
       7,
       vector(functions.map((entry, index) => [...text(entry.name), 0x00, ...unsigned(imports.length + index)])),
     ),
-    ...section(10, vector(functions.map(entry => bodyOf(entry.builder)))),
-  ])
+    section(10, vector(functions.map(entry => bodyOf(entry.builder)))),
+  ]
+  return Uint8Array.from(flat(code))
 }

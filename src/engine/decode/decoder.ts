@@ -111,13 +111,13 @@ export class Decoder {
     return this.#memory.bytes.subarray(start, start + this.#inputBytes)
   }
 
-  /** Says that the first `length` bytes of `input` are whole lines (the last may lack its line feed). */
-  begin(length: number): void {
+  /** Says that the bytes of `input` from `start` to `length` are whole lines (the last may lack its line feed). */
+  begin(length: number, start = 0): void {
     const { input } = this.#memory.layout
     const { bytes } = this.#memory
     // The padding ends the last line and stops every wide load at bytes that belong to no token.
     bytes.fill(LINE_FEED, input + length, input + length + INPUT_PADDING)
-    this.#position = input
+    this.#position = input + start
     this.#end = input + length
     this.#lines = 0
   }
@@ -161,7 +161,7 @@ export class Decoder {
       else {
         const refusal = this.#slow(bytes, row)
         if (refusal === null) {
-          this.#memory.words[(this.#memory.layout.rowStarts >> 2) + row] = position
+          this.#memory.words[(this.#memory.layout.rowStarts >> 2) + row] = position - origin
           row++
         } else {
           const line = this.#lines + row + blank + refused.length
@@ -251,7 +251,6 @@ export class Decoder {
     const { layout, memory } = this.#memory
     const buffer = memory.buffer
     const starts = new Int32Array(buffer, layout.rowStarts, length)
-    for (let row = 0; row < length; row++) starts[row] = starts[row]! - layout.input
     const data = this.#schema.columns.map((column, index): ColumnData | null => {
       const place = layout.columns[index]!
       if (!place.wanted) return null

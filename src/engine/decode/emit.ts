@@ -247,7 +247,7 @@ function decode(shape: Shape, layout: Layout): FunctionBuilder {
         ...control.branchIf(i32.ge_u(position.get, end.get), 0),
         ...control.branchIf(i32.ge_u(row.get, i32.const(ROWS_MAX)), 0),
         ...steps,
-        ...i32.store(i32.shl(row.get, i32.const(2)), lineStart.get, layout.rowStarts),
+        ...i32.store(i32.shl(row.get, i32.const(2)), i32.sub(lineStart.get, i32.const(layout.input)), layout.rowStarts),
         ...row.set(i32.add(row.get, i32.const(1))),
         ...control.branch(1),
       ]),
@@ -259,9 +259,9 @@ function decode(shape: Shape, layout: Layout): FunctionBuilder {
 }
 
 /** Fails (leaves the innermost block) unless the bytes stand at the position; moves past them. */
-function literal(position: Local, text: string): number[] {
+function literal(position: Local, text: string): Code {
   const bytes = Uint8Array.from(text, character => character.charCodeAt(0))
-  const parts: number[] = []
+  const parts: Code[] = []
   const word = (at: number, count: number) => {
     let value = 0n
     for (let index = count - 1; index >= 0; index--) value = (value << 8n) | BigInt(bytes[at + index]!)
@@ -270,7 +270,7 @@ function literal(position: Local, text: string): number[] {
   let at = 0
   while (bytes.length - at >= 16) {
     parts.push(
-      ...control.branchIf(
+      control.branchIf(
         i32.eqz(v128.all_true_i8(v128.eq_i8(v128.load(position.get, at), v128.const(bytes.subarray(at, at + 16))))),
         0,
       ),
@@ -279,15 +279,15 @@ function literal(position: Local, text: string): number[] {
   }
   const rest = bytes.length - at
   if (rest === 1) {
-    parts.push(...control.branchIf(i32.ne(i32.load8(position.get, at), i32.const(bytes[at]!)), 0))
+    parts.push(control.branchIf(i32.ne(i32.load8(position.get, at), i32.const(bytes[at]!)), 0))
   } else if (rest > 8) {
     const low = i64.xor(i64.load(position.get, at), i64.const(word(at, 8)))
     const high = i64.xor(i64.load(position.get, bytes.length - 8), i64.const(word(bytes.length - 8, 8)))
-    parts.push(...control.branchIf(i32.eqz(i64.eqz(i64.or(low, high))), 0))
+    parts.push(control.branchIf(i32.eqz(i64.eqz(i64.or(low, high))), 0))
   } else if (rest > 0) {
     const mask = rest === 8 ? -1n : (1n << BigInt(rest * 8)) - 1n
     const masked = i64.and(i64.load(position.get, at), i64.const(mask))
-    parts.push(...control.branchIf(i64.ne(masked, i64.const(word(at, rest))), 0))
+    parts.push(control.branchIf(i64.ne(masked, i64.const(word(at, rest))), 0))
   }
   return [...parts, ...position.set(i32.add(position.get, i32.const(bytes.length)))]
 }
@@ -313,7 +313,7 @@ function valueWriter(code: FunctionBuilder, layout: Layout, position: Local, row
   ]
 
   /** The value of the digits that row [wholeCount * 16 + fractionCount] of the shuffles brings together; exact below 2^53. */
-  const digitsValue = (wholeCount: Code, fractionCount: Code): number[] => [
+  const digitsValue = (wholeCount: Code, fractionCount: Code): Code => [
     ...pairs.set(
       v128.swizzle(
         digits.get,
@@ -350,7 +350,7 @@ function valueWriter(code: FunctionBuilder, layout: Layout, position: Local, row
    * Any JSON number at the position, into `value` when it is needed. Numbers of up to 15 digits within 16 bytes are exact
    * as digits / 10^k (both exact doubles, one rounding: Clinger, 'How to read floating point numbers accurately').
    */
-  const number = (needed: boolean, fail: number): number[] => [
+  const number = (needed: boolean, fail: number): Code => [
     ...negative.set(i32.eq(i32.load8(position.get), i32.const(0x2d))),
     ...cursor.set(i32.add(position.get, negative.get)),
     ...loadDigits(cursor.get),
@@ -394,7 +394,7 @@ function valueWriter(code: FunctionBuilder, layout: Layout, position: Local, row
   ]
 
   /** A text at the position: leaves its start in `cursor`, its end in `stored`, moves past the closing quote. */
-  const text = (highAllowed: boolean, fail: number): number[] => [
+  const text = (highAllowed: boolean, fail: number): Code => [
     ...control.branchIf(i32.ne(i32.load8(position.get), i32.const(QUOTE)), fail),
     ...cursor.set(i32.add(position.get, i32.const(1))),
     ...digits.set(v128.load(cursor.get)),
@@ -416,7 +416,7 @@ function valueWriter(code: FunctionBuilder, layout: Layout, position: Local, row
   ]
 
   /** Moves past one of the words, or fails. */
-  const word = (words: readonly string[], fail: number): number[] => {
+  const word = (words: readonly string[], fail: number): Code => {
     const [candidate, ...others] = words
     if (candidate === undefined) return control.branch(fail)
     // Four bytes at once: for `false` its last four, the first beside them.
@@ -433,7 +433,7 @@ function valueWriter(code: FunctionBuilder, layout: Layout, position: Local, row
   const setValidity = (column: number, valid: number) =>
     place(column).validity === 0 ? [] : i32.store8(row.get, i32.const(valid), place(column).validity)
 
-  const timestamp = (node: Extract<WireLeaf, { kind: 'timestamp' }>, fail: number): number[] => {
+  const timestamp = (node: Extract<WireLeaf, { kind: 'timestamp' }>, fail: number): Code => {
     if (node.unit === 'iso') {
       return [
         ...text(false, fail),
@@ -476,22 +476,25 @@ function valueWriter(code: FunctionBuilder, layout: Layout, position: Local, row
     ]
   }
 
-  /** `null` where the column takes it, else the body, which is told how deep it stands. */
-  const orNull = (node: WireLeaf, body: (fail: number) => number[], writeNull: number[]): number[] =>
+  /**
+   * `null` where the field takes it, else the body, which is told how deep it stands. The column can hold nulls that the
+   * field does not take: those of an object above it.
+   */
+  const orNull = (node: WireLeaf, body: (fail: number) => Code, writeNull: Code): Code =>
     node.nullable
       ? control.if(
           i32.eq(i32.load(position.get), i32.const(0x6c6c756e)),
           [...position.set(i32.add(position.get, i32.const(4))), ...writeNull, ...setValidity(node.column, 0)],
           [...body(1), ...setValidity(node.column, 1)],
         )
-      : body(0)
+      : [...body(0), ...setValidity(node.column, 1)]
 
-  const accepted = (node: WireLeaf, argument: Code, fail: number): number[] =>
+  const accepted = (node: WireLeaf, argument: Code, fail: number): Code =>
     node.accepts === null
       ? []
       : control.branchIf(i32.eqz(control.call(ACCEPTS, i32.const(node.column), argument)), fail)
 
-  const leaf = (node: WireLeaf): number[] => {
+  const leaf = (node: WireLeaf): Code => {
     switch (node.kind) {
       case 'number': {
         const { wanted, values } = place(node.column)
@@ -582,13 +585,13 @@ function valueWriter(code: FunctionBuilder, layout: Layout, position: Local, row
 
   return {
     value: leaf,
-    absent(column: number): number[] {
+    absent(column: number): Code {
       const { wanted, values, validity } = place(column)
       if (!wanted) return []
       // Only text has its null in the value itself (code -1).
       return validity === 0 ? i32.store(row4, i32.const(-1), values) : setValidity(column, 0)
     },
-    extra(type: 'number' | 'text' | 'word'): number[] {
+    extra(type: 'number' | 'text' | 'word'): Code {
       return type === 'number'
         ? number(false, 0)
         : type === 'text'
@@ -599,6 +602,6 @@ function valueWriter(code: FunctionBuilder, layout: Layout, position: Local, row
 }
 
 /** 16-bit lanes that repeat the given values. */
-function lanes16(values: readonly number[]): number[] {
+function lanes16(values: readonly number[]): Code {
   return v128.const(new Uint8Array(Int16Array.from({ length: 8 }, (_, lane) => values[lane % values.length]!).buffer))
 }

@@ -11,96 +11,33 @@ import { KeyTable } from './key-table.ts'
 
 /** More codes than this and they are made anew: a stream of ever new keys must not fill the memory. */
 const CODES_MAX = 1 << 21
+/** Batches of several threads come with a dictionary of each; a dictionary that has not come for long is forgotten. */
+const CODINGS_MAX = 16
 
-export class KeyResolver {
-  readonly #columns: readonly Column[]
-  readonly #table = new KeyTable()
-  readonly #cells: Cell[][]
-  readonly #bySlot: number[] = []
-  readonly #byCode = new SlotByCode()
-  #numbers: (NumberCodes | null)[] = []
-  #pairs: PairCodes[] = []
-  #dictionaries: (Dictionary | null)[] = []
-  #scratch = Buffer.alloc(256)
-  #slots = new Int32Array(1024)
+/** What is known of the keys while the texts are those of certain dictionaries. */
+class Coding {
+  readonly dictionaries: readonly (Dictionary | null)[]
+  readonly slots = new SlotByCode()
+  readonly codeOfSlot: number[] = []
+  readonly #numbers: readonly (NumberCodes | null)[]
+  readonly #pairs: readonly PairCodes[]
 
-  constructor(columns: readonly Column[]) {
-    this.#columns = columns
-    this.#cells = columns.map(() => [])
-    this.#forgetCodes()
+  constructor(columns: readonly Column[], dictionaries: readonly (Dictionary | null)[]) {
+    this.dictionaries = dictionaries
+    this.#numbers = columns.map(({ type }) => (type === 'number' || type === 'timestamp' ? new NumberCodes() : null))
+    this.#pairs = columns.map(() => new PairCodes())
   }
 
-  /** Slots handed out so far: arrays by slot need this length. */
-  get capacity(): number {
-    return this.#table.capacity
+  get isFull(): boolean {
+    return (
+      this.#pairs.some(pairs => pairs.size > CODES_MAX) || this.#numbers.some(codes => (codes?.size ?? 0) > CODES_MAX)
+    )
   }
 
-  get size(): number {
-    return this.#table.size
-  }
-
-  /** The key's cell in the column with this index among the key columns. */
-  cell(slot: number, column: number): Cell {
-    return this.#cells[column]![slot]!
-  }
-
-  /** The slot of each row; the answer is lent until the next call. */
-  resolve(data: readonly ColumnData[], length: number): Int32Array {
-    if (this.#slots.length < length) this.#slots = new Int32Array(length * 2)
-    const out = this.#slots
-    if (this.#columns.length === 0) {
-      if (length > 0) out.fill(this.#add(data, 0), 0, length)
-      return out
-    }
-    this.#renew(data)
+  /** One code a row for all columns together. */
+  encode(data: readonly ColumnData[], length: number, out: Int32Array): void {
     this.#codesOf(data[0]!, 0, length, out)
     for (let column = 1; column < data.length; column++) this.#pairsWith(data[column]!, column, length, out)
-    let slots = this.#byCode.slots
-    for (let row = 0; row < length; row++) {
-      const code = out[row]!
-      let slot = code < slots.length ? slots[code]! : -1
-      if (slot < 0) {
-        slot = this.#add(data, row)
-        this.#byCode.ensure(code)
-        slots = this.#byCode.slots
-        slots[code] = slot
-        this.#bySlot[slot] = code
-      }
-      out[row] = slot
-    }
-    return out
-  }
-
-  /** Forgets the key of a slot. */
-  release(slot: number): void {
-    const code = this.#bySlot[slot]
-    if (code !== undefined && this.#byCode.slots[code] === slot) this.#byCode.slots[code] = -1
-    this.#table.release(slot)
-  }
-
-  #renew(data: readonly ColumnData[]): void {
-    let renew =
-      this.#pairs.some(pairs => pairs.size > CODES_MAX) || this.#numbers.some(codes => (codes?.size ?? 0) > CODES_MAX)
-    for (let column = 0; column < data.length; column++) {
-      const cells = data[column]!
-      if (cells.type !== 'text' || cells.dictionary === this.#dictionaries[column]) continue
-      if (this.#dictionaries[column] !== null) renew = true
-    }
-    if (renew) this.#forgetCodes()
-    for (let column = 0; column < data.length; column++) {
-      const cells = data[column]!
-      if (cells.type === 'text') this.#dictionaries[column] = cells.dictionary
-    }
-  }
-
-  #forgetCodes(): void {
-    this.#numbers = this.#columns.map(column =>
-      column.type === 'number' || column.type === 'timestamp' ? new NumberCodes() : null,
-    )
-    this.#pairs = this.#columns.map(() => new PairCodes())
-    this.#dictionaries = this.#columns.map(() => null)
-    this.#byCode.clear()
-    this.#bySlot.length = 0
   }
 
   #codesOf(data: ColumnData, column: number, length: number, out: Int32Array): void {
@@ -128,6 +65,82 @@ export class KeyResolver {
     const codes = new Int32Array(length)
     this.#codesOf(data, column, length, codes)
     for (let row = 0; row < length; row++) out[row] = pairs.of(out[row]!, codes[row]!)
+  }
+}
+
+export class KeyResolver {
+  readonly #columns: readonly Column[]
+  readonly #table = new KeyTable()
+  readonly #cells: Cell[][]
+  /** The one used last comes first. */
+  #codings: Coding[] = []
+  #scratch = Buffer.alloc(256)
+  #slots = new Int32Array(1024)
+
+  constructor(columns: readonly Column[]) {
+    this.#columns = columns
+    this.#cells = columns.map(() => [])
+  }
+
+  /** Slots handed out so far: arrays by slot need this length. */
+  get capacity(): number {
+    return this.#table.capacity
+  }
+
+  get size(): number {
+    return this.#table.size
+  }
+
+  /** The key's cell in the column with this index among the key columns. */
+  cell(slot: number, column: number): Cell {
+    return this.#cells[column]![slot]!
+  }
+
+  /** The slot of each row; the answer is lent until the next call. */
+  resolve(data: readonly ColumnData[], length: number): Int32Array {
+    if (this.#slots.length < length) this.#slots = new Int32Array(length * 2)
+    const out = this.#slots
+    if (this.#columns.length === 0) {
+      if (length > 0) out.fill(this.#add(data, 0), 0, length)
+      return out
+    }
+    const coding = this.#codingOf(data)
+    coding.encode(data, length, out)
+    let { slots } = coding.slots
+    for (let row = 0; row < length; row++) {
+      const code = out[row]!
+      let slot = code < slots.length ? slots[code]! : -1
+      if (slot < 0) {
+        slot = this.#add(data, row)
+        coding.slots.ensure(code)
+        slots = coding.slots.slots
+        slots[code] = slot
+        coding.codeOfSlot[slot] = code
+      }
+      out[row] = slot
+    }
+    return out
+  }
+
+  /** Forgets the key of a slot. */
+  release(slot: number): void {
+    for (const coding of this.#codings) {
+      const code = coding.codeOfSlot[slot]
+      if (code !== undefined && coding.slots.slots[code] === slot) coding.slots.slots[code] = -1
+    }
+    this.#table.release(slot)
+  }
+
+  #codingOf(data: readonly ColumnData[]): Coding {
+    const dictionaries = data.map(cells => (cells.type === 'text' ? cells.dictionary : null))
+    const known = this.#codings.findIndex(coding =>
+      coding.dictionaries.every((dictionary, column) => dictionary === dictionaries[column]),
+    )
+    if (known === 0 && !this.#codings[0]!.isFull) return this.#codings[0]!
+    let [coding] = known < 0 ? [] : this.#codings.splice(known, 1)
+    if (coding === undefined || coding.isFull) coding = new Coding(this.#columns, dictionaries)
+    this.#codings = [coding, ...this.#codings].slice(0, CODINGS_MAX)
+    return coding
   }
 
   #add(data: readonly ColumnData[], row: number): number {

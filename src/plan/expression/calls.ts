@@ -12,6 +12,9 @@ import { Opaque, plain, Refused, type Scope, type Value } from './value.ts'
 type Node = { readonly start: number; readonly end: number }
 type MemberSyntax = Extract<Syntax, { type: 'MemberExpression' }>
 
+/** Global names that are values, not places where functions live. */
+const VALUES: ReadonlySet<string> = new Set(['undefined', 'NaN', 'Infinity'])
+
 /** `Math.sqrt(x)`, `r.name.includes(x)`, `$.formatTime(t, pattern)`, `[...].includes(x)`, `/x/.test(s)`. */
 export function callMethod(
   translator: Translator,
@@ -23,7 +26,7 @@ export function callMethod(
   const name = propertyName(callee)
   if (name === null) throw new Opaque(`calls ${translator.text(callee)}, whose name is computed`)
   const object = unwrapped(callee.object as Syntax)
-  if (object.type === 'Identifier' && !scope.names.has(object.name)) {
+  if (object.type === 'Identifier' && !scope.names.has(object.name) && !VALUES.has(object.name)) {
     const global = `${object.name}.${name}`
     if (!isFunctionName(global)) throw new Opaque(`calls ${translator.text(callee)}`)
     return plain(callFunctionNode(translator, global, operands(translator, global, args, scope), node))

@@ -2,7 +2,16 @@
  * The known functions in DuckDB SQL, with JavaScript's answers for NaN, infinities, halves and empty texts. None may raise
  * an error whatever its arguments: SQL does not promise that a guard beside it is looked at first.
  */
-import { astralCount, INFINITY, type Let, NAN, numberLiteral, textLiteral, WHITE_SPACE } from './duckdb-text.ts'
+import {
+  astralCount,
+  INFINITY,
+  type Let,
+  NAN,
+  numberLiteral,
+  numberText,
+  textLiteral,
+  WHITE_SPACE,
+} from './duckdb-text.ts'
 import { constantNumber, constantText, type FunctionName } from './functions.ts'
 import { parsePattern, type TimeField } from './library.ts'
 import type { Expression } from './tree.ts'
@@ -170,14 +179,7 @@ export const DUCKDB_FUNCTIONS: { readonly [Name in FunctionName]: Write } = {
   'number.toFixed': args => {
     const digits = whole(args, 1, '`toFixed`') ?? 0
     if (digits > 15) throw new NoSql('`toFixed` of more than 15 digits has no SQL')
-    // printf rounds exact ties to even, JavaScript away from zero.
-    const tie = (value: string) =>
-      `${value} * ${numberLiteral(2 ** (digits + 1))} = floor(${value} * ${numberLiteral(2 ** (digits + 1))}) AND (abs(${value}) * ${numberLiteral(10 ** digits)}) % 1 = 0.5`
-    return args.bind(
-      args.sql[0]!,
-      value =>
-        `(CASE WHEN isnan(${value}) THEN 'NaN' WHEN isinf(${value}) THEN CASE WHEN ${value} > 0 THEN 'Infinity' ELSE '-Infinity' END WHEN abs(${value}) >= 1e21 THEN ${fixedLarge(value)} ELSE printf('%.${digits}f', CASE WHEN ${value} = 0 THEN 0::DOUBLE WHEN ${tie(value)} THEN ${value} + sign(${value}) * ${numberLiteral(10 ** -(digits + 3))} ELSE ${value} END) END)`,
-    )
+    return args.bind(args.sql[0]!, value => fixed(value, digits, args.bind))
   },
   'text.at': args => {
     const index = whole(args, 1, '`at`')!
@@ -251,7 +253,10 @@ export const DUCKDB_FUNCTIONS: { readonly [Name in FunctionName]: Write } = {
   'text.trimEnd': trimmed('rtrim'),
   'text.trimStart': trimmed('ltrim'),
   date: ({ sql }) => sql[0]!,
-  'date.getTime': formula(value => `CASE WHEN abs(${value}) <= 8.64e15 THEN trunc(${value}) ELSE ${NAN} END`),
+  'date.getTime': formula(
+    value =>
+      `CASE WHEN abs(${value}) <= 8.64e15 THEN CASE WHEN abs(${value}) < 1 THEN 0::DOUBLE ELSE trunc(${value}) END ELSE ${NAN} END`,
+  ),
   'date.getUTCDate': dateField(time => `day(${time})`),
   'date.getUTCDay': dateField(time => `dayofweek(${time})`),
   'date.getUTCFullYear': dateField(time => `year(${time})`),
@@ -279,7 +284,17 @@ function padded(name: string, args: SqlArguments): string {
   )
 }
 
-/** `toFixed` from 1e21 on: as the number itself is written, always with an exponent. */
-function fixedLarge(value: string): string {
-  return `regexp_replace(CAST(${value} AS VARCHAR), '(\\.0)?e', 'e')`
+/** `toFixed`: printf rounds exact ties to even and JavaScript away from zero, so ties are written digit by digit. */
+function fixed(value: string, digits: number, bind: Let): string {
+  const halves = numberLiteral(2 ** (digits + 1))
+  const scale = numberLiteral(10 ** digits)
+  const fraction = `(abs(${value}) - floor(abs(${value})))`
+  const isTie = `${fraction} * ${halves} = floor(${fraction} * ${halves}) AND (${fraction} * ${scale}) % 1 = 0.5`
+  const whole = `CAST(CAST(floor(abs(${value})) AS HUGEINT) AS VARCHAR)`
+  // No carry: a fraction all of nines and a five is no sum of halves, unless there are no digits.
+  const tie =
+    digits === 0
+      ? `printf('%.0f', ${value} + sign(${value}) * 0.5::DOUBLE)`
+      : `CASE WHEN ${value} < 0 THEN '-' ELSE '' END || ${whole} || '.' || lpad(CAST(CAST(floor(${fraction} * ${scale}) + 1 AS BIGINT) AS VARCHAR), ${digits}, '0')`
+  return `(CASE WHEN NOT (abs(${value}) < 1e21) THEN ${numberText(value, bind)} WHEN ${value} = 0 THEN printf('%.${digits}f', 0::DOUBLE) WHEN ${isTie} THEN ${tie} ELSE printf('%.${digits}f', ${value}) END)`
 }

@@ -50,8 +50,8 @@ export function astralCount(text: string): string {
 export function numberText(value: string, bind: Let): string {
   return bind(value, number =>
     bind(`CAST(abs(${number}) AS VARCHAR)`, text => {
-      const digits = `replace(replace(split_part(${text}, 'e', 1), '.0', ''), '.', '')`
       const mantissa = `regexp_replace(split_part(${text}, 'e', 1), '\\.0$', '')`
+      const digits = `replace(${mantissa}, '.', '')`
       const exponent = `CAST(split_part(${text}, 'e', 2) AS INTEGER)`
       const written = [
         `CASE WHEN isnan(${number}) THEN 'NaN' WHEN isinf(${number}) THEN CASE WHEN ${number} > 0 THEN 'Infinity' ELSE '-Infinity' END`,

@@ -96,13 +96,15 @@ function captureOf(
 ): { readonly reason: string; readonly wayOut: string } | null {
   const first = free[0]
   if (first === undefined) return null
-  const imported = /^__vite_ssr_import_/.test(first.name)
   const { syntax, text } = source
-  const name = imported
-    ? (/^__vite_ssr_import_\w+__\.(\w+)/.exec(text.slice(first.start))?.[1] ?? first.name)
-    : first.name
+  // The test runner prints an imported name as a member of its module, and a call of it as `(0, module.name)(...)`.
+  const imported = /^(__vite_ssr_import_\d+__)\.(\w+)\)?/.exec(text.slice(first.start))
+  const name = imported?.[2] ?? first.name
   const reason = `captures \`${name}\``
-  const called = text.slice(first.end).trimStart().startsWith('(')
+  const called = text
+    .slice(imported ? first.start + imported[0].length : first.end)
+    .trimStart()
+    .startsWith('(')
   if (called || imported) {
     return {
       reason,

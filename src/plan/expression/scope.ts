@@ -30,7 +30,7 @@ export function freeNames(root: FunctionSyntax): Identifier[] {
 }
 
 /** The names that a pattern binds. */
-export function boundNames(pattern: Pattern, into: Set<string> = new Set()): Set<string> {
+function boundNames(pattern: Pattern, into: Set<string> = new Set()): Set<string> {
   switch (pattern.type) {
     case 'Identifier':
       into.add(pattern.name)

@@ -13,7 +13,7 @@
  *   is over) after the record's frontier. A record can be too late for one window and in time for the next.
  * - A changelog's rows are its last revisions; `revision` and `is_final` themselves are not recomputed.
  */
-import { inexact, toDuckDb } from '../expression/duckdb.ts'
+import { inexact, reasonWithoutDuckDb, toDuckDb } from '../expression/duckdb.ts'
 import type { Lambda } from '../expression/lambda.ts'
 import type {
   DedupeNode,
@@ -274,9 +274,11 @@ function dedupe(node: DedupeNode, source: OracleSource): Built {
   const order = `[${input.order.join(', ')}]`
   const row = `{'t': ${HIDDEN.time}, 'f': ${HIDDEN.frontier}, 'p': ${order}, 'kept': []::BIGINT[][]}`
   const start = `{'t': NULL::BIGINT, 'f': NULL::BIGINT, 'p': NULL::BIGINT[], 'kept': []::BIGINT[][]}`
-  const forgotten = `a.t IS NULL OR abs(x.t - a.t) > ${node.within_us} OR x.f >= a.t + ${node.within_us}`
-  const next = `{'t': x.t, 'f': x.f, 'p': x.p, 'kept': list_append(a.kept, x.p)}`
-  const walk = `list_reduce(list(${row} ORDER BY ${order}), lambda a, x: CASE WHEN ${forgotten} THEN ${next} ELSE a END, ${start})`
+  // Names that no column has: DuckDB would take the column.
+  const [a, x] = ['"#state"', '"#row"']
+  const forgotten = `${a}.t IS NULL OR abs(${x}.t - ${a}.t) > ${node.within_us} OR ${x}.f >= ${a}.t + ${node.within_us}`
+  const next = `{'t': ${x}.t, 'f': ${x}.f, 'p': ${x}.p, 'kept': list_append(${a}.kept, ${x}.p)}`
+  const walk = `list_reduce(list(${row} ORDER BY ${order}), lambda ${a}, ${x}: CASE WHEN ${forgotten} THEN ${next} ELSE ${a} END, ${start})`
   return then(
     input,
     `SELECT * FROM ${last(input)} WHERE ${order} IN (
@@ -335,8 +337,9 @@ function lambdaSql(lambda: Lambda, input: Built): string {
   if (missing !== undefined) {
     throw new Refusal(`the lambda ${shortened(lambda.text)} reads ${missing}, which is not recomputed`, lambda.location)
   }
-  const answer = toDuckDb(lambda.expression, quoted)
-  return `(${answer})`
+  const reason = reasonWithoutDuckDb(lambda.expression)
+  if (reason !== null) throw new Refusal(`the lambda ${shortened(lambda.text)} has no SQL: ${reason}`, lambda.location)
+  return `(${toDuckDb(lambda.expression, quoted)})`
 }
 
 const isExactLambda = ({ expression }: Lambda) => expression !== null && inexact(expression).length === 0

@@ -49,7 +49,7 @@ export async function compareByIdentity(
   const verdict = `CASE WHEN d."#here" IS NULL THEN 'missing' WHEN o."#here" IS NULL THEN 'unexpected' WHEN ${any} THEN 'different' ELSE 'agreed' END`
   await database.run(
     `CREATE OR REPLACE TEMP TABLE compared AS SELECT ${verdict} AS verdict,
-      ${packed('o', sides)} AS oracle, ${packed('d', sides)} AS stream, list_filter([${wrong.map(({ column, sql }) => `CASE WHEN ${sql} THEN ${nameLiteral(column.name)} END`).join(', ')}]::VARCHAR[], lambda name: name IS NOT NULL) AS columns
+      ${packed('o', sides)} AS oracle, ${packed('d', sides)} AS stream, list_filter([${wrong.map(({ column, sql }) => `CASE WHEN ${sql} THEN ${nameLiteral(column.name)} END`).join(', ')}]::VARCHAR[], lambda "#name": "#name" IS NOT NULL) AS columns
      FROM (${side(sides.oracle)}) o FULL OUTER JOIN (${side(sides.delivered)}) d ON ${on}`,
   )
   const counts = new Map(

@@ -4,7 +4,8 @@
  * DuckDB reads the lines itself, typed by the topic's columns; no code of the engine is in between. Where it could see a
  * record otherwise than the topic's schema does (a column that holds records, a time that is not a plain number, a line
  * that was refused), all lines go one by one through JSON and zod instead: slower, and what they mean by definition.
- * One difference is known: of two equal keys in one record DuckDB takes the first, JSON.parse the last.
+ * One difference between the two is known: of two equal keys in one record DuckDB takes the first, JSON.parse the last. So
+ * a disagreement that stands on DuckDB's reading is looked at again the slow way before it is reported.
  */
 import type { DuckDBAppender } from '@duckdb/node-api'
 import { type Chunk, loadSource, type Source, type SplittableSource } from '../../connectors/contract.ts'
@@ -16,6 +17,7 @@ import { slowReason, type WireNode } from '../../plan/wire.ts'
 import { readSchema } from '../../plan/zod.ts'
 import { MillraceError } from '../../system/errors.ts'
 import { closeFile, openForWriting, writeBytes } from '../../system/files.ts'
+import { RECORD_BYTES_MAX } from '../topic-task.ts'
 import type { Database } from './database.ts'
 import { cellOf, readLines } from './json-columns.ts'
 
@@ -29,19 +31,25 @@ const STORED_AS: Record<ColumnType, string> = {
 
 /** Stands for a time that only the slow path reads. */
 const ODD_TIME = '-9223372036854775808'
-const CHUNK_BYTES = 4 << 20
 
 export interface RecordsInput {
   readonly topic: TopicNode
   readonly sources: readonly SourceReference[]
-  /** The run refused records of this topic. */
-  readonly refused: boolean
+  /** Read all lines through JSON and zod: the run refused some of them, or DuckDB's reading is in doubt. */
+  readonly isDoubtful: boolean
   /** A folder for what must be unpacked or translated. */
   readonly folder: string
 }
 
-/** Loads the records; resolves to the name of a relation with the topic's columns and the hidden ones. */
-export async function loadRecords(database: Database, input: RecordsInput): Promise<string> {
+export interface Records {
+  /** SQL of a relation with the topic's columns and the hidden ones. */
+  readonly relation: string
+  /** DuckDB read the lines itself. */
+  readonly isFast: boolean
+}
+
+/** Loads the records into a table. Throws VERIFY_UNSUPPORTED for a topic without a schema. */
+export async function loadRecords(database: Database, input: RecordsInput): Promise<Records> {
   const { topic } = input
   if (topic.schema === null) {
     throw new MillraceError(
@@ -54,14 +62,14 @@ export async function loadRecords(database: Database, input: RecordsInput): Prom
   const { wire } = readSchema(topic.schema)
   const units = new Map<number, TimestampUnit>()
   collectUnits(wire, units)
-  if (!input.refused && slowReason(wire) === null) {
+  if (!input.isDoubtful && slowReason(wire) === null) {
     const lines = await linesOf(input)
     await createTable(database, table, topic.columns)
-    if (await readFast(database, table, topic.columns, units, lines)) return relation
+    if (await readFast(database, table, topic.columns, units, lines)) return { relation, isFast: true }
   }
   await createTable(database, table, topic.columns)
   await readSlow(database, table, input)
-  return relation
+  return { relation, isFast: false }
 }
 
 const createTable = (database: Database, table: string, columns: readonly Column[]) =>
@@ -100,7 +108,7 @@ const openSource = (source: Source, topic: TopicNode) =>
   source.open({
     untilEnd: true,
     columns: topic.columns,
-    maximumChunkBytes: CHUNK_BYTES,
+    maximumChunkBytes: RECORD_BYTES_MAX,
     signal: new AbortController().signal,
   })
 
@@ -175,7 +183,7 @@ function microseconds(text: string, unit: TimestampUnit): string {
 async function readSlow(database: Database, table: string, input: RecordsInput): Promise<void> {
   const { topic } = input
   const decode = slowDecoder(topic.schema!)
-  const text = new TextDecoder('utf-8', { fatal: true })
+  const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   const appender = await database.connection.createAppender(table.slice(1, -1).replaceAll('""', '"'))
   let first = 0
   for (const reference of input.sources) {

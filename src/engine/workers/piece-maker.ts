@@ -1,0 +1,94 @@
+/** Makes pieces of ranges: reads, decodes and runs the first stateless steps. One a thread. */
+import type { Column } from '../../plan/schema.ts'
+import type { WireNode } from '../../plan/wire.ts'
+import { type Chain, compileChain } from '../chain.ts'
+import { Decoder } from '../decode/decoder.ts'
+import type { StatelessNode } from '../steps.ts'
+import { type PackedRows, Packer, type Piece } from './piece.ts'
+import { type PlainFile, type Range, RangeReader } from './ranges.ts'
+
+/** What a thread must know, as data that can be sent to it. */
+export interface PieceJob {
+  readonly files: readonly PlainFile[]
+  readonly ranges: readonly Range[]
+  readonly columns: readonly Column[]
+  readonly wire: WireNode
+  /** Names of the columns that something reads. */
+  readonly reads: ReadonlySet<string>
+  /** Indexes of the columns that event time and progress are read from. */
+  readonly timeColumns: ReadonlySet<number>
+  /** Steps that every row takes first, and the columns needed after them; null: the rows stay as they are. */
+  readonly prefix: { readonly steps: readonly StatelessNode[]; readonly needed: ReadonlySet<string> } | null
+  readonly recordBytesMax: number
+}
+
+export class PieceMaker {
+  readonly #job: PieceJob
+  readonly #decoder: Decoder
+  readonly #chain: Chain | null
+  readonly #reader: RangeReader
+  readonly #packer: Packer
+
+  constructor(job: PieceJob, thread: number) {
+    const { columns, wire, reads, prefix, recordBytesMax, files } = job
+    this.#job = job
+    const slow = () => ({ ok: false, reason: '', path: '' }) as const
+    const longest = job.ranges.reduce((most, { start, end }) => Math.max(most, end - start), 0)
+    this.#decoder = new Decoder({ columns, wire, slow }, reads, longest + recordBytesMax)
+    this.#chain = prefix && compileChain(prefix.steps, columns, prefix.needed)
+    this.#reader = new RangeReader(files, recordBytesMax)
+    this.#packer = new Packer(thread)
+  }
+
+  make(index: number): Piece {
+    const decoder = this.#decoder
+    const { from, to, position, endsInLongLine } = this.#reader.read(this.#job.ranges[index]!, decoder.input)
+    const piece = { index, position, bytes: to - from }
+    decoder.begin(to, from)
+    const rows: PackedRows[] = []
+    let lines = 0
+    for (let batch = decoder.next(); batch !== null; batch = decoder.next()) {
+      if (batch.refused.length > 0) return { ...piece, isWhole: false, lines: 0, rows: [] }
+      rows.push(this.#packer.pack(batch, this.#chain ? this.#chain.run(batch) : batch, this.#job.timeColumns))
+      lines = batch.linesEnd
+    }
+    return { ...piece, isWhole: !endsInLongLine, lines, rows }
+  }
+
+  close(): void {
+    this.#reader.close()
+  }
+}
+
+/** The job as it can be sent to a thread, null when a part of it is code that only this thread has. */
+export function sendable(job: PieceJob): PieceJob | null {
+  if (!isData(job.wire)) return null
+  const prefix = job.prefix && { ...job.prefix, steps: job.prefix.steps.map(withoutCode) }
+  return prefix?.steps.some(step => step === null) ? null : ({ ...job, prefix } as PieceJob)
+}
+
+function isData(node: WireNode): boolean {
+  if (node.kind === 'object') return node.fields.every(field => isData(field.node))
+  return node.kind !== 'slow' && node.accepts === null
+}
+
+/** A step whose lambdas are held by their expressions alone; null when one of them could not be read. */
+function withoutCode(step: StatelessNode): unknown {
+  const { kind, columns } = step
+  switch (step.kind) {
+    case 'filter':
+      return step.predicate.expression && { kind, columns, predicate: { ...step.predicate, function: null } }
+    case 'derive':
+      return step.derived.every(({ lambda }) => lambda.expression !== null)
+        ? {
+            kind,
+            columns,
+            derived: step.derived.map(({ name, lambda }) => ({ name, lambda: { ...lambda, function: null } })),
+          }
+        : null
+    case 'require':
+      return { kind, columns, required: step.required }
+    case 'project':
+      return { kind, columns, projected: step.projected }
+  }
+}

@@ -1,0 +1,63 @@
+/** Sends a log through the real operators, cut as the test says, and gathers the rows of each output. */
+import { type Batch, batchOf, rowsOf } from '../../src/engine/batch.ts'
+import { Flow, topicOf } from '../../src/engine/flow.ts'
+import { TopicTime } from '../../src/engine/time.ts'
+import type { Plan, StreamNode, TopicNode } from '../../src/plan/nodes.ts'
+import type { Cells, LogRecord } from './reference.ts'
+
+export interface Driven {
+  readonly rows: readonly Cells[][]
+  readonly late: number
+}
+
+/** `ends` after which record a batch ends at the latest: a batch never holds records of two partitions. */
+export function drive(
+  topic: TopicNode,
+  streams: readonly StreamNode[],
+  log: readonly LogRecord[],
+  partitions: number,
+  endsBatch: (record: number) => boolean,
+): Driven {
+  const rows = streams.map((): Cells[] => [])
+  let late = 0
+  const flow = new Flow(topic, {
+    outputs: streams.map((stream, index) => ({
+      stream,
+      write: (batch: Batch) => {
+        rows[index]!.push(...rowsOf(batch).map(row => ({ ...row })))
+      },
+    })),
+    taps: new Map(),
+    onLate: () => {
+      late++
+    },
+  })
+  const time = new TopicTime(topic.eventTime!, topic.columns, topic.key)
+  for (let partition = 0; partition < partitions; partition++) time.addPartition(partition)
+  const left = Array.from(
+    { length: partitions },
+    (_, partition) => log.filter(one => one.partition === partition).length,
+  )
+  const advance = () => {
+    if (topic.eventTime!.progress === 'partition' || flow.needsLowestKey) flow.advance(time.watermark())
+  }
+  let pending: Cells[] = []
+  for (let index = 0; index < log.length; index++) {
+    const { partition, cells } = log[index]!
+    pending.push(cells)
+    if (!endsBatch(index) && log[index + 1]?.partition === partition) continue
+    const batch = batchOf(topic.columns, pending)
+    flow.push(batch, time.observe(batch, partition, 0))
+    advance()
+    left[partition]! -= pending.length
+    pending = []
+    if (left[partition] === 0) {
+      time.endPartition(partition)
+      advance()
+    }
+  }
+  flow.end()
+  return { rows, late }
+}
+
+export const topicOfPlan = (plan: Plan): TopicNode => topicOf(plan.delivers[0]!.stream)
