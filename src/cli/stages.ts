@@ -30,7 +30,6 @@ export function planUpTo(plan: Plan, stage: StreamNode): Plan {
     eventTime: null,
     partitions: 1,
     retention: { time_us: null, bytes: null },
-    validate: 'full',
     location: null,
   }
   return {

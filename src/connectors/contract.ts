@@ -10,15 +10,15 @@
  * records in NDJSON form (a connector for another format translates; the decoder is one). `read` resolves to null at the
  * end of a bounded source, and after `close`. Each record has a position that the source can name: a partition and a
  * byte or record number. A source that replays gives the same records, in the same order in each partition, each time.
- * What each error does: an error with a retried code is retried with back-off; another MillraceError ends the source,
- * and the run with it, after what was read is delivered; what cannot be read further but leaves the rest usable (a
+ * What each error does: a MillraceError ends the source, and the run with it (one with a retried code says that running
+ * again may help, and loses nothing); what cannot be read further but leaves the rest usable (a
  * truncated file among many) is handed over as a `damaged` chunk and the source goes on.
  *
  * **Sink.** A sink is a consumer with a position of its own. The runtime calls `open` with the columns; it answers with
  * the number of rows of this stream that it holds already (from its ledger), and the runtime sends only what follows.
  * `write` gets batches in order and may buffer; `commit` makes all that was written durable together with the position,
- * or throws, and then nothing of it counts. After `commit` throws a retried error the runtime opens the sink anew and
- * sends again from the position that it answers. `close` gives up everything that was not committed.
+ * or throws, and then nothing of it counts. An error ends the run; the next
+ * run opens the sink anew and sends again from the position that it answers. `close` gives up everything that was not committed.
  * A call may come before the one before it has resolved: a sink works on them in the order in which they came.
  */
 import type { Batch } from '../engine/batch.ts'

@@ -62,6 +62,8 @@ export class Flow {
   readonly #root: Stage
   #roots = 0
   #pending: Promise<void>[] = []
+  /** By output the last write that has not resolved yet: the next one waits for it. */
+  readonly #writing = new Map<FlowOutput, Promise<void>>()
 
   constructor(topic: TopicNode, options: FlowOptions) {
     this.#options = options
@@ -115,7 +117,9 @@ export class Flow {
     if (this.#pending.length === 0) return null
     const pending = this.#pending
     this.#pending = []
-    return Promise.all(pending).then(() => {})
+    return Promise.all(pending).then(() => {
+      for (const [output, done] of this.#writing) if (pending.includes(done)) this.#writing.delete(output)
+    })
   }
 
   /** What happens to the rows that leave a step. */
@@ -221,8 +225,11 @@ export class Flow {
   #output(node: StreamNode, output: FlowOutput): Built {
     return this.#leaf(node, batch => {
       if (batch.length === 0) return
-      const done = output.write(batch)
-      if (done) this.#pending.push(done)
+      const before = this.#writing.get(output)
+      const done = before ? before.then(() => output.write(batch)) : output.write(batch)
+      if (!done) return
+      this.#writing.set(output, done)
+      this.#pending.push(done)
     })
   }
 

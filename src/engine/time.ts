@@ -20,6 +20,8 @@ export interface Times {
   readonly frontier: Float64Array
   /** With progress by key: the slot of each row's key; else null. */
   readonly keys: Int32Array | null
+  /** With progress by key: how far emission has come for the row's key; null where that is its frontier. */
+  readonly emission: Float64Array | null
   readonly partition: number
   /** Number of the first row in its partition. */
   readonly firstOffset: number
@@ -51,9 +53,11 @@ export class TopicTime {
   readonly #keyColumns: readonly number[]
   readonly #keys: KeyResolver | null
   readonly #partitions: PartitionTime[] = []
-  #keyMaximum = new Float64Array(1024).fill(Number.NEGATIVE_INFINITY)
+  /** By partition and key. A key belongs into one partition; where it comes in several, each has its own frontier. */
+  readonly #keyMaxima: Float64Array[] = []
   #keyArrived = new Float64Array(1024)
   #frontier = new Float64Array(1024)
+  #emission = new Float64Array(1024)
   #idleEmit = Number.NEGATIVE_INFINITY
 
   constructor(eventTime: EventTime, columns: readonly Column[], key: readonly string[]) {
@@ -78,16 +82,24 @@ export class TopicTime {
     const state = this.#partitions[partition]!
     const rows = batch.length
     const time = (batch.data[this.#column] as Extract<ColumnData, { values: Float64Array }>).values
-    if (this.#frontier.length < rows) this.#frontier = new Float64Array(rows * 2)
-    const keys = this.#keys ? this.#observeKeys(batch, time, arrived) : this.#observePartition(state, time, rows)
+    if (this.#frontier.length < rows) {
+      this.#frontier = new Float64Array(rows * 2)
+      this.#emission = new Float64Array(rows * 2)
+    }
+    const keys = this.#keys
+      ? this.#observeKeys(batch, time, partition, arrived)
+      : this.#observePartition(state, time, rows)
     for (let row = 0; this.#keys && row < rows; row++) if (time[row]! > state.maximum) state.maximum = time[row]!
     const firstOffset = state.offset
     state.offset += rows
     state.arrived = arrived
     state.idle = false
+    // Something came: event time goes by records again.
+    this.#idleEmit = Number.NEGATIVE_INFINITY
     const others = this.#keys ? Number.NEGATIVE_INFINITY : this.#lowest(partition, false)
     const othersClosed = this.#keys ? Number.NEGATIVE_INFINITY : this.#lowest(partition, true)
-    return { rows, time, frontier: this.#frontier, keys, partition, firstOffset, others, othersClosed }
+    const emission = this.#keys && this.#partitions.length > 1 ? this.#emission : null
+    return { rows, time, frontier: this.#frontier, keys, emission, partition, firstOffset, others, othersClosed }
   }
 
   #observePartition(state: PartitionTime, time: Float64Array, rows: number): null {
@@ -103,31 +115,49 @@ export class TopicTime {
     return null
   }
 
-  #observeKeys(batch: Batch, time: Float64Array, arrived: number): Int32Array {
+  #observeKeys(batch: Batch, time: Float64Array, partition: number, arrived: number): Int32Array {
     const { disorder_us } = this.#eventTime
     const frontier = this.#frontier
     const keys = this.#keys!.resolve(
       this.#keyColumns.map(index => batch.data[index]!),
       batch.length,
     )
-    this.#ensureKeys()
-    const maxima = this.#keyMaximum
+    this.#ensureKeys(partition)
+    const maxima = this.#keyMaxima[partition]!
     for (let row = 0; row < batch.length; row++) {
       const key = keys[row]!
       const at = time[row]!
       if (at > maxima[key]!) maxima[key] = at
       frontier[row] = maxima[key]! - disorder_us
     }
+    if (this.#partitions.length > 1) this.#observeEmission(keys, frontier, partition, batch.length)
     if (arrived !== 0) for (let row = 0; row < batch.length; row++) this.#keyArrived[keys[row]!] = arrived
     return keys
   }
 
-  #ensureKeys(): void {
+  /** A key that comes in several partitions waits for the lowest of them. */
+  #observeEmission(keys: Int32Array, frontier: Float64Array, partition: number, rows: number): void {
+    const emission = this.#emission
+    const others = this.#keyMaxima.filter((_, other) => other !== partition && !this.#partitions[other]!.ended)
+    for (let row = 0; row < rows; row++) {
+      let lowest = frontier[row]!
+      for (const maxima of others) {
+        const other = (maxima[keys[row]!] ?? Number.NEGATIVE_INFINITY) - this.#eventTime.disorder_us
+        if (other < lowest && other !== Number.NEGATIVE_INFINITY) lowest = other
+      }
+      emission[row] = lowest
+    }
+  }
+
+  #ensureKeys(partition: number): void {
     const { capacity } = this.#keys!
-    if (capacity <= this.#keyMaximum.length) return
-    const old = this.#keyMaximum.length
-    this.#keyMaximum = grown(this.#keyMaximum, new Float64Array(capacity * 2)).fill(Number.NEGATIVE_INFINITY, old)
-    this.#keyArrived = grown(this.#keyArrived, new Float64Array(capacity * 2))
+    for (let index = this.#keyMaxima.length; index <= partition; index++) this.#keyMaxima.push(new Float64Array(0))
+    const old = this.#keyMaxima[partition]!.length
+    if (capacity > old) {
+      const larger = grown(this.#keyMaxima[partition]!, new Float64Array(Math.max(1024, capacity * 2)))
+      this.#keyMaxima[partition] = larger.fill(Number.NEGATIVE_INFINITY, old)
+    }
+    if (capacity > this.#keyArrived.length) this.#keyArrived = grown(this.#keyArrived, new Float64Array(capacity * 2))
   }
 
   endPartition(partition: number): void {
@@ -150,10 +180,39 @@ export class TopicTime {
     return lowest
   }
 
+  /** The lowest maximum of a key among the live partitions that it came in. */
+  #maximumOf(key: number): number {
+    let lowest = Number.POSITIVE_INFINITY
+    for (let partition = 0; partition < this.#keyMaxima.length; partition++) {
+      const maximum = this.#keyMaxima[partition]![key] ?? Number.NEGATIVE_INFINITY
+      if (maximum !== Number.NEGATIVE_INFINITY && !this.#partitions[partition]!.ended)
+        lowest = Math.min(lowest, maximum)
+    }
+    return lowest
+  }
+
   #lowestKey(): number {
     let lowest = Number.POSITIVE_INFINITY
-    for (let key = 0; key < this.#keys!.capacity; key++) lowest = Math.min(lowest, this.#keyMaximum[key]!)
+    for (let key = 0; key < this.#keys!.capacity; key++) lowest = Math.min(lowest, this.#maximumOf(key))
     return lowest - this.#eventTime.disorder_us
+  }
+
+  /** Event time for all keys while some of them are silent: it follows the others, with none of them the wall clock. */
+  #idleKeys(silentKeys: ReadonlySet<number>, now: number): Watermark {
+    const { disorder_us } = this.#eventTime
+    let lowest = Number.POSITIVE_INFINITY
+    let furthest = Number.NEGATIVE_INFINITY
+    let arrived = 0
+    for (let key = 0; key < this.#keys!.capacity; key++) {
+      const maximum = this.#maximumOf(key)
+      if (maximum === Number.POSITIVE_INFINITY) continue
+      if (!silentKeys.has(key)) lowest = Math.min(lowest, maximum)
+      furthest = Math.max(furthest, maximum)
+      arrived = Math.max(arrived, this.#keyArrived[key]!)
+    }
+    const reached = lowest === Number.POSITIVE_INFINITY ? furthest + (now - arrived) : lowest
+    const close = finite(this.#lowestKey())
+    return { emit: Math.max(reached - disorder_us, close), close, key: null }
   }
 
   /** Event time for all as it stands after the rows seen so far. */
@@ -180,11 +239,12 @@ export class TopicTime {
       const found: Watermark[] = []
       for (let key = 0; key < this.#keys.capacity; key++) {
         const silent = now - this.#keyArrived[key]!
-        const maximum = this.#keyMaximum[key]!
-        if (silent < idleAfter_us || maximum === Number.NEGATIVE_INFINITY) continue
+        const maximum = this.#maximumOf(key)
+        if (silent < idleAfter_us || maximum === Number.POSITIVE_INFINITY) continue
         found.push({ emit: maximum + silent - disorder_us, close: maximum - disorder_us, key })
       }
-      return found
+      const silentKeys = new Set(found.map(({ key }) => key!))
+      return silentKeys.size === 0 ? found : [...found, this.#idleKeys(silentKeys, now)]
     }
     let furthest = Number.NEGATIVE_INFINITY
     let arrived = 0

@@ -47,8 +47,6 @@ export interface TopicOptions<R> extends StorageOptions {
     /** With nothing arriving for this long, event time goes on with the wall clock. Default `'10 s'`. */
     readonly idleAfter?: Duration
   }
-  /** Check every field of every record (default), or only those that something reads. */
-  readonly validate?: 'full' | 'used'
 }
 
 type OptionsOf<S> = S extends z.ZodType ? TopicOptions<RowOf<z.output<S>>> : StorageOptions
@@ -80,17 +78,13 @@ function topicNode(
     throw refusal('PIPELINE_INVALID', `topic: ${JSON.stringify(name)} cannot be the name of a topic`, location, next)
   }
   const columns = schema === null ? [] : readSchema(schema).columns
-  const { partitions = 1, retention, validate = 'full' } = options
+  const { partitions = 1, retention } = options
   if (!Number.isInteger(partitions) || partitions < 1 || partitions > 4096) {
     throw refusal('PIPELINE_INVALID', `topic '${name}': partitions must be a whole number from 1 to 4096`, location)
   }
   const step = `topic '${name}'`
-  refuseUnknown(options, ['key', 'eventTime', 'partitions', 'retention', 'validate'], step, location)
+  refuseUnknown(options, ['key', 'eventTime', 'partitions', 'retention'], step, location)
   refuseUnknown(retention ?? {}, ['time', 'size'], `${step}, retention`, location)
-  if (validate !== 'full' && validate !== 'used') {
-    const next = "Use 'full' or 'used'."
-    throw refusal('PIPELINE_INVALID', `${step}: validate is ${JSON.stringify(validate)}`, location, next)
-  }
   const key = [options.key ?? []].flat() as readonly string[]
   for (const path of key)
     columnNamed(columns, path, `${step}, key`, location, ['text', 'number', 'boolean', 'timestamp'])
@@ -116,7 +110,6 @@ function topicNode(
       time_us: retention?.time === undefined ? null : microsecondsOf(retention.time, `${step}, retention time`),
       bytes: retention?.size === undefined ? null : bytesOf(retention.size, `${step}, retention size`),
     }),
-    validate,
     location,
   })
 }

@@ -77,7 +77,6 @@ function topicLines(plan: Plan, topic: TopicNode): Omit<Entry, 'children'> {
     `${topic.partitions} ${topic.partitions === 1 ? 'partition' : 'partitions'}`,
     ...(retention.time_us === null ? [] : [`kept ${formatDuration(retention.time_us)}`]),
     ...(retention.bytes === null ? [] : [`kept up to ${formatBytes(retention.bytes)}`]),
-    ...(topic.validate === 'used' ? ['only used fields are checked'] : []),
   ]
   const slow = topic.schema === null ? null : slowReason(readSchema(topic.schema).wire)
   return {

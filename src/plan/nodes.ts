@@ -38,8 +38,6 @@ export interface TopicNode {
   readonly eventTime: EventTime | null
   readonly partitions: number
   readonly retention: { readonly time_us: number | null; readonly bytes: number | null }
-  /** `full`: every field of every record is checked. `used`: only the fields that something reads. */
-  readonly validate: 'full' | 'used'
   readonly location: Location | null
 }
 
@@ -133,7 +131,8 @@ export interface AggregateNode {
 /**
  * Aggregates by key over event-time windows that begin at multiples of `every_us` since the epoch: [start, start + size).
  * A tumbling window is one with `every_us` = `size_us`. Columns out: the keys, the aggregates, `window_start`,
- * `window_end`; a changelog (early results, restated or idle-closed windows) adds `revision` and `is_final`.
+ * `window_end`; a changelog (early results, restated windows) adds `revision` and `is_final`. A window that was closed by
+ * idleness and is changed by a later record comes out again in either form.
  */
 export interface WindowNode extends StreamBase {
   readonly kind: 'window'

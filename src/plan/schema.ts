@@ -7,6 +7,9 @@
  */
 export type ColumnType = 'number' | 'text' | 'boolean' | 'timestamp' | 'json'
 
+/** The unit in which a message writes a time; a column always holds microseconds. */
+export type TimestampUnit = 's' | 'ms' | 'us' | 'ns' | 'iso'
+
 export interface Column {
   /** The path inside the message, joined by dots: `values.x`. */
   readonly name: string
@@ -16,12 +19,11 @@ export interface Column {
   readonly labels?: readonly string[]
   /** A fixed-point number: kept as a double here, written to a warehouse as DECIMAL(precision, scale). */
   readonly decimal?: { readonly precision: number; readonly scale: number }
+  /** For a `timestamp` of a topic: the unit in which its messages write it. */
+  readonly unit?: TimestampUnit
   /** For `json` that is an array of objects: the columns of one element, which `explode` makes rows of. */
   readonly element?: readonly Column[]
 }
-
-/** The unit in which a message writes a time; a column always holds microseconds. */
-export type TimestampUnit = 's' | 'ms' | 'us' | 'ns' | 'iso'
 
 /** A value that one cell of a row can hold, as a lambda sees it. */
 export type Cell = number | string | boolean | null

@@ -86,7 +86,7 @@ class Reader {
     const unit = meanings.get(schema)?.timestamp
     if (unit !== undefined) {
       const accepts = hasChecks(definition) ? acceptsOutput(schema, unit) : null
-      return leaf({ kind: 'timestamp', column: this.#add(path, 'timestamp'), nullable: false, unit, accepts })
+      return leaf({ kind: 'timestamp', column: this.#add(path, 'timestamp', { unit }), nullable: false, unit, accepts })
     }
     const scale = meanings.get(schema)?.decimal
     switch (definition.type) {

@@ -2,7 +2,7 @@
 import { type DeadLetter, deadLetterBytes, type TopicWriter, topicWriter } from '../log/topic-store.ts'
 import { MillraceError } from '../system/errors.ts'
 
-export const DEAD_LETTERS = 'dead_letters'
+const DEAD_LETTERS = 'dead_letters'
 
 export interface Refusal {
   readonly topic: string
@@ -20,14 +20,19 @@ export interface Refusal {
 export class DeadLetters {
   readonly #dataDirectory: string
   readonly #strict: boolean
+  readonly #goesOn: boolean
   #writer: TopicWriter | null = null
   #held = 0
   #seen = 0
 
-  /** `strict`: the first refusal stops the run instead of being kept. */
-  constructor(dataDirectory: string, strict: boolean) {
+  /**
+   * `strict`: the first refusal stops the run instead of being kept. `goesOn`: the directory holds the beginning of this
+   * same run, which meets the same refusals in the same order; those that are held already are not kept again.
+   */
+  constructor(dataDirectory: string, strict: boolean, goesOn: boolean) {
     this.#dataDirectory = dataDirectory
     this.#strict = strict
+    this.#goesOn = goesOn
   }
 
   /** Throws RECORD_INVALID when the run is strict. */
@@ -41,9 +46,8 @@ export class DeadLetters {
     }
     if (this.#writer === null) {
       this.#writer = topicWriter(this.#dataDirectory, DEAD_LETTERS, [])
-      this.#held = this.#writer.offset
+      this.#held = this.#goesOn ? this.#writer.offset : 0
     }
-    // A run that goes on where another one was cut off meets the same refusals in the same order.
     if (this.#seen++ < this.#held) return
     const letter: DeadLetter = {
       topic,

@@ -1,4 +1,5 @@
 /** One output of a pipeline: counts its rows, leaves out those that the sink holds from an earlier run, commits. */
+import { join } from 'node:path'
 import type { Sink, SinkContext, SinkModule } from '../connectors/contract.ts'
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
 import type { Batch } from '../engine/batch.ts'
@@ -6,6 +7,7 @@ import { pick } from '../engine/operators/pick.ts'
 import { type TopicWriter, topicWriter } from '../log/topic-store.ts'
 import type { DeliverNode, ProduceNode } from '../plan/nodes.ts'
 import { MillraceError } from '../system/errors.ts'
+import { readText, replaceText } from '../system/files.ts'
 
 export class Output {
   readonly name: string
@@ -51,22 +53,43 @@ export class Output {
   }
 }
 
+/** The name under which people know where a stream is delivered. */
+export function targetName({ target }: DeliverNode): string {
+  if (target.kind === 'table') return target.table
+  const { connector, options } = target.sink
+  return typeof options.path === 'string' && options.path !== '' ? options.path : connector
+}
+
 /** The sink of a stream that is delivered, with the name under which people know it. */
 export async function sinkOf(
-  { target }: DeliverNode,
+  node: DeliverNode,
   warehouse: () => Promise<Warehouse>,
 ): Promise<{ name: string; sink: Sink; key: readonly string[] }> {
+  const { target } = node
+  const name = targetName(node)
   if (target.kind === 'table') {
     const sink = (await warehouse()).table({ table: target.table, mode: target.mode })
-    return { name: target.table, sink, key: target.mode === 'upsert' ? target.key : [] }
+    return { name, sink, key: target.mode === 'upsert' ? target.key : [] }
   }
   const { connector, options } = target.sink
   const module = (await target.sink.open()) as Partial<SinkModule>
   if (typeof module.openSink !== 'function') {
     throw new MillraceError('PIPELINE_INVALID', `The connector ${connector} cannot be delivered to.`)
   }
-  const place = typeof options.path === 'string' ? options.path : ''
-  return { name: place === '' ? connector : place, sink: await module.openSink(options), key: [] }
+  return { name, sink: await module.openSink(options), key: [] }
+}
+
+/** Throws DATA_DIR_MISMATCH when the stored topic holds the records of another stream. */
+function refuseOtherStream({ dataDirectory, incarnation }: SinkContext, topic: string): void {
+  const path = join(dataDirectory, 'topics', topic, 'incarnation')
+  const held = readText(path)?.trim() ?? null
+  if (held === null) replaceText(path, `${incarnation}\n`)
+  else if (held !== incarnation) {
+    throw new MillraceError(
+      'DATA_DIR_MISMATCH',
+      `Topic ${topic} in ${dataDirectory} holds records of another pipeline, or of other inputs.`,
+    )
+  }
 }
 
 /** A stored topic as a sink: what a stream that is sent to a topic goes through. */
@@ -81,7 +104,9 @@ export class TopicSink implements Sink {
   }
 
   async open(context: SinkContext): Promise<number> {
-    this.#writer = topicWriter(context.dataDirectory, this.#node.topic.name, context.columns)
+    const { name } = this.#node.topic
+    refuseOtherStream(context, name)
+    this.#writer = topicWriter(context.dataDirectory, name, context.columns)
     return this.#writer.offset
   }
 

@@ -8,30 +8,21 @@ import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { loadSource, type Sink } from '../connectors/contract.ts'
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
-import type { Batch } from '../engine/batch.ts'
-import { Flow, type FlowOutput, topicOf } from '../engine/flow.ts'
 import { fingerprint } from '../plan/fingerprint.ts'
 import type { Plan, SourceReference, StreamNode, TopicNode } from '../plan/nodes.ts'
 import { type Clock, systemClock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
-import { replaceText, statusOf } from '../system/files.ts'
+import { filesMatching, readText, replaceText, statusOf } from '../system/files.ts'
 import { DeadLetters } from './dead-letters.ts'
 import type { RunOptions, RunProgress, RunSummary } from './options.ts'
 import { Output, sinkOf, TopicSink } from './output.ts'
 import { takeOwnership } from './owner.ts'
-import { TopicTask } from './topic-task.ts'
+import { type Terminal, Topics } from './topics.ts'
 
 const COMMIT_EVERY_MS = 500
 const COMMIT_EVERY_BOUNDED_MS = 5000
 const PROGRESS_EVERY_MS = 200
 const YIELD_EVERY_MS = 50
-
-interface Terminal {
-  readonly output: Output
-  readonly stream: StreamNode
-  /** The topic that the rows are records of. */
-  readonly topic: TopicNode | null
-}
 
 /** Throws INPUT_MISSING when nothing feeds the pipeline, and what sources and sinks throw; all is closed then. */
 export async function runPipeline(plan: Plan, options: RunOptions, clock: Clock = systemClock): Promise<RunSummary> {
@@ -39,17 +30,20 @@ export async function runPipeline(plan: Plan, options: RunOptions, clock: Clock 
   const dataDirectory = resolve(options.dataDirectory)
   const sources = sourcesOf(plan, options)
   const owner = takeOwnership(dataDirectory)
-  const run = new Run(plan, { ...options, dataDirectory }, clock, started)
   try {
-    return await run.work(sources)
+    const run = new Run(plan, { ...options, dataDirectory }, clock, started, sources)
+    try {
+      return await run.work()
+    } finally {
+      await run.close()
+    }
   } finally {
-    await run.close()
     owner.release()
   }
 }
 
 /** The sources of each topic: those of the command line, else those that the pipeline declares. */
-function sourcesOf(plan: Plan, options: RunOptions): Map<TopicNode, readonly SourceReference[]> {
+function sourcesOf(plan: Plan, options: RunOptions): Sources {
   const sources = new Map<TopicNode, readonly SourceReference[]>()
   for (const topic of plan.topics) {
     const declared = plan.ingests.filter(ingest => ingest.topic.name === topic.name).map(ingest => ingest.source)
@@ -66,33 +60,41 @@ function sourcesOf(plan: Plan, options: RunOptions): Map<TopicNode, readonly Sou
   return sources
 }
 
+type Sources = ReadonlyMap<TopicNode, readonly SourceReference[]>
+
 class Run {
   readonly #plan: Plan
+  readonly #sources: Sources
+  /** Names the bytes that this run reads. */
+  readonly #identity: string
   readonly #options: RunOptions
   readonly #clock: Clock
   readonly #started: number
   readonly #deadLetters: DeadLetters
-  readonly #terminals: Terminal[] = []
-  readonly #tasks = new Map<string, TopicTask>()
+  readonly #terminals: (Terminal & { readonly output: Output })[] = []
+  #topics: Topics | null = null
   #warehouse: Promise<Warehouse> | null = null
   #lastCommit: number
   #lastProgress = 0
   #lastYield = 0
   #committing: Promise<void> = Promise.resolve()
 
-  constructor(plan: Plan, options: RunOptions, clock: Clock, started: number) {
+  constructor(plan: Plan, options: RunOptions, clock: Clock, started: number, sources: Sources) {
     this.#plan = plan
+    this.#sources = sources
+    this.#identity = inputIdentity(sources, options.untilEnd)
     this.#options = options
     this.#clock = clock
     this.#started = started
     this.#lastCommit = started
-    this.#deadLetters = new DeadLetters(options.dataDirectory, options.strict)
+    this.#deadLetters = new DeadLetters(options.dataDirectory, options.strict, this.#saveRun())
   }
 
-  async work(sources: ReadonlyMap<TopicNode, readonly SourceReference[]>): Promise<RunSummary> {
-    this.#saveRun(sources)
-    await this.#openOutputs(sources)
-    for (const topic of this.#plan.topics) this.#makeTask(topic)
+  async work(): Promise<RunSummary> {
+    const sources = this.#sources
+    await this.#openOutputs()
+    const topics = new Topics(this.#plan, this.#terminals, this.#options.taps, this.#deadLetters, this.#clock)
+    this.#topics = topics
     const stop = new AbortController()
     const signal = AbortSignal.any([this.#options.signal, stop.signal])
     const { duration_ms, untilEnd } = this.#options
@@ -104,8 +106,8 @@ class Run {
         const opened = await Promise.all(references.map(loadSource))
         try {
           const closesAtEnd = () => untilEnd && !signal.aborted
-          await this.#tasks
-            .get(topic.name)!
+          await topics
+            .task(topic.name)
             .run(opened, untilEnd, signal, closesAtEnd, () => this.#tick(), this.#options.pool ?? null)
         } finally {
           for (const source of opened) await source.close()
@@ -113,7 +115,7 @@ class Run {
       })
       await Promise.all(runs.map(one => one.catch(error => Promise.reject(stop.abort() ?? error))))
       if (signal.aborted) reason = 'stopped'
-      else if (untilEnd) await this.#endDerived(sources)
+      else if (untilEnd) await topics.endDerived(new Set([...sources.keys()].map(topic => topic.name)))
     } finally {
       stop.abort()
       await Promise.all([timer, pulse])
@@ -131,9 +133,10 @@ class Run {
     if (this.#warehouse) await (await this.#warehouse).close()
   }
 
-  async #openOutputs(sources: ReadonlyMap<TopicNode, readonly SourceReference[]>): Promise<void> {
-    const { dataDirectory } = this.#options
-    const inputs = inputIdentity(sources, this.#options.untilEnd)
+  async #openOutputs(): Promise<void> {
+    const { dataDirectory, untilEnd } = this.#options
+    // What the wall clock closed in a followed run is not kept: windows of another run are not the continuation of these.
+    const ownRun = `${this.#identity}\n${this.#clock.now()}`
     const open = async (
       stream: StreamNode,
       name: string,
@@ -144,7 +147,7 @@ class Run {
       const output = await Output.open(name, sink, {
         consumer: `${this.#plan.namespace}/${this.#plan.name}/${name}`,
         incarnation: createHash('sha256')
-          .update(`${fingerprint(stream)}\n${inputs}`)
+          .update(`${fingerprint(stream)}\n${untilEnd || isStateless(stream) ? this.#identity : ownRun}`)
           .digest('hex')
           .slice(0, 32),
         dataDirectory,
@@ -167,45 +170,6 @@ class Run {
       openWarehouse({ path: resolve(this.#options.dataDirectory, this.#plan.warehouseFile) }),
     )
     return this.#warehouse
-  }
-
-  #makeTask(topic: TopicNode): void {
-    const outputs = this.#terminals
-      .filter(({ stream }) => topicOf(stream).name === topic.name)
-      .map(({ stream, output, topic: produced }): FlowOutput => ({ stream, write: this.#writer(output, produced) }))
-    const taps = this.#options.taps
-    const task = new TopicTask(
-      topic,
-      onLate => new Flow(topic, { outputs, taps, onLate }),
-      this.#deadLetters,
-      this.#clock,
-    )
-    this.#tasks.set(topic.name, task)
-  }
-
-  /** Rows go to the sink and, when they are records of a topic, to what reads that topic. */
-  #writer(output: Output, topic: TopicNode | null): (batch: Batch) => Promise<void> {
-    const isRead = topic !== null && this.#terminals.some(({ stream }) => topicOf(stream).name === topic.name)
-    if (!isRead) return batch => output.write(batch)
-    return async batch => {
-      await output.write(batch)
-      await this.#tasks.get(topic.name)!.pushDerived(batch)
-    }
-  }
-
-  /** Topics that other streams of the pipeline feed end after those, in the order in which they feed each other. */
-  async #endDerived(sources: ReadonlyMap<TopicNode, unknown>): Promise<void> {
-    const fed = new Set([...sources.keys()].map(topic => topic.name))
-    const waiting = this.#plan.produces.map(produce => produce.topic.name).filter(name => !fed.has(name))
-    const open = new Set(waiting)
-    while (open.size > 0) {
-      const ready = [...open].find(name =>
-        this.#plan.produces.every(({ topic, stream }) => topic.name !== name || !open.has(topicOf(stream).name)),
-      )
-      if (ready === undefined) return
-      open.delete(ready)
-      await this.#tasks.get(ready)!.endDerived()
-    }
   }
 
   /** Called after each piece of input. */
@@ -244,19 +208,25 @@ class Run {
   #progress(): RunProgress {
     return {
       elapsed_ms: this.#clock.monotonic_ms() - this.#started,
-      topics: [...this.#tasks.values()].map(task => task.progress),
+      topics: this.#topics?.progress ?? [],
       outputs: this.#terminals.map(({ output }) => ({ output: output.name, rows: output.rows })),
     }
   }
 
-  /** What `verify` and `query` need to know of this run. */
-  #saveRun(sources: ReadonlyMap<TopicNode, readonly SourceReference[]>): void {
+  /** Writes what `verify` and `query` need to know of this run; answers whether the directory held the beginning of it. */
+  #saveRun(): boolean {
     const inputs = Object.fromEntries(
-      [...sources].map(([topic, references]) => [topic.name, references.flatMap(pathOf)]),
+      [...this.#sources].map(([topic, references]) => [topic.name, references.flatMap(pathOf)]),
     )
     const { name, namespace, warehouseFile } = this.#plan
-    const run = { pipeline: name, namespace, warehouseFile, inputs, untilEnd: this.#options.untilEnd }
-    replaceText(join(this.#options.dataDirectory, 'run.json'), `${JSON.stringify(run, null, 2)}\n`)
+    const { untilEnd, dataDirectory } = this.#options
+    const identity = createHash('sha256').update(this.#identity).digest('hex').slice(0, 32)
+    const run = { pipeline: name, namespace, warehouseFile, inputs, untilEnd, identity }
+    const path = join(dataDirectory, 'run.json')
+    const text = `${JSON.stringify(run, null, 2)}\n`
+    const isSame = readText(path) === text
+    if (!isSame) replaceText(path, text)
+    return isSame
   }
 }
 
@@ -265,14 +235,26 @@ function pathOf(source: SourceReference): string[] {
   return typeof path === 'string' ? [resolve(path)] : []
 }
 
+/** Sizes of the file, or of the files that a pattern matches. */
+function bytesAt(path: string): readonly (readonly [string, number])[] {
+  const status = statusOf(path)
+  const paths = status === null ? filesMatching(path) : [path]
+  return paths.map(each => [each, statusOf(each)?.bytes ?? 0])
+}
+
+function isStateless(stream: StreamNode): boolean {
+  if (stream.kind === 'read') return true
+  return stream.kind !== 'window' && stream.kind !== 'dedupe' && stream.kind !== 'finals' && isStateless(stream.input)
+}
+
 /** Equal when a run reads the same bytes again; a file that is followed is the same while it grows. */
-function inputIdentity(sources: ReadonlyMap<TopicNode, readonly SourceReference[]>, untilEnd: boolean): string {
+function inputIdentity(sources: Sources, untilEnd: boolean): string {
   const inputs = [...sources].map(([topic, references]) => [
     topic.name,
     references.map(reference => [
       reference.connector,
       reference.options,
-      pathOf(reference).map(path => (untilEnd ? (statusOf(path)?.bytes ?? null) : null)),
+      pathOf(reference).map(path => (untilEnd ? bytesAt(path) : null)),
     ]),
   ])
   return JSON.stringify(inputs)

@@ -47,7 +47,7 @@ interface Partition {
 
 export class TopicTask {
   readonly #topic: TopicNode
-  readonly #deadLetters: DeadLetters
+  readonly #deadLetters: Pick<DeadLetters, 'add'>
   readonly #clock: Clock
   readonly #time: TopicTime | null
   readonly #timeColumn: number
@@ -68,7 +68,7 @@ export class TopicTask {
   constructor(
     topic: TopicNode,
     makeFlow: (onLate: (row: number, step: WindowNode) => void) => Flow,
-    deadLetters: DeadLetters,
+    deadLetters: Pick<DeadLetters, 'add'>,
     clock: Clock,
   ) {
     this.#topic = topic
@@ -335,7 +335,7 @@ export class TopicTask {
       reason: damage.reason,
       code: 'SOURCE_DAMAGED',
       bytes: damage.bytes,
-      bytesTotal: damage.bytes?.length ?? 0,
+      bytesTotal: damage.bytesTotal ?? damage.bytes?.length ?? 0,
       arrived: null,
     })
   }
@@ -359,6 +359,7 @@ export class TopicTask {
         time: new Float64Array(batch.length),
         frontier: new Float64Array(batch.length).fill(Number.NEGATIVE_INFINITY),
         keys: null,
+        emission: null,
         partition: 0,
         firstOffset: 0,
         others: Number.NEGATIVE_INFINITY,

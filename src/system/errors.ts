@@ -64,16 +64,21 @@ export function nearest(name: string, known: Iterable<string>): string | null {
   return best
 }
 
+/** Letters changed, left out, put in or swapped with their neighbour; counting stops at the limit. */
 function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) >= limit) return limit
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index)
+  let beforeLast: number[] = []
+  let last = Array.from({ length: b.length + 1 }, (_, index) => index)
   for (let i = 1; i <= a.length; i++) {
     const current = [i]
     for (let j = 1; j <= b.length; j++) {
       const change = a[i - 1] === b[j - 1] ? 0 : 1
-      current.push(Math.min(previous[j]! + 1, current[j - 1]! + 1, previous[j - 1]! + change))
+      let least = Math.min(last[j]! + 1, current[j - 1]! + 1, last[j - 1]! + change)
+      if (a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) least = Math.min(least, (beforeLast[j - 2] ?? limit) + 1)
+      current.push(least)
     }
-    previous = current
+    beforeLast = last
+    last = current
   }
-  return previous[b.length]!
+  return last[b.length]!
 }

@@ -104,6 +104,11 @@ export function sinkConformance(target: SinkCase): void {
         await sink.write(batch([row(2), row(3)]))
       })
       expect(await target.rows(folder, COLUMNS)).toEqual([row(1)])
+      // More than any buffer holds: part of it has reached the disk.
+      await session(async sink => {
+        await sink.write(batch(Array.from({ length: 5000 }, (_, id) => row(id + 2, { name: 'lost '.repeat(40) }))))
+        await sink.write(batch([row(5002)]))
+      })
       expect(
         await session(async sink => {
           await sink.write(batch([row(2), row(3)]))

@@ -237,7 +237,7 @@ describe('DuckDB = JavaScript', () => {
       '(r) => Math.sqrt(r.n)',
       '(r) => Math.round(r.n)',
       '(r) => Math.sqrt(r.n ** 2 + r.o.n ** 2)',
-      '(r) => `${r.n}`',
+      '(r) => String(r.n)',
       '(r) => r.n.toFixed(3)',
     ].map(source => read(source))
     const selected = lambdas.map(({ expression }) => toDuckDb(expression!, name => `"${name}"`))

@@ -29,7 +29,6 @@ const topic = (progress: 'partition' | 'key', disorder_us: number): TopicNode =>
   eventTime: { column: 'at', unit: 'us', disorder_us, progress, maxAhead_us: null, idleAfter_us: 0 },
   partitions: 1,
   retention: { time_us: null, bytes: null },
-  validate: 'full',
   location: null,
 })
 

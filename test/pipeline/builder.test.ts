@@ -416,7 +416,7 @@ describe('topics refuse', () => {
     [
       'of a topic',
       () => topic('a', schema, untyped({ partition: 3 })),
-      "PIPELINE_INVALID: topic 'a': there is no option 'partition'. Did you mean 'partitions'? > Use key, eventTime, partitions, retention, validate.",
+      "PIPELINE_INVALID: topic 'a': there is no option 'partition'. Did you mean 'partitions'? > Use key, eventTime, partitions, retention.",
     ],
     [
       'of event time',
@@ -442,11 +442,6 @@ describe('topics refuse', () => {
       () => pipeline('p', untyped({ namespaces: 'x' }), () => {}),
       "PIPELINE_INVALID: pipeline 'p': there is no option 'namespaces'. Did you mean 'namespace'? > Use namespace, warehouse.",
     ],
-    [
-      'validate',
-      () => topic('a', schema, untyped({ validate: 'none' })),
-      `PIPELINE_INVALID: topic 'a': validate is "none" > Use 'full' or 'used'.`,
-    ],
   ])('an unknown option %s', (_, declare, expected) => {
     expect(refusalOf(declare)).toBe(expected)
   })
@@ -457,7 +452,6 @@ describe('topics refuse', () => {
       key: [],
       partitions: 1,
       retention: { time_us: null, bytes: null },
-      validate: 'full',
       eventTime: {
         column: 'at',
         unit: 's',

@@ -21,7 +21,6 @@ const messages = topic(
     eventTime: { field: 'at', disorder: '1.5 s', maxAhead: '1 h', idleAfter: '1 m' },
     partitions: 4,
     retention: { time: '7 d', size: '10 GB' },
-    validate: 'used',
   },
 )
 const unread = topic('unread', z.object({ id: z.string() }))
@@ -52,7 +51,7 @@ test('every kind of step, explained', () => {
     "pipeline everything, namespace lab, warehouse warehouse.duckdb
 
     topic messages <- file
-    │  key: device; 4 partitions; kept 7 d; kept up to 10 GB; only used fields are checked
+    │  key: device; 4 partitions; kept 7 d; kept up to 10 GB
     │  event time: at (s); disorder 1500 ms; progress by partition; at most 1 h ahead; idle after 1 m
     │  every record takes the slow path: parts: it is an array
     │  columns: device text, at timestamp, price decimal(5, 2)?, parts json

@@ -108,7 +108,7 @@ describe('columns', () => {
         type: 'json',
         nullable: false,
         element: [
-          { name: 'at', type: 'timestamp', nullable: false },
+          { name: 'at', type: 'timestamp', nullable: false, unit: 'ms' },
           { name: 'size.x', type: 'number', nullable: true },
         ],
       },

@@ -1,5 +1,5 @@
 /** The files of the repository as the tidy tests see them: what is committed, without what is installed or made by runs. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -14,7 +14,9 @@ export function filesUnder(folder: string): string[] {
     .flatMap(entry => {
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`
       if (SKIPPED.has(entry.name) || SKIPPED.has(path) || entry.name.endsWith('.log')) return []
-      return entry.isDirectory() ? filesUnder(path) : [path]
+      if (!entry.isDirectory()) return [path]
+      // A data directory that somebody's run left behind.
+      return existsSync(join(root, path, 'run.json')) ? [] : filesUnder(path)
     })
     .sort()
 }
@@ -35,12 +37,12 @@ export interface Import {
 /** All that a file imports, types too, at the top or lazily. Biome keeps to this one way of writing it. */
 export function importsOf(path: string): Import[] {
   const text = textOf(path)
-  const found = [
-    ...text.matchAll(/^(?:import|export|\})[^'\n]*?\bfrom '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)/gm),
-  ]
-  return found.map(match => ({
+  const top = /^(?:import|export|\})[^'\n]*?\bfrom '([^']+)'|^import '([^']+)'/gm
+  // Lazily, or as the entry of a thread.
+  const inside = /\bimport\('([^']+)'\)|\bnew URL\('(\.[^']+\.ts)', import\.meta\.url\)/g
+  return [...text.matchAll(top), ...text.matchAll(inside)].map(match => ({
     file: path,
     line: text.slice(0, match.index).split('\n').length,
-    specifier: match[1] ?? match[2] ?? match[3]!,
+    specifier: match[1] ?? match[2]!,
   }))
 }

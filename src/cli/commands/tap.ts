@@ -7,6 +7,7 @@ import type { Plan, StreamNode } from '../../plan/nodes.ts'
 import { runPipeline } from '../../runtime/run.ts'
 import { MillraceError, nearest } from '../../system/errors.ts'
 import { remove } from '../../system/files.ts'
+import { ownProcessId } from '../../system/process.ts'
 import type { Arguments } from '../arguments.ts'
 import { EXIT } from '../exit-codes.ts'
 import { inputsOf } from '../inputs.ts'
@@ -31,7 +32,7 @@ export async function run(values: Arguments): Promise<number> {
   const rows = new TappedRows(stage, values.whole('limit') ?? DEFAULT_LIMIT, values.flag('json'), terminal)
   const duration_ms = values.duration_ms('for')
   const untilEnd = duration_ms === null && !values.flag('follow')
-  const dataDirectory = join(tmpdir(), `millrace-tap-${process.pid}`)
+  const dataDirectory = join(tmpdir(), `millrace-tap-${ownProcessId()}`)
   try {
     await runPipeline(planUpTo(plan, stage), {
       dataDirectory,

@@ -1,7 +1,7 @@
 /** Parquet through DuckDB: read as NDJSON lines; written at the end of a run out of committed rows. */
 import { resolve } from 'node:path'
 import { jsonLayout } from '../../engine/rows-json.ts'
-import type { Column } from '../../plan/schema.ts'
+import type { Column, TimestampUnit } from '../../plan/schema.ts'
 import { remove, replaceFile, replaceText, statusOf } from '../../system/files.ts'
 import type { Sink, SinkContext } from '../contract.ts'
 import { duckdbMessage, loadDuckDB, quoteName, quoteText, withScratch } from '../support/duckdb.ts'
@@ -10,7 +10,10 @@ import type { FileOptions } from './describe.ts'
 import { RowFileSink } from './sink.ts'
 
 /** The rows as NDJSON; a file that cannot be read (further) ends in Damaged, after the rows before the damage. */
-export async function* parquetAsLines(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* parquetAsLines(
+  path: string,
+  columns: readonly Column[],
+): AsyncGenerator<Uint8Array, void, undefined> {
   const { DuckDBInstance } = await loadDuckDB()
   const instance = await DuckDBInstance.create(':memory:', { threads: '1', memory_limit: '256MB' })
   try {
@@ -18,10 +21,11 @@ export async function* parquetAsLines(path: string): AsyncGenerator<Uint8Array, 
     try {
       const source = `read_parquet(${quoteText(path)})`
       const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${source}`)
-      const columns = described
+      const stored = described
         .getRowObjects()
         .map(row => ({ name: String(row.column_name), type: String(row.column_type) }))
-      const result = await connection.stream(`SELECT ${lineExpression(columns)} FROM ${source}`)
+        .map(column => ({ ...column, unit: columns.find(({ name }) => name === column.name)?.unit ?? 'iso' }))
+      const result = await connection.stream(`SELECT ${lineExpression(stored)} FROM ${source}`)
       for (;;) {
         const chunk = await result.fetchChunk()
         if (chunk === null || chunk.rowCount === 0) return
@@ -39,16 +43,33 @@ export async function* parquetAsLines(path: string): AsyncGenerator<Uint8Array, 
 }
 
 /** SQL that joins the cells of a row to one line of JSON; dotted names nest, numbers keep their digits. */
-function lineExpression(columns: readonly { readonly name: string; readonly type: string }[]): string {
+function lineExpression(
+  columns: readonly { readonly name: string; readonly type: string; readonly unit: TimestampUnit }[],
+): string {
   const layout = jsonLayout(columns.map(column => column.name))
   const parts = layout.cells.flatMap(({ prefix, column }) => {
-    const { name, type } = columns[column]!
-    return [quoteText(Buffer.from(prefix).toString()), `coalesce(${jsonExpression(quoteName(name), type)}, 'null')`]
+    const { name, type, unit } = columns[column]!
+    return [
+      quoteText(Buffer.from(prefix).toString()),
+      `coalesce(${jsonExpression(quoteName(name), type, unit)}, 'null')`,
+    ]
   })
   return `concat(${[...parts, quoteText(Buffer.from(layout.suffix).toString().trimEnd())].join(', ')})`
 }
 
-function jsonExpression(cell: string, type: string): string {
+const NANOSECONDS = { s: 1_000_000_000, ms: 1_000_000, us: 1000, ns: 1 } as const
+
+/** SQL for a count of nanoseconds as an exact number of the unit. */
+function timeDigits(nanoseconds: string, unit_ns: number): string {
+  const size = `abs(${nanoseconds})`
+  const places = String(unit_ns).length - 1
+  const fraction = `CASE WHEN ${size} % ${unit_ns} = 0 THEN '' ELSE '.' || lpad((${size} % ${unit_ns})::VARCHAR, ${places}, '0') END`
+  const digits = `concat(CASE WHEN ${nanoseconds} < 0 THEN '-' ELSE '' END, ${size} // ${unit_ns}, ${fraction})`
+  return `CASE WHEN ${nanoseconds} IS NOT NULL THEN ${digits} END`
+}
+
+/** Times are written in the unit that the topic reads, or as ISO 8601. */
+function jsonExpression(cell: string, type: string, unit: TimestampUnit): string {
   // NaN and the infinities are no JSON.
   if (type === 'DOUBLE' || type === 'FLOAT') return `CASE WHEN isfinite(${cell}) THEN to_json(${cell})::VARCHAR END`
   if (type.startsWith('DECIMAL') || type.endsWith('INT') || type === 'INTEGER' || type === 'HUGEINT') {
@@ -56,6 +77,7 @@ function jsonExpression(cell: string, type: string): string {
   }
   if (type.startsWith('TIMESTAMP')) {
     const utc = type === 'TIMESTAMP WITH TIME ZONE' ? `timezone('UTC', ${cell})` : cell
+    if (unit !== 'iso') return timeDigits(`epoch_ns(${utc})`, NANOSECONDS[unit])
     const digits = type === 'TIMESTAMP_NS' ? '%n' : '%f'
     return `'"' || strftime(${utc}, '%Y-%m-%dT%H:%M:%S.${digits}Z') || '"'`
   }

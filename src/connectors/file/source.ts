@@ -183,7 +183,7 @@ async function* translated(
     }
     case 'parquet': {
       const { parquetAsLines } = await import('./parquet.ts')
-      yield* parquetAsLines(path)
+      yield* parquetAsLines(path, columns)
       return
     }
   }

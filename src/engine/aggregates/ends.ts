@@ -53,7 +53,8 @@ export class EndAccumulator implements Accumulator {
   #comesOut(slot: number, time: number, partition: number, offset: number): boolean {
     if (this.#cells[slot] === undefined) return true
     const order = time - this.#times[slot]! || partition - this.#partitions[slot]! || offset - this.#offsets[slot]!
-    return this.#last ? order > 0 : order < 0
+    // Rows of one record (an array made into rows) stand in the order in which they come.
+    return this.#last ? order >= 0 : order < 0
   }
 
   #put(slot: number, cell: Cell, time: number, partition: number, offset: number): void {

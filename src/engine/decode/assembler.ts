@@ -75,6 +75,7 @@ export const i32 = {
   or: binary(0x72),
   xor: binary(0x73),
   shl: binary(0x74),
+  shr_s: binary(0x75),
   shr_u: binary(0x76),
   wrap: unary(0xa7),
 }
@@ -84,6 +85,7 @@ export const i64 = {
   load: load(0x29),
   eqz: unary(0x50),
   ne: binary(0x52),
+  clz: unary(0x79),
   add: binary(0x7c),
   mul: binary(0x7e),
   and: binary(0x83),
@@ -110,6 +112,8 @@ export const f64 = {
   mul: binary(0xa2),
   div: binary(0xa3),
   convert_i32_u: unary(0xb8),
+  convert_i64_u: unary(0xba),
+  reinterpret_i64: unary(0xbf),
 }
 
 export const v128 = {

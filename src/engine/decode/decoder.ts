@@ -91,7 +91,7 @@ export class Decoder {
     this.#learns = slowReason(schema.wire) === null
     const imports: DecoderImports = {
       newText: (column, start, length, hash) => this.#tables[column]!.add(start, length, hash),
-      longNumber: (start, end) => {
+      numberElsewhere: (start, end) => {
         const text = this.#memory.latin1(start, end)
         const value = JSON_NUMBER.test(text) ? Number(text) : Number.NaN
         return Number.isFinite(value) ? value : Number.NaN

@@ -22,14 +22,15 @@ import {
   v128,
 } from './assembler.ts'
 import { ENTRY, ENTRY_BYTES, type Layout, ROWS_MAX, STORED_FIRST } from './layout.ts'
+import { longNumber } from './long-number.ts'
 import type { Shape, WireLeaf } from './shape.ts'
 
 /** What generated code calls when it meets something rare. */
 export interface DecoderImports {
   /** A text that the table does not hold yet: adds it, answers its stored code. */
   newText(column: number, start: number, length: number, hash: number): number
-  /** A number that is too long for the short way: its value, NaN when it is not a JSON number or not finite. */
-  longNumber(start: number, end: number): number
+  /** A number that generated code does not decide: its value, NaN when it is not a JSON number or not finite. */
+  numberElsewhere(start: number, end: number): number
   /** An ISO 8601 time in microseconds, NaN when not sure. */
   isoTime(start: number, length: number): number
   /** 1 when the schema passes the value of a column that it refines in ways of its own. */
@@ -38,17 +39,18 @@ export interface DecoderImports {
 
 const IMPORTS: readonly ImportedFunction[] = [
   { name: 'newText', type: { parameters: ['i32', 'i32', 'i32', 'i32'], results: ['i32'] } },
-  { name: 'longNumber', type: { parameters: ['i32', 'i32'], results: ['f64'] } },
+  { name: 'numberElsewhere', type: { parameters: ['i32', 'i32'], results: ['f64'] } },
   { name: 'isoTime', type: { parameters: ['i32', 'i32'], results: ['f64'] } },
   { name: 'accepts', type: { parameters: ['i32', 'f64'], results: ['i32'] } },
 ]
 const NEW_TEXT = 0
-const LONG_NUMBER = 1
+const NUMBER_ELSEWHERE = 1
 const ISO_TIME = 2
 const ACCEPTS = 3
 const FIND_TEXT = 4
 const TEXT_END = 5
 const NUMBER_END = 6
+const LONG_NUMBER = 7
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -64,6 +66,7 @@ export function emitShape(shape: Shape, layout: Layout): Uint8Array<ArrayBuffer>
     { name: 'findText', builder: findText() },
     { name: 'textEnd', builder: textEnd() },
     { name: 'numberEnd', builder: numberEnd() },
+    { name: 'longNumber', builder: longNumber(layout, NUMBER_END, NUMBER_ELSEWHERE) },
     { name: 'decode', builder: decode(shape, layout) },
   ])
 }
@@ -362,8 +365,8 @@ function valueWriter(code: FunctionBuilder, layout: Layout, position: Local, row
           i32.eq(i32.load8(i32.add(cursor.get, whole.get)), i32.const(POINT)),
           [
             ...fraction.set(run(i32.shr_u(digitMask.get, i32.add(whole.get, i32.const(1))))),
-            ...control.branchIf(i32.eqz(fraction.get), fail + 3),
             ...control.branchIf(i32.gt_u(i32.add(whole.get, fraction.get), i32.const(14)), 1),
+            ...control.branchIf(i32.eqz(fraction.get), fail + 3),
             ...(needed
               ? value.set(
                   f64.div(
@@ -385,10 +388,9 @@ function valueWriter(code: FunctionBuilder, layout: Layout, position: Local, row
         ...(needed ? value.set(control.select(f64.neg(value.get), value.get, negative.get)) : []),
         ...control.branch(1),
       ]),
-      // Long digits or an exponent: the whole token goes to JavaScript's own reader.
-      ...cursor.set(i32.sub(cursor.get, negative.get)),
-      ...position.set(control.call(NUMBER_END, cursor.get)),
-      ...value.set(control.call(LONG_NUMBER, cursor.get, position.get)),
+      // Long digits or an exponent.
+      ...position.set(control.call(LONG_NUMBER, i32.sub(cursor.get, negative.get))),
+      ...value.set([]),
       ...control.branchIf(f64.ne(value.get, value.get), fail + 1),
     ]),
   ]

@@ -3,6 +3,7 @@
  * them as constants; text tables can grow, so their place is read from a header.
  */
 import type { Column } from '../../plan/schema.ts'
+import { POWERS_OF_FIVE_BYTES, writePowersOfFive } from './long-number.ts'
 
 /** Rows that one call can fill. */
 export const ROWS_MAX = 1 << 15
@@ -27,6 +28,8 @@ export interface ColumnPlace {
 export interface Layout {
   readonly shuffles: number
   readonly powers: number
+  /** i64 pairs, see long-number.ts. */
+  readonly powersOfFive: number
   /** i32: the row after the last one written. */
   readonly rowCount: number
   /** i32 a row: where its line begins. */
@@ -47,6 +50,7 @@ export function layOut(columns: readonly Column[], wanted: ReadonlySet<string>, 
   }
   const shuffles = place(17 * 16 * 16)
   const powers = place(32 * 8)
+  const powersOfFive = place(POWERS_OF_FIVE_BYTES)
   const rowCount = place(4)
   const rowStarts = place(ROWS_MAX * 4)
   const places = columns.map(column => {
@@ -59,7 +63,7 @@ export function layOut(columns: readonly Column[], wanted: ReadonlySet<string>, 
     }
   })
   const input = place(inputBytes + INPUT_PADDING)
-  return { shuffles, powers, rowCount, rowStarts, columns: places, input, end: next }
+  return { shuffles, powers, powersOfFive, rowCount, rowStarts, columns: places, input, end: next }
 }
 
 /**
@@ -79,4 +83,5 @@ export function writeConstants(memory: ArrayBuffer, layout: Layout): void {
   }
   const powers = new Float64Array(memory, layout.powers, 23)
   for (let exponent = 0; exponent < 23; exponent++) powers[exponent] = Number(`1e${exponent}`)
+  writePowersOfFive(memory, layout.powersOfFive)
 }

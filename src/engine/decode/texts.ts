@@ -9,6 +9,8 @@ const TEXTS_MAX = 1 << 18
 const LONG_TEXT_BYTES_MAX = 32 << 20
 /** Longer texts are left to the slow path: a table is for texts that come again. */
 const TEXT_BYTES_MAX = 4096
+/** Refused texts that are remembered; their lines go the slow way in any case. */
+const REFUSED_MAX = 1 << 10
 
 export class TextTable {
   readonly #memory: DecoderMemory
@@ -20,6 +22,7 @@ export class TextTable {
   #base = 0
   #capacity = 0
   #used = 0
+  #refused = 0
   #longBytes = 0
 
   constructor(memory: DecoderMemory, header: number, accepts: ((value: string) => boolean) | null) {
@@ -41,6 +44,7 @@ export class TextTable {
     this.#codes = new Map()
     this.#longBytes = 0
     this.#used = 0
+    this.#refused = 0
     this.#memory.resetTexts(this)
     this.#memory.bytes.fill(0, this.#base, this.#base + this.#capacity * ENTRY_BYTES)
   }
@@ -53,9 +57,9 @@ export class TextTable {
       text === null || (this.#accepts !== null && !this.#accepts(text))
         ? STORED_REFUSED
         : this.codeOf(text) + STORED_FIRST
+    // A refused text is not kept when it is long or one of many: it would only cost memory.
+    if (stored === STORED_REFUSED && (length > 16 || ++this.#refused > REFUSED_MAX)) return stored
     if ((this.#used + 1) * 2 > this.#capacity) this.#grow()
-    // A refused text is not kept when it is long: it would only cost memory.
-    if (stored === STORED_REFUSED && length > 16) return stored
     let address = 0
     if (length > 16) address = this.#memory.keepText(this, start, length)
     const entry = this.#freeEntry(hash)

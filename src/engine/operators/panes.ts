@@ -64,6 +64,11 @@ export class Panes {
     this.#back = grown(this.#back, new Int32Array(length))
   }
 
+  /** Slots in use. */
+  get size(): number {
+    return this.#used - 2 - this.#free.length
+  }
+
   isEmpty(group: number): boolean {
     return this.#first[group] === NONE && !this.#partlyLate.has(group)
   }
@@ -132,7 +137,8 @@ export class Panes {
   /** Merges the panes [from, to) of a group, with the partly late rows of the window that ends at `end`; NONE: no row. */
   window(group: number, from: number, to: number, end: number): number {
     const late = this.#partlyLate.get(group)
-    if (late === undefined && this.#stacked) return this.#byStacks(group, from, to)
+    // The stacks only go forward; the last word on an earlier window is put together from its panes.
+    if (late === undefined && this.#stacked && to > this.#merged[group]!) return this.#byStacks(group, from, to)
     let slot = this.#first[group]!
     while (slot !== NONE && this.index[slot]! < from) slot = this.#next[slot]!
     if (late === undefined) {

@@ -55,8 +55,14 @@ class OutputColumn {
     }
   }
 
-  reset(): void {
+  /** `reuses`: the cells that were taken are done with. */
+  reset(reuses: boolean): void {
     this.#hasNull = false
+    if (!reuses) {
+      this.#values = new Float64Array(256)
+      this.#validity = new Uint8Array(256).fill(1)
+      this.#codes = new Int32Array(256)
+    }
     if (this.#texts.length < TEXTS_MAX) return
     this.#texts = []
     this.#dictionary = { values: this.#texts }
@@ -80,14 +86,17 @@ class OutputColumn {
 export class WindowOutput {
   readonly #columns: readonly Column[]
   readonly #output: OutputColumn[]
+  readonly #reuses: boolean
   #times = new Float64Array(256)
   #keys = new Int32Array(256)
   #frontier = new Float64Array(0)
   #length = 0
   #given = 0
 
-  constructor(columns: readonly Column[]) {
+  /** `reuses`: rows are handed on once a call, so that their arrays can serve again; else they are left to the rows. */
+  constructor(columns: readonly Column[], reuses: boolean) {
     this.#columns = columns
+    this.#reuses = reuses
     this.#output = columns.map(column => new OutputColumn(column))
   }
 
@@ -127,6 +136,7 @@ export class WindowOutput {
       time: this.#times,
       frontier: this.#frontier,
       keys: byKey ? this.#keys : null,
+      emission: null,
       partition: 0,
       firstOffset: this.#given,
       others: Number.NEGATIVE_INFINITY,
@@ -138,6 +148,6 @@ export class WindowOutput {
       times,
     )
     this.#length = 0
-    for (const column of this.#output) column.reset()
+    for (const column of this.#output) column.reset(this.#reuses)
   }
 }

@@ -31,18 +31,14 @@ export interface WindowOptions {
   readonly onLate: (row: number) => void
 }
 
-/** What windows with a revision remember of those that came out and may change. */
-interface Given {
-  revision: number
-  isFinal: boolean
-}
-
 export class WindowOperator implements Stage {
   readonly #grid: WindowGrid
   readonly #allowed: number
   readonly #early: number | null
   readonly #isChangelog: boolean
   readonly #byKey: boolean
+  /** A stage below would count a row twice that came out by idleness and came out again: it gets last words only. */
+  readonly #closesOnly: boolean
   readonly #options: WindowOptions
   readonly #downstream: Stage
   readonly #keyIndexes: readonly number[]
@@ -56,17 +52,20 @@ export class WindowOperator implements Stage {
   #keyOf = new Int32Array(1024).fill(-1)
   #dirty = new Uint8Array(1024)
   #slots = new Int32Array(1024)
-  readonly #given = new Map<number, Map<number, Given>>()
+  /** By group: the ends of windows that came out and may change, with their last revision. */
+  readonly #given = new Map<number, Map<number, number>>()
   /** With progress by partition: groups by the end of their next window. */
   readonly #buckets = new Map<number, number[]>()
-  /** By progress key (0: all): what has come out, what is due next, when early results are due, its groups. */
+  /** By progress key (0: all): what has come out, what is closed, what is due next; its groups. */
   #emitted = new Float64Array(1024).fill(Number.NEGATIVE_INFINITY)
+  #closed = new Float64Array(1024).fill(Number.NEGATIVE_INFINITY)
   #due = new Float64Array(1024).fill(NEVER)
   #nextEarly = new Float64Array(1024).fill(NEVER)
+  #nextFinal = new Float64Array(1024).fill(NEVER)
   readonly #groupsOfKey = new Map<number, Set<number>>()
   /** Groups that hold nothing any more. */
   readonly #emptied = new Set<number>()
-  #closed = Number.NEGATIVE_INFINITY
+  #lastGiven = Number.NEGATIVE_INFINITY
   /** Whether windows came out that the log was not done with. */
   #keepsGiven = false
 
@@ -77,6 +76,7 @@ export class WindowOperator implements Stage {
     this.#early = node.early_us
     this.#isChangelog = node.stream.kind === 'changelog'
     this.#byKey = options.progress === 'key'
+    this.#closesOnly = options.downstreamKeepsTime && !this.#isChangelog
     this.#options = options
     this.#downstream = downstream
     const indexOf = (name: string) => input.findIndex(column => column.name === name)
@@ -90,7 +90,7 @@ export class WindowOperator implements Stage {
     })
     this.#groups = new KeyResolver(this.#keyIndexes.map(index => input[index]!))
     this.#panes = new Panes(this.#accumulators, node.size_us / pane)
-    this.#output = new WindowOutput(node.columns)
+    this.#output = new WindowOutput(node.columns, !options.downstreamKeepsTime)
   }
 
   push(batch: Batch, times: Times): void {
@@ -99,64 +99,87 @@ export class WindowOperator implements Stage {
       batch.length,
     )
     this.#ensure(batch.length, times)
-    const { origin } = batch
-    const { frontier } = times
-    let flushed = 0
-    if (this.#byKey) {
-      const keys = times.keys!
-      let row = 0
-      for (let source = 0; source < times.rows; source++) {
-        const key = keys[source]!
-        const at = frontier[source]!
-        if (at >= this.#due[key]!) {
-          this.#add(batch, times, flushed, row)
-          flushed = row
-          this.#emit(key, at, at - this.#allowed)
-        }
-        while (row < batch.length && (origin === null ? row : origin[row]!) === source) {
-          flushed = this.#place(batch, times, groups, row, source, key, flushed)
-          row++
-        }
-      }
-    } else {
-      for (let row = 0; row < batch.length; row++) {
-        const source = origin === null ? row : origin[row]!
-        const at = Math.min(frontier[source]!, times.others)
-        if (at >= this.#due[ALL]!) {
-          this.#add(batch, times, flushed, row)
-          flushed = row
-          this.#emit(ALL, at, Math.min(frontier[source]!, times.othersClosed) - this.#allowed)
-        }
-        flushed = this.#place(batch, times, groups, row, source, ALL, flushed)
-      }
-    }
-    this.#add(batch, times, flushed, batch.length)
+    if (this.#byKey) this.#pushByKey(batch, times, groups)
+    else this.#pushTogether(batch, times, groups)
     this.#finish()
   }
 
+  #pushByKey(batch: Batch, times: Times, groups: Int32Array): void {
+    const { origin } = batch
+    const { frontier, emission } = times
+    const keys = times.keys!
+    let flushed = 0
+    let row = 0
+    for (let source = 0; source < times.rows; source++) {
+      const key = keys[source]!
+      const at = emission === null ? frontier[source]! : emission[source]!
+      if (at >= this.#due[key]!) {
+        this.#add(batch, times, flushed, row)
+        flushed = row
+        this.#emit(key, at, at - this.#allowed)
+      }
+      while (row < batch.length && (origin === null ? row : origin[row]!) === source) {
+        flushed = this.#place(batch, times, groups, row, source, key, flushed)
+        row++
+      }
+    }
+    this.#add(batch, times, flushed, batch.length)
+  }
+
+  #pushTogether(batch: Batch, times: Times, groups: Int32Array): void {
+    const { origin } = batch
+    const { frontier } = times
+    const others = this.#closesOnly ? times.othersClosed : times.others
+    let flushed = 0
+    let followed = 0
+    for (let row = 0; row < batch.length; row++) {
+      const source = origin === null ? row : origin[row]!
+      if (Math.min(frontier[source]!, others) >= this.#due[ALL]!) {
+        this.#add(batch, times, flushed, row)
+        flushed = row
+        this.#follow(times, others, followed, source + 1)
+      }
+      followed = source + 1
+      flushed = this.#place(batch, times, groups, row, source, ALL, flushed)
+    }
+    this.#add(batch, times, flushed, batch.length)
+    if (times.rows > 0 && Math.min(frontier[times.rows - 1]!, others) >= this.#due[ALL]!) {
+      this.#follow(times, others, followed, times.rows)
+    }
+  }
+
+  /** Lets event time go on by the rows [from, to) of the topic one by one, those among them that a filter dropped. */
+  #follow(times: Times, others: number, from: number, to: number): void {
+    for (let source = from; source < to; source++) {
+      const own = times.frontier[source]!
+      const at = Math.min(own, others)
+      if (at >= this.#due[ALL]!) this.#emit(ALL, at, Math.min(own, times.othersClosed) - this.#allowed)
+    }
+  }
+
   advance(watermark: Watermark): void {
+    const emit = this.#closesOnly ? watermark.close : watermark.emit
     const close = watermark.close - this.#allowed
-    if (watermark.key !== null && this.#byKey) this.#advanceKey(watermark.key, watermark.emit, close)
-    else if (!this.#byKey) {
-      this.#emit(ALL, watermark.emit, close)
-      if (this.#keepsGiven && this.#grid.step(close) > this.#grid.step(this.#closed)) this.#closeAll(close)
-      this.#closed = close
+    if (!this.#byKey) {
+      // The time of one key says nothing of groups that have rows of others.
+      if (watermark.key === null) this.#emit(ALL, emit, close)
+    } else if (watermark.key !== null && watermark.key < this.#due.length && emit >= this.#due[watermark.key]!) {
+      this.#emit(watermark.key, emit, close)
     }
     this.#finish()
-    if (this.#options.downstreamKeepsTime) this.#downstream.advance(watermark)
+    if (this.#options.downstreamKeepsTime) this.#downstream.advance({ ...watermark, emit })
   }
 
   end(): void {
     if (this.#byKey) for (const key of [...this.#groupsOfKey.keys()]) this.#emit(key, NEVER, NEVER)
     else this.#emit(ALL, NEVER, NEVER)
-    this.#closeAll(NEVER)
     this.#finish()
     this.#downstream.end()
   }
 
-  #advanceKey(key: number, emit: number, close: number): void {
-    if (key >= this.#due.length || emit < this.#due[key]!) return
-    this.#emit(key, emit, close)
+  /** What is held for windows that may still change: groups of rows, and panes with their merges. */
+  get size(): { readonly groups: number; readonly panes: number } {
+    return { groups: this.#groups.size, panes: this.#panes.size }
   }
 
   /** Decides the slot of one row; answers how far rows have been added (a re-emission adds them at once). */
@@ -196,7 +219,14 @@ export class WindowOperator implements Stage {
     flushed: number,
   ): number {
     const grid = this.#grid
-    const closed = times.frontier[source]! - this.#allowed
+    const own = times.frontier[source]!
+    // Time has come this far though no window was due on the way.
+    const reached = this.#byKey
+      ? (times.emission?.[source] ?? own)
+      : Math.min(own, this.#closesOnly ? times.othersClosed : times.others)
+    if (reached > this.#emitted[key]!) this.#emitted[key] = reached
+    // What was closed stays closed for a key that comes for the first time, or in one more partition: its panes are gone.
+    const closed = Math.max(own - this.#allowed, this.#closed[key]!)
     const earliest = grid.earliestEnd(pane)
     const latest = grid.latestEnd(pane)
     if (latest <= closed) {
@@ -252,18 +282,22 @@ export class WindowOperator implements Stage {
     }
   }
 
-  /** Gives out all windows of the key (or of all groups) that end by `emit`, in order of their end. */
+  /**
+   * Says the last word on windows that are closed, gives out those that end by `emit`, in order of their end, then early
+   * results.
+   */
   #emit(key: number, emit: number, close: number): void {
-    if (emit > close) this.#keepsGiven = true
-    const early = this.#nextEarly[key]!
+    if (this.#keepsGiven) this.#closeDue(key, close)
+    if (close > this.#closed[key]!) this.#closed[key] = close
+    this.#lastGiven = Number.NEGATIVE_INFINITY
     if (this.#byKey) this.#emitKey(key, emit, close)
     else this.#emitAll(emit, close)
-    if (emit > this.#emitted[key]!) this.#emitted[key] = emit
-    if (this.#early !== null && early <= emit) this.#emitEarly(key, emit)
-    if (this.#byKey && this.#keepsGiven) {
-      for (const group of this.#groupsOfKey.get(key) ?? []) this.#closeGroup(group, key, close)
-      this.#renewDue(key)
-    }
+    // What comes out by idleness is what is there: rows that come later may wait for their own time again.
+    const own = close + this.#allowed
+    const reached = emit > own ? Math.max(own, this.#lastGiven) : emit
+    if (reached > this.#emitted[key]!) this.#emitted[key] = reached
+    if (this.#nextEarly[key]! <= emit) this.#emitEarly(key, emit)
+    this.#renewDue(key)
     if (this.#byKey && this.#options.downstreamKeepsTime) {
       this.#flushOutput()
       this.#downstream.advance({ emit, close, key })
@@ -275,6 +309,7 @@ export class WindowOperator implements Stage {
     while (end <= emit && end !== NEVER) {
       const groups = this.#buckets.get(end)!
       this.#buckets.delete(end)
+      this.#beforeEnd(end, close, null)
       for (const group of groups) {
         if (this.#nextEnd[group] !== end) continue
         this.#nextEnd[group] = NEVER
@@ -282,7 +317,6 @@ export class WindowOperator implements Stage {
       }
       end = this.#dueEnd()
     }
-    this.#due[ALL] = Math.min(end, this.#nextEarly[ALL]!)
   }
 
   #dueEnd(): number {
@@ -298,19 +332,29 @@ export class WindowOperator implements Stage {
       let end = NEVER
       for (const group of groups) end = Math.min(end, this.#nextEnd[group]!)
       if (end > emit || end === NEVER) break
+      this.#beforeEnd(end, close, key)
       for (const group of [...groups]) {
         if (this.#nextEnd[group] !== end) continue
         this.#nextEnd[group] = NEVER
         this.#giveDue(group, key, end, close)
       }
     }
-    this.#renewDue(key)
   }
 
+  /** A stage below sees no row of windows that end here before it has done what was due until then. */
+  #beforeEnd(end: number, close: number, key: number | null): void {
+    this.#lastGiven = end
+    if (!this.#options.downstreamKeepsTime) return
+    this.#flushOutput()
+    this.#downstream.advance({ emit: end - 1, close: Math.min(end - 1, close), key })
+  }
+
+  /** Sets the time at which something is next to be done. */
   #renewDue(key: number): void {
-    let end = this.#nextEarly[key]!
-    for (const group of this.#groupsOfKey.get(key) ?? []) end = Math.min(end, this.#nextEnd[group]!)
-    this.#due[key] = end
+    let due = Math.min(this.#nextEarly[key]!, this.#nextFinal[key]! + this.#allowed)
+    if (!this.#byKey) due = Math.min(due, this.#dueEnd())
+    else for (const group of this.#groupsOfKey.get(key) ?? []) due = Math.min(due, this.#nextEnd[group]!)
+    this.#due[key] = due
   }
 
   /** Gives out a window that has become due, and sees to what comes after it. */
@@ -341,31 +385,33 @@ export class WindowOperator implements Stage {
   #emitEarly(key: number, emit: number): void {
     const early = this.#early!
     this.#nextEarly[key] = emit === NEVER ? NEVER : Math.floor(emit / early) * early + early
-    const groups = this.#byKey ? this.#groupsOfKey.get(key)! : this.#groupsOfKey.get(ALL)!
-    for (const group of groups ?? []) {
+    for (const group of this.#groupsOfKey.get(key) ?? []) {
       if (this.#dirty[group] === 0) continue
       this.#dirty[group] = 0
-      const last = this.#grid.latestEnd(this.#panes.lastPane(group))
-      for (let end = this.#nextEnd[group]!; end <= last; end += this.#grid.every) this.#give(group, key, end, false)
+      for (let end = this.#nextEnd[group]!; end !== NEVER; end = this.#followingEnd(group, end)) {
+        this.#give(group, key, end, false)
+      }
     }
-    if (this.#byKey) this.#renewDue(key)
-    else this.#due[ALL] = Math.min(this.#dueEnd(), this.#nextEarly[ALL]!)
   }
 
-  #closeAll(close: number): void {
-    for (const [key, groups] of this.#groupsOfKey) for (const group of [...groups]) this.#closeGroup(group, key, close)
+  #closeDue(key: number, close: number): void {
+    const isNewStep = this.#byKey || this.#grid.step(close) > this.#grid.step(this.#closed[key]!)
+    if (!isNewStep && close < this.#nextFinal[key]!) return
+    let next = NEVER
+    for (const group of [...(this.#groupsOfKey.get(key) ?? [])]) {
+      this.#closeGroup(group, key, close)
+      for (const end of this.#given.get(group)?.keys() ?? []) if (end < next) next = end
+    }
+    this.#nextFinal[key] = next
   }
 
   /** Says the last word on windows that came out earlier and that the log is done with, and drops their panes. */
   #closeGroup(group: number, key: number, close: number): void {
     const given = this.#given.get(group)
     if (given) {
-      for (const [end, state] of [...given].sort((a, b) => a[0] - b[0])) {
-        if (end > close || end > this.#emitted[key]!) continue
-        if (!state.isFinal) this.#give(group, key, end, true)
-        given.delete(end)
+      for (const end of [...given.keys()].sort((a, b) => a - b)) {
+        if (end <= close && end <= this.#emitted[key]!) this.#give(group, key, end, true)
       }
-      if (given.size === 0) this.#given.delete(group)
     }
     if (close === Number.NEGATIVE_INFINITY) return
     this.#panes.dropBefore(group, this.#grid.firstPaneAfter(Math.min(close, this.#emitted[key]!)))
@@ -379,6 +425,7 @@ export class WindowOperator implements Stage {
     const slot = this.#panes.window(group, grid.paneOf(start), grid.paneOf(end), end)
     if (slot === NOWHERE) return
     const output = this.#output
+    if (!isFinal) this.#keepsGiven = true
     output.begin(end, key)
     let column = 0
     for (let index = 0; index < this.#keyIndexes.length; index++) output.put(column++, this.#groups.cell(group, index))
@@ -386,25 +433,31 @@ export class WindowOperator implements Stage {
     output.put(column++, start)
     output.put(column++, end)
     if (this.#isChangelog) {
-      output.put(column++, this.#revise(group, end, isFinal))
+      output.put(column++, this.#revise(group, key, end, isFinal))
       output.put(column, isFinal)
     }
     output.finish()
   }
 
-  #revise(group: number, end: number, isFinal: boolean): number {
+  /** The revision of a row that comes out; unless it is the last word, that is kept in mind. */
+  #revise(group: number, key: number, end: number, isFinal: boolean): number {
     let given = this.#given.get(group)
-    const state = given?.get(end)
-    const revision = state === undefined ? 0 : state.revision + 1
+    const before = given?.get(end)
+    const revision = before === undefined ? 0 : before + 1
     if (isFinal) {
       given?.delete(end)
+      if (given?.size === 0) this.#given.delete(group)
       return revision
     }
     if (!given) {
       given = new Map()
       this.#given.set(group, given)
     }
-    given.set(end, { revision, isFinal })
+    given.set(end, revision)
+    if (end < this.#nextFinal[key]!) {
+      this.#nextFinal[key] = end
+      this.#due[key] = Math.min(this.#due[key]!, end + this.#allowed)
+    }
     return revision
   }
 
@@ -470,7 +523,9 @@ export class WindowOperator implements Stage {
     if (highest < old) return
     const length = Math.max(highest + 1, old * 2)
     this.#emitted = grown(this.#emitted, new Float64Array(length)).fill(Number.NEGATIVE_INFINITY, old)
+    this.#closed = grown(this.#closed, new Float64Array(length)).fill(Number.NEGATIVE_INFINITY, old)
     this.#due = grown(this.#due, new Float64Array(length)).fill(NEVER, old)
     this.#nextEarly = grown(this.#nextEarly, new Float64Array(length)).fill(NEVER, old)
+    this.#nextFinal = grown(this.#nextFinal, new Float64Array(length)).fill(NEVER, old)
   }
 }

@@ -1,9 +1,10 @@
 /** What a test says about nulls: the expressions that cannot be null once it has come out true, or false. */
 import { normalise } from './normalise.ts'
 import type { Expression } from './tree.ts'
+import type { Scope } from './value.ts'
 
 /** Normalised texts of expressions that are not null when the test is `outcome`. */
-export function presentWhen(test: Expression, outcome: boolean): readonly string[] {
+function presentWhen(test: Expression, outcome: boolean): readonly string[] {
   switch (test.kind) {
     case 'isNull':
       return test.negated === outcome ? [normalise(test.operand)] : []
@@ -25,4 +26,10 @@ export function presentWhen(test: Expression, outcome: boolean): readonly string
     default:
       return []
   }
+}
+
+/** The scope in which a test has come out so. */
+export function within(scope: Scope, test: Expression, outcome: boolean): Scope {
+  const found = presentWhen(test, outcome)
+  return found.length === 0 ? scope : { names: scope.names, present: new Set([...scope.present, ...found]) }
 }

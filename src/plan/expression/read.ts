@@ -130,7 +130,7 @@ function captureOf(
   body += text.slice(position, syntax.body.end)
   const row = text.slice(start, syntax.params[0]!.end)
   const bracketed = syntax.body.type === 'ObjectExpression' ? `(${body})` : body
-  const given = [...Object.keys(options.parameters ?? {}), ...names].join(', ')
+  const given = [...new Set([...Object.keys(options.parameters ?? {}), ...names])].join(', ')
   const arrow = `(${row}, ${prefix}) => ${bracketed.replaceAll(/\s+/g, ' ')}`
   const step =
     options.use === 'filter' || options.use === undefined

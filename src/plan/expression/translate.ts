@@ -8,8 +8,9 @@ import type { Cell, Column } from '../schema.ts'
 import { callFunction, callFunctionNode, callMethod } from './calls.ts'
 import type { Parameters } from './lambda.ts'
 import { library } from './library.ts'
-import { presentWhen } from './narrow.ts'
+import { within } from './narrow.ts'
 import { normalise } from './normalise.ts'
+import { binary, logical, unary } from './operators.ts'
 import { propertyName, type Source, unwrapped } from './source.ts'
 import type { Expression } from './tree.ts'
 import * as tree from './tree.ts'
@@ -30,7 +31,7 @@ export class Translator {
   readonly columns: ReadonlyMap<string, Column>
   readonly parameters: Parameters
   /** Nulls that the user's JavaScript may see as undefined. */
-  private readonly undefinedLike = new WeakSet<Expression>()
+  readonly undefinedLike = new WeakSet<Expression>()
   private guards: Expression[] = []
   private size = 0
 
@@ -155,7 +156,7 @@ export class Translator {
   }
 
   /** A piece of syntax as a test: a boolean that is never null. */
-  private test(node: Syntax, scope: Scope): Expression {
+  test(node: Syntax, scope: Scope): Expression {
     const inner = unwrapped(node)
     if (inner.type === 'LogicalExpression' && inner.operator !== '??') {
       const left = this.test(inner.left, scope)
@@ -165,7 +166,7 @@ export class Translator {
     return this.truth(this.expression(inner, scope), inner)
   }
 
-  private truth(expression: Expression, node: Syntax): Expression {
+  truth(expression: Expression, node: Syntax): Expression {
     if (expression.type === 'json' || expression.type === 'date')
       throw new Opaque(`tests ${this.text(node)}, which is ${expression.type}`)
     return tree.truth(expression)
@@ -222,12 +223,12 @@ export class Translator {
         )
       }
       case 'UnaryExpression':
-        return this.unary(node, scope)
+        return unary(this, node, scope)
       case 'BinaryExpression':
         if (node.left.type === 'PrivateIdentifier') throw new Opaque(`uses ${this.text(node)}`)
-        return plain(this.binary(node.operator, node.left, node.right, scope, node))
+        return plain(binary(this, node.operator, node.left, node.right, scope, node))
       case 'LogicalExpression':
-        return plain(this.logical(node, scope))
+        return plain(logical(this, node, scope))
       case 'ConditionalExpression': {
         const test = this.test(node.test, scope)
         const then = this.expression(node.consequent, within(scope, test, true))
@@ -339,129 +340,7 @@ export class Translator {
     )
   }
 
-  private unary(node: Extract<Syntax, { type: 'UnaryExpression' }>, scope: Scope): Value {
-    switch (node.operator) {
-      case '!':
-        return plain(tree.not(this.test(node.argument, scope)))
-      case '-':
-        return plain(tree.negate(this.operand(node.argument, scope, ['number'], '`-`')))
-      case '+':
-        return plain(this.operand(node.argument, scope, ['number'], '`+`'))
-      case 'void':
-        if (node.argument.type === 'Literal') return { kind: 'undefined' }
-    }
-    throw new Opaque(`uses ${this.text(node)}`)
-  }
-
-  private binary(operator: string, left: Syntax, right: Syntax, scope: Scope, node: Syntax): Expression {
-    switch (operator) {
-      case '===':
-      case '!==':
-      case '==':
-      case '!=':
-        return this.equality(operator, left, right, scope, node)
-      case '<':
-      case '<=':
-      case '>':
-      case '>=': {
-        const a = this.operand(left, scope, ['number', 'text', 'timestamp'], `\`${operator}\``)
-        const b = this.operand(right, scope, ['number', 'text', 'timestamp'], `\`${operator}\``)
-        if ((a.type === 'text') !== (b.type === 'text'))
-          throw new Opaque(`compares a text with a number in ${this.text(node)}`)
-        return tree.compare(operator, a, b)
-      }
-      case '+': {
-        const a = this.expression(left, scope)
-        const b = this.expression(right, scope)
-        if (a.type === 'text' || b.type === 'text') {
-          const parts = [this.asPart(a, left), this.asPart(b, right)]
-          return tree.template(parts.flatMap(part => (part.kind === 'template' ? part.parts : [part])))
-        }
-        return tree.arithmetic('+', this.checked(a, left, ['number'], '`+`'), this.checked(b, right, ['number'], '`+`'))
-      }
-      case '-':
-      case '*':
-      case '/':
-      case '%':
-      case '**':
-      case '|':
-      case '&':
-        return tree.arithmetic(
-          operator,
-          this.operand(left, scope, ['number'], `\`${operator}\``),
-          this.operand(right, scope, ['number'], `\`${operator}\``),
-        )
-      default:
-        throw new Opaque(`uses the operator \`${operator}\``)
-    }
-  }
-
-  private equality(
-    operator: '===' | '!==' | '==' | '!=',
-    left: Syntax,
-    right: Syntax,
-    scope: Scope,
-    node: Syntax,
-  ): Expression {
-    const negated = operator.startsWith('!')
-    const strict = operator.length === 3
-    const values = [this.value(left, scope), this.value(right, scope)] as const
-    const missing = values.findIndex(
-      value => value.kind === 'undefined' || (value.kind === 'expression' && value.expression.type === 'null'),
-    )
-    if (missing >= 0) {
-      const other = missing === 0 ? right : left
-      const expression = this.expression(other, scope)
-      if (strict && expression.nullable) {
-        const seen = this.maybeUndefined(expression)
-        const isUndefined = values[missing]!.kind === 'undefined'
-        const always =
-          expression.kind === 'call' || (expression.kind === 'conditional' && this.undefinedLike.has(expression))
-        if (isUndefined ? !always : seen) {
-          const sign = seen ? (negated ? '!=' : '==') : negated ? '!==' : '==='
-          throw new Refused(
-            `${this.text(node)} does not find every missing value: write \`${this.text(other).slice(1, -1)} ${sign} null\``,
-          )
-        }
-      }
-      return expression.nullable || expression.type === 'null'
-        ? tree.isNull(negated, expression)
-        : tree.literal(negated)
-    }
-    const a = this.expression(left, scope)
-    const b = this.expression(right, scope)
-    if (a.type === 'json' || b.type === 'json' || a.type === 'date' || b.type === 'date')
-      throw new Opaque(`compares objects in ${this.text(node)}`)
-    if (a.type !== b.type && !(tree.isNumeric(a) && tree.isNumeric(b)))
-      throw new Opaque(`compares ${a.type} with ${b.type} in ${this.text(node)}`)
-    if (a.nullable && b.nullable && (this.maybeUndefined(a) || this.maybeUndefined(b)))
-      throw new Opaque(`compares null with undefined in ${this.text(node)}`)
-    return tree.equal(negated, a, b)
-  }
-
-  private logical(node: Extract<Syntax, { type: 'LogicalExpression' }>, scope: Scope): Expression {
-    const left = this.expression(node.left, scope)
-    if (node.operator === '??') {
-      const result = tree.coalesce(left, this.expression(node.right, scope))
-      if (result === null) throw new Opaque(`mixes types in ${this.text(node)}`)
-      return result
-    }
-    const test = this.truth(left, node.left)
-    const right = this.expression(node.right, within(scope, test, node.operator === '&&'))
-    if (left.type === 'boolean' && !left.nullable && right.type === 'boolean')
-      return tree.logical(node.operator, left, right)
-    // The value of one of the sides, whichever the test of the left one chooses.
-    return node.operator === '&&'
-      ? this.branch(test, right, left, node)
-      : this.branch(test, tree.present(left), right, node)
-  }
-
-  private branch(
-    test: Expression,
-    then: Expression,
-    otherwise: Expression,
-    node: { start: number; end: number },
-  ): Expression {
+  branch(test: Expression, then: Expression, otherwise: Expression, node: { start: number; end: number }): Expression {
     const result = tree.conditional(test, then, otherwise)
     if (result === null) throw new Opaque(`gives ${then.type} or ${otherwise.type} in ${this.text(node)}`)
     return result
@@ -471,7 +350,7 @@ export class Translator {
     return this.asPart(this.expression(node, scope), node)
   }
 
-  private asPart(expression: Expression, node: Syntax): Expression {
+  asPart(expression: Expression, node: Syntax): Expression {
     if (expression.type === 'json' || expression.type === 'date')
       throw new Opaque(`writes ${this.text(node)}, which is ${expression.type}, as a text`)
     if (this.maybeUndefined(expression))
@@ -510,11 +389,6 @@ export class Translator {
         return false
     }
   }
-}
-
-function within(scope: Scope, test: Expression, outcome: boolean): Scope {
-  const found = presentWhen(test, outcome)
-  return found.length === 0 ? scope : { names: scope.names, present: new Set([...scope.present, ...found]) }
 }
 
 function endsInReturn(statement: Statement): boolean {

@@ -1,5 +1,6 @@
 /** A DuckDB of its own for one verification: bounded memory, spilling beside the data it speaks of. */
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import { openFailure } from '../../connectors/duckdb/warehouse.ts'
 import { literal } from '../../plan/oracle/text.ts'
 
 export type Row = Record<string, unknown>
@@ -36,6 +37,11 @@ export async function openDatabase(folder: string): Promise<Database> {
   }
 }
 
-/** Attaches another database file, read-only. */
-export const attach = (database: Database, path: string, name: string) =>
-  database.run(`ATTACH ${literal(path)} AS ${name} (READ_ONLY)`)
+/** Attaches another database file, read-only. Throws DATA_DIR_BUSY while another process has it. */
+export async function attach(database: Database, path: string, name: string): Promise<void> {
+  try {
+    await database.run(`ATTACH ${literal(path)} AS ${name} (READ_ONLY)`)
+  } catch (error) {
+    throw openFailure(path, error)
+  }
+}

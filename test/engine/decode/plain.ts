@@ -59,27 +59,31 @@ export function decoderOf(schema: z.ZodType, wanted: ReadonlySet<string> | null,
   return { decoder: new Decoder({ columns, wire, slow: counting }, names, inputBytes), slowLines: () => slowLines }
 }
 
-/** Runs the decoder over the input, cut at the given offsets (each behind a line feed); offsets are those of the whole. */
-export function decodeInLoads(decoder: Decoder, input: Uint8Array, cuts: readonly number[]): Decoded {
+/**
+ * Runs the decoder over the input, cut at the given offsets (each behind a line feed); offsets are those of the whole.
+ * `shift`: where in the decoder's own input each load begins.
+ */
+export function decodeInLoads(decoder: Decoder, input: Uint8Array, cuts: readonly number[], shift = 0): Decoded {
   const rows: PlainRow[] = []
   const refused: RefusedLine[] = []
   let lines = 0
   let from = 0
   for (const to of [...cuts, input.length]) {
-    decoder.load(input.subarray(from, to))
+    decoder.input.set(input.subarray(from, to), shift)
+    decoder.begin(shift + to - from, shift)
     let linesOfLoad = 0
     for (let batch = decoder.next(); batch !== null; batch = decoder.next()) {
       for (let row = 0; row < batch.length; row++) {
         const cells = batch.data.map(data => (data === null ? undefined : cellAt(data, row)))
-        rows.push({ start: from + batch.rowStarts[row]!, cells })
+        rows.push({ start: from - shift + batch.rowStarts[row]!, cells })
       }
       for (const line of batch.refused) {
-        refused.push({ ...line, start: from + line.start, line: lines + line.line })
-        const bytes = input.subarray(from + line.start, from + line.start + line.length)
+        refused.push({ ...line, start: from - shift + line.start, line: lines + line.line })
+        const bytes = input.subarray(from - shift + line.start, from - shift + line.start + line.length)
         if (!decoder.lineAt(line.start).equals(bytes)) throw new Error(`lineAt(${line.start}) gives other bytes`)
       }
       linesOfLoad = batch.linesEnd
-      if (decoder.isDone !== (batch.inputEnd === to - from)) throw new Error('inputEnd and isDone disagree')
+      if (decoder.isDone !== (batch.inputEnd === shift + to - from)) throw new Error('inputEnd and isDone disagree')
     }
     lines += linesOfLoad
     from = to

@@ -1,0 +1,71 @@
+/** The topics of a pipeline at work, each with its task, and the rows that streams of one send to another. */
+import type { Batch } from '../engine/batch.ts'
+import { Flow, type FlowOutput, topicOf } from '../engine/flow.ts'
+import type { Plan, StreamNode, TopicNode } from '../plan/nodes.ts'
+import type { Clock } from '../system/clock.ts'
+import type { DeadLetters } from './dead-letters.ts'
+import type { RunOptions, TopicProgress } from './options.ts'
+import { TopicTask } from './topic-task.ts'
+
+/** Where a stream ends. */
+export interface Terminal {
+  readonly stream: StreamNode
+  /** The topic that the rows are records of. */
+  readonly topic: TopicNode | null
+  readonly output: { write(batch: Batch): Promise<void> }
+}
+
+export class Topics {
+  readonly #plan: Plan
+  readonly #terminals: readonly Terminal[]
+  readonly #tasks = new Map<string, TopicTask>()
+
+  constructor(
+    plan: Plan,
+    terminals: readonly Terminal[],
+    taps: RunOptions['taps'],
+    deadLetters: Pick<DeadLetters, 'add'>,
+    clock: Clock,
+  ) {
+    this.#plan = plan
+    this.#terminals = terminals
+    for (const topic of plan.topics) {
+      const outputs = terminals
+        .filter(({ stream }) => topicOf(stream).name === topic.name)
+        .map((terminal): FlowOutput => ({ stream: terminal.stream, write: this.#writer(terminal) }))
+      const task = new TopicTask(topic, onLate => new Flow(topic, { outputs, taps, onLate }), deadLetters, clock)
+      this.#tasks.set(topic.name, task)
+    }
+  }
+
+  get progress(): TopicProgress[] {
+    return [...this.#tasks.values()].map(task => task.progress)
+  }
+
+  task(topic: string): TopicTask {
+    return this.#tasks.get(topic)!
+  }
+
+  /** Topics that other streams of the pipeline feed end after those, in the order in which they feed each other. */
+  async endDerived(fed: ReadonlySet<string>): Promise<void> {
+    const open = new Set(this.#plan.produces.map(produce => produce.topic.name).filter(name => !fed.has(name)))
+    while (open.size > 0) {
+      const ready = [...open].find(name =>
+        this.#plan.produces.every(({ topic, stream }) => topic.name !== name || !open.has(topicOf(stream).name)),
+      )
+      if (ready === undefined) return
+      open.delete(ready)
+      await this.task(ready).endDerived()
+    }
+  }
+
+  /** Rows go to the sink and, when they are records of a topic, to what reads that topic. */
+  #writer({ output, topic }: Terminal): (batch: Batch) => Promise<void> {
+    const isRead = topic !== null && this.#terminals.some(({ stream }) => topicOf(stream).name === topic.name)
+    if (!isRead) return batch => output.write(batch)
+    return async batch => {
+      await output.write(batch)
+      await this.task(topic.name).pushDerived(batch)
+    }
+  }
+}
