@@ -19,7 +19,7 @@ const RECORDS = Array.from({ length: 3000 }, (_, id) => ({
   values: { x: ((id * 104729) % 9973) / 64 },
 }))
 const LINES = RECORDS.map(record => JSON.stringify(record)).join('\n')
-const NEVER_FOLLOWED = 'packed and translated files are read as they stand'
+const NEVER_FOLLOWED = 'as it stands'
 
 const halve = (name: string) => (folder: string) => {
   const path = join(folder, name)
@@ -59,9 +59,9 @@ single(
     ],
     expected: [[one], [two]],
   },
-  'a plain file has no form that could be cut: its last line is judged by the decoder',
+  null,
 )
-single('unended.ndjson', LINES, 'the same reader as plain.ndjson', 'the same reader as plain.ndjson')
+single('unended.ndjson', LINES, null, null)
 single('packed.ndjson.gz', gzipSync(LINES))
 single('parts.ndjson.gz', Buffer.concat([gzipSync(`${LINES.slice(0, 5000)}`), gzipSync(LINES.slice(5000))]))
 single('packed.ndjson.zst', zstdCompressSync(LINES))
@@ -72,7 +72,7 @@ single(
 single('array.json', `\uFEFF ${JSON.stringify(RECORDS, null, 2)}\n`)
 single('array.json.gz', gzipSync(JSON.stringify(RECORDS)))
 single('values.json', RECORDS.map(record => JSON.stringify(record, null, 1)).join('\n'))
-single('lines.json', LINES, 'the same reader as plain.ndjson', 'read as lines')
+single('lines.json', LINES, null, null)
 
 const csvCell = (cell: unknown) =>
   cell === null ? '' : /[",]/.test(String(cell)) ? `"${String(cell).replaceAll('"', '""')}"` : cell
@@ -105,7 +105,7 @@ sourceConformance({
   columns: COLUMNS,
   expected: [RECORDS.slice(0, 1000), RECORDS.slice(1000, 2000), RECORDS.slice(2000)],
   damage: halve('b.ndjson.gz'),
-  follow: 'the same reader as plain.ndjson',
+  follow: null,
   prepare(folder) {
     const part = (from: number, to: number) => LINES.split('\n').slice(from, to).join('\n')
     writeFileSync(join(folder, 'a.ndjson'), part(0, 1000))
