@@ -1,5 +1,6 @@
 /** What could not become a record, kept with its reason and place in the topic `dead_letters`. */
-import { type DeadLetter, deadLetterBytes, type TopicWriter, topicWriter } from '../log/topic-store.ts'
+import { type DeadLetter, deadLetterBytes } from '../log/dead-letter.ts'
+import { type TopicWriter, topicWriter } from '../log/topic-store.ts'
 import { MillraceError } from '../system/errors.ts'
 
 const DEAD_LETTERS = 'dead_letters'
@@ -64,12 +65,12 @@ export class DeadLetters {
     this.#writer.appendJson(JSON.stringify(letter))
   }
 
-  flush(): void {
-    this.#writer?.flush()
+  async flush(): Promise<void> {
+    await this.#writer?.flush()
   }
 
-  close(): void {
-    this.#writer?.close()
+  async close(): Promise<void> {
+    await this.#writer?.close()
     this.#writer = null
   }
 }

@@ -1,5 +1,4 @@
 /** One output of a pipeline: counts its rows, leaves out those that the sink holds from an earlier run, commits. */
-import { join } from 'node:path'
 import type { Sink, SinkContext, SinkModule } from '../connectors/contract.ts'
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
 import type { Batch } from '../engine/batch.ts'
@@ -7,7 +6,6 @@ import { pick } from '../engine/operators/pick.ts'
 import { type TopicWriter, topicWriter } from '../log/topic-store.ts'
 import type { DeliverNode, ProduceNode } from '../plan/nodes.ts'
 import { MillraceError } from '../system/errors.ts'
-import { readText, replaceText } from '../system/files.ts'
 
 export class Output {
   readonly name: string
@@ -79,19 +77,6 @@ export async function sinkOf(
   return { name, sink: await module.openSink(options), key: [] }
 }
 
-/** Throws DATA_DIR_MISMATCH when the stored topic holds the records of another stream. */
-function refuseOtherStream({ dataDirectory, incarnation }: SinkContext, topic: string): void {
-  const path = join(dataDirectory, 'topics', topic, 'incarnation')
-  const held = readText(path)?.trim() ?? null
-  if (held === null) replaceText(path, `${incarnation}\n`)
-  else if (held !== incarnation) {
-    throw new MillraceError(
-      'DATA_DIR_MISMATCH',
-      `Topic ${topic} in ${dataDirectory} holds records of another pipeline, or of other inputs.`,
-    )
-  }
-}
-
 /** A stored topic as a sink: what a stream that is sent to a topic goes through. */
 export class TopicSink implements Sink {
   readonly guarantee =
@@ -105,8 +90,7 @@ export class TopicSink implements Sink {
 
   async open(context: SinkContext): Promise<number> {
     const { name } = this.#node.topic
-    refuseOtherStream(context, name)
-    this.#writer = topicWriter(context.dataDirectory, name, context.columns)
+    this.#writer = topicWriter(context.dataDirectory, name, context.columns, { incarnation: context.incarnation })
     return this.#writer.offset
   }
 
@@ -115,11 +99,11 @@ export class TopicSink implements Sink {
   }
 
   async commit(): Promise<void> {
-    this.#writer!.flush()
+    await this.#writer!.flush()
   }
 
   async close(): Promise<void> {
-    this.#writer?.close()
+    await this.#writer?.close()
     this.#writer = null
   }
 }

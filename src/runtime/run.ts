@@ -129,7 +129,7 @@ class Run {
   async close(): Promise<void> {
     await this.#committing.catch(() => {})
     for (const { output } of this.#terminals) await output.close()
-    this.#deadLetters.close()
+    await this.#deadLetters.close()
     if (this.#warehouse) await (await this.#warehouse).close()
   }
 
@@ -199,7 +199,7 @@ class Run {
   async #commit(): Promise<void> {
     this.#lastCommit = this.#clock.monotonic_ms()
     this.#committing = this.#committing.then(async () => {
-      this.#deadLetters.flush()
+      await this.#deadLetters.flush()
       for (const { output } of this.#terminals) await output.commit()
     })
     await this.#committing

@@ -6,7 +6,7 @@
  * (an opaque lambda, a source that cannot be read again, an outside sink) is skipped, with the reason.
  */
 import { join, resolve } from 'node:path'
-import { readTopic } from '../log/topic-store.ts'
+import { isStored, readTopic } from '../log/topic-store.ts'
 import type { DeliverNode, Plan, SourceReference, StreamNode, TopicNode } from '../plan/nodes.ts'
 import { type OracleQuery, oracleQuery } from '../plan/oracle/query.ts'
 import { HIDDEN, quoted } from '../plan/oracle/text.ts'
@@ -14,7 +14,7 @@ import { MillraceError } from '../system/errors.ts'
 import { makeFolder, readText, remove, statusOf } from '../system/files.ts'
 import { type Comparison, compareAsBags, compareByIdentity, type Difference } from './verify/compare.ts'
 import { attach, type Database, openDatabase, type Row } from './verify/database.ts'
-import { type Delivered, deliveredRows, type Output, outputOf } from './verify/delivered.ts'
+import { type Delivered, deliveredRows, type Output, outputOf, type Places } from './verify/delivered.ts'
 import { loadRecords, type Records } from './verify/records.ts'
 
 interface VerifyOutput {
@@ -71,7 +71,7 @@ export async function verifyPipeline(plan: Plan, options: VerifyOptions): Promis
       record,
       folder,
       database,
-      places: { dataDirectory, warehouse },
+      places: { dataDirectory, warehouse, folder },
       refused: topicsWithDeadLetters(dataDirectory),
       relations: new Map(),
       say: options.onProgress ?? (() => {}),
@@ -95,7 +95,7 @@ interface Session {
   readonly record: RunRecord
   readonly folder: string
   readonly database: Database
-  readonly places: { readonly dataDirectory: string; readonly warehouse: string | null }
+  readonly places: Places
   /** Topics some of whose records were refused. */
   readonly refused: ReadonlySet<string>
   /** Loaded records by topic; a text is the reason why there are none. */
@@ -113,8 +113,7 @@ function runRecord(dataDirectory: string): RunRecord {
 
 function topicsWithDeadLetters(dataDirectory: string): ReadonlySet<string> {
   const topics = new Set<string>()
-  const folder = join(dataDirectory, 'topics', 'dead_letters')
-  if (statusOf(folder) === null) return topics
+  if (!isStored(dataDirectory, 'dead_letters')) return topics
   for (const line of readTopic(dataDirectory, 'dead_letters')) topics.add((JSON.parse(line) as { topic: string }).topic)
   return topics
 }

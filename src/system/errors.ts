@@ -27,6 +27,8 @@ export const ERRORS = {
   VERIFY_UNSUPPORTED: { fault: 'user', retried: false, next: 'Write the named lambda so that it can be translated.' },
   FILE_UNREADABLE: { fault: 'outside', retried: false, next: 'Check that the file exists, is whole and can be read.' },
   FILE_UNWRITABLE: { fault: 'outside', retried: false, next: 'Check the folder’s permissions and the free space.' },
+  LOG_FULL: { fault: 'outside', retried: true, next: 'Make room on the disk, or shorten what the topics keep.' },
+  LOG_FORMAT: { fault: 'user', retried: false, next: 'Use the Millrace that wrote it, or a fresh data directory.' },
   WAREHOUSE_FAILED: { fault: 'outside', retried: true, next: 'Read the warehouse’s message; the rows are kept.' },
   WAREHOUSE_MISMATCH: { fault: 'user', retried: false, next: 'Use another table name or a fresh data directory.' },
   DATA_DIR_BUSY: { fault: 'user', retried: false, next: 'Stop the run that owns the data directory, or use another.' },

@@ -128,6 +128,21 @@ export function createText(path: string, text: string): boolean {
   })
 }
 
+/** Makes a file of the pieces, one after the other; nothing is synced. */
+export function writePieces(path: string, pieces: Iterable<Uint8Array>): void {
+  const descriptor = openForWriting(path)
+  try {
+    let position = 0
+    for (const piece of pieces) {
+      writeBytes(descriptor, piece, position, path)
+      position += piece.length
+    }
+    truncateFile(descriptor, position, path)
+  } finally {
+    closeFile(descriptor)
+  }
+}
+
 /** Moves a finished file to its place, durably. */
 export function replaceFile(from: string, to: string): void {
   writing(to, () => {
@@ -203,15 +218,20 @@ function writing<T>(path: string, action: () => T): T {
   try {
     return action()
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code
-    const reason =
-      code === 'ENOSPC'
-        ? 'the disk is full'
-        : code === 'EACCES' || code === 'EPERM'
-          ? 'this user may not write there'
-          : code === 'EROFS'
-            ? 'the file system is read-only'
-            : (cause as Error).message
-    throw new MillraceError('FILE_UNWRITABLE', `Cannot write ${path}: ${reason}.`, { cause })
+    throw unwritable(path, cause)
   }
+}
+
+/** FILE_UNWRITABLE for a path, with the reason in words. */
+export function unwritable(path: string, cause: unknown): MillraceError {
+  const code = (cause as NodeJS.ErrnoException | null)?.code
+  const reason =
+    code === 'ENOSPC'
+      ? 'the disk is full'
+      : code === 'EACCES' || code === 'EPERM'
+        ? 'this user may not write there'
+        : code === 'EROFS'
+          ? 'the file system is read-only'
+          : String((cause as Error | null)?.message ?? cause)
+  return new MillraceError('FILE_UNWRITABLE', `Cannot write ${path}: ${reason}.`, { cause })
 }

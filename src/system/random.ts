@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto'
+
 /** A stream of pseudo-random numbers that a seed fixes (sfc32; public domain, from PractRand). */
 export interface Random {
   /** A double in [0, 1). */
@@ -29,4 +31,9 @@ export function seededRandom(seed: number): Random {
     integer: below => Math.floor(next() * below),
     normal: () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next()),
   }
+}
+
+/** An identity that nothing else has: 32 hexadecimal digits (a UUID without its dashes). */
+export function newIncarnation(): string {
+  return randomUUID().replaceAll('-', '')
 }

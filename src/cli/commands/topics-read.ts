@@ -1,5 +1,5 @@
 /** `millrace topics read`: the records of a stored topic, as they are. */
-import { readTopic } from '../../log/topic-store.ts'
+import { readTopic, type TopicGap } from '../../log/topic-store.ts'
 import type { Arguments } from '../arguments.ts'
 import { storedDataDirectory } from '../data-directory.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -16,7 +16,9 @@ export async function run(values: Arguments): Promise<number> {
   const printer = new RowPrinter(terminal)
   let count = 0
   let more = false
-  for (const line of readTopic(storedDataDirectory(values.text('data-dir')), values.required('TOPIC'), from)) {
+  const lost = ({ from, to, reason }: TopicGap) =>
+    terminal.remark(`records ${from} to ${to - 1} are not there: ${reason}`)
+  for (const line of readTopic(storedDataDirectory(values.text('data-dir')), values.required('TOPIC'), from, lost)) {
     if (limit > 0 && count === limit) {
       more = true
       break

@@ -1,11 +1,12 @@
 /** What a run delivered, as relations of DuckDB with numbers as DOUBLE and times as DOUBLE microseconds. */
 import { isAbsolute, join } from 'node:path'
 import { warehouseColumn } from '../../connectors/duckdb/names.ts'
+import { isStored, readTopicLines } from '../../log/topic-store.ts'
 import type { DeliverNode, SinkReference, StreamNode, TopicNode } from '../../plan/nodes.ts'
 import type { OracleColumn } from '../../plan/oracle/query.ts'
 import { literal, quoted } from '../../plan/oracle/text.ts'
 import type { Column } from '../../plan/schema.ts'
-import { listFolder, statusOf } from '../../system/files.ts'
+import { statusOf, writePieces } from '../../system/files.ts'
 import { cellOf, readLines } from './json-columns.ts'
 
 /** Something that a pipeline delivers, and where it lies. */
@@ -34,6 +35,8 @@ export interface Places {
   readonly dataDirectory: string
   /** The name of the attached warehouse; null when the run made none. */
   readonly warehouse: string | null
+  /** For files that are needed meanwhile. */
+  readonly folder: string
 }
 
 export function outputOf(deliver: DeliverNode): Output {
@@ -66,12 +69,11 @@ export function deliveredRows(output: Output, columns: readonly OracleColumn[], 
       return { sql: `SELECT ${cells.join(', ')} FROM ${table.map(quoted).join('.')}`, finiteOnly: false, time_us: 1 }
     }
     case 'topic': {
-      const folder = join(places.dataDirectory, 'topics', place.topic.name)
-      const paths = listFolder(folder)
-        .filter(name => name.endsWith('.ndjson'))
-        .map(name => join(folder, name))
-      if (paths.length === 0) return `the topic ${place.topic.name} is not stored in the data directory`
-      return { sql: linesSql(paths, wanted, 'iso'), finiteOnly: true, time_us: 1 }
+      const { name } = place.topic
+      if (!isStored(places.dataDirectory, name)) return `the topic ${name} is not stored in the data directory`
+      const path = join(places.folder, `topic-${name}.ndjson`)
+      if (statusOf(path) === null) writePieces(path, readTopicLines(places.dataDirectory, name))
+      return { sql: linesSql([path], wanted, 'iso'), finiteOnly: true, time_us: 1 }
     }
     case 'file':
       return fileRows(place.sink, wanted, places)

@@ -1,0 +1,108 @@
+/**
+ * The marker of a topic's partition: where it begins, and an offset below which all was safe when it was written.
+ *
+ * It tells damage (a block below that offset is missing) from a write that a crash cut off (nobody was promised it).
+ * Three slots of 64 bytes: slot 0 is written after each commit and not synced, so it may be lost, never wrong; slots 1
+ * and 2 are written in turn, each synced before the other is written again: one of them is always whole.
+ */
+import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
+import type { Storage, StorageFile } from '../system/storage.ts'
+
+const MARKER_NAME = 'marker'
+const SLOT_BYTES = 64
+const SLOTS = 3
+const MAGIC = 0x4b52414d
+const VERSION = 1
+
+export interface MarkerState {
+  readonly incarnation: string
+  /** First offset that is kept; what is below went by retention. */
+  readonly start: number
+  /** All offsets below it were durable. */
+  readonly durable: number
+}
+
+/** What the slots say together, or null when none is whole. */
+export function readMarker(storage: Storage, folder: string): MarkerState | null {
+  const path = join(folder, MARKER_NAME)
+  const length = storage.lengthOf(path)
+  if (length === null) return null
+  const file = storage.openForReading(path)
+  try {
+    return read(file)?.state ?? null
+  } finally {
+    file.close()
+  }
+}
+
+function read(file: StorageFile): { state: MarkerState; sequence: number; lastSynced: number } | null {
+  const bytes = Buffer.alloc(SLOT_BYTES * SLOTS)
+  file.read(bytes, 0)
+  let state = null as MarkerState | null
+  let sequence = 0
+  let lastSynced = 1
+  let lastSyncedSequence = -1
+  for (let slot = 0; slot < SLOTS; slot++) {
+    const at = slot * SLOT_BYTES
+    if (bytes.readUInt32LE(at) !== MAGIC || bytes.readUInt32LE(at + 4) !== VERSION) continue
+    if (crc32(bytes.subarray(at, at + SLOT_BYTES - 4)) !== bytes.readUInt32LE(at + SLOT_BYTES - 4)) continue
+    const own = Number(bytes.readBigUInt64LE(at + 24))
+    if (slot > 0 && own > lastSyncedSequence) {
+      lastSynced = slot
+      lastSyncedSequence = own
+    }
+    state = {
+      incarnation: state === null || own >= sequence ? bytes.toString('hex', at + 8, at + 24) : state.incarnation,
+      start: Math.max(state?.start ?? 0, Number(bytes.readBigUInt64LE(at + 32))),
+      durable: Math.max(state?.durable ?? 0, Number(bytes.readBigUInt64LE(at + 40))),
+    }
+    sequence = Math.max(sequence, own)
+  }
+  return state === null ? null : { state, sequence, lastSynced }
+}
+
+/** The marker of a log that is open for writing. */
+export class Marker {
+  readonly #file: StorageFile
+  readonly #slot = Buffer.alloc(SLOT_BYTES)
+  #sequence = 0
+  #lastSynced = 2
+
+  constructor(storage: Storage, folder: string) {
+    this.#file = storage.open(join(folder, MARKER_NAME))
+    const found = read(this.#file)
+    if (found === null) return
+    this.#sequence = found.sequence
+    this.#lastSynced = found.lastSynced
+  }
+
+  /** Written, not synced: after a loss of power an older state may be found. */
+  note(state: MarkerState): void {
+    this.#write(state, 0)
+  }
+
+  /** Safe when it returns. */
+  save(state: MarkerState): void {
+    const slot = this.#lastSynced === 1 ? 2 : 1
+    this.#write(state, slot)
+    this.#file.syncNow()
+    this.#lastSynced = slot
+  }
+
+  close(): void {
+    this.#file.close()
+  }
+
+  #write(state: MarkerState, slot: number): void {
+    const bytes = this.#slot.fill(0)
+    bytes.writeUInt32LE(MAGIC, 0)
+    bytes.writeUInt32LE(VERSION, 4)
+    bytes.write(state.incarnation, 8, 'hex')
+    bytes.writeBigUInt64LE(BigInt(++this.#sequence), 24)
+    bytes.writeBigUInt64LE(BigInt(state.start), 32)
+    bytes.writeBigUInt64LE(BigInt(state.durable), 40)
+    bytes.writeUInt32LE(crc32(bytes.subarray(0, SLOT_BYTES - 4)), SLOT_BYTES - 4)
+    this.#file.write(bytes, slot * SLOT_BYTES)
+  }
+}

@@ -1,0 +1,135 @@
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { batchOf } from '../../src/engine/batch.ts'
+import { deadLetterBytes } from '../../src/log/dead-letter.ts'
+import { listTopics, readTopic, readTopicLines, type TopicGap, topicWriter } from '../../src/log/topic-store.ts'
+import type { Column } from '../../src/plan/schema.ts'
+
+const COLUMNS: readonly Column[] = [{ name: 'n', type: 'number', nullable: false }]
+let folder: string
+const segment = (topic: string) => join(folder, `topics/${topic}/0/00000000000000000000.log`)
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'millrace-topics-'))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+describe('stored topics', () => {
+  test('are read back in order, from any offset, after the writer has gone and come', async () => {
+    const first = topicWriter(folder, 'a.topic', COLUMNS)
+    first.append(batchOf(COLUMNS, [{ n: 0 }, { n: 1 }]))
+    first.appendJson('{"n":2}')
+    expect(first.offset).toBe(3)
+    await first.close()
+    const second = topicWriter(folder, 'a.topic', COLUMNS)
+    expect(second.offset).toBe(3)
+    second.appendJson('{"n":3}')
+    await second.close()
+    expect([...readTopic(folder, 'a.topic')]).toEqual(['{"n":0}', '{"n":1}', '{"n":2}', '{"n":3}'])
+    expect([...readTopic(folder, 'a.topic', 2)]).toEqual(['{"n":2}', '{"n":3}'])
+    expect(listTopics(folder)).toEqual([{ name: 'a.topic', records: 4, bytes: 2 * 96 + 32 }])
+    expect(Buffer.concat([...readTopicLines(folder, 'a.topic')].map(piece => Buffer.from(piece))).toString()).toBe(
+      '{"n":0}\n{"n":1}\n{"n":2}\n{"n":3}\n',
+    )
+  })
+
+  test('lose a record that a crash cut off, and go on after the last whole one', async () => {
+    const writer = topicWriter(folder, 't', COLUMNS)
+    writer.appendJson('{"n":0}')
+    await writer.close()
+    appendFileSync(segment('t'), readFileSync(segment('t')).subarray(0, 100))
+    expect([...readTopic(folder, 't')]).toEqual(['{"n":0}'])
+    const again = topicWriter(folder, 't', COLUMNS)
+    expect(again.offset).toBe(1)
+    expect(again.damage).toEqual([])
+    expect(again.cut).toMatchObject({ offset: 1, position: 104, bytes: 100 })
+    again.appendJson('{"n":1}')
+    await again.close()
+    expect([...readTopic(folder, 't')]).toEqual(['{"n":0}', '{"n":1}'])
+  })
+
+  test('tell what is damaged, set it aside, and keep the rest', async () => {
+    for (let n = 0; n < 3; n++) {
+      const writer = topicWriter(folder, 't', COLUMNS)
+      writer.append(batchOf(COLUMNS, [{ n }, { n: n + 10 }]))
+      await writer.close()
+    }
+    const path = segment('t')
+    const bytes = readFileSync(path)
+    bytes[bytes.indexOf('{"n":11}') + 5]! ^= 1
+    writeFileSync(path, bytes)
+    const gaps: TopicGap[] = []
+    expect([...readTopic(folder, 't', 0, gap => gaps.push(gap))]).toEqual([
+      '{"n":0}',
+      '{"n":10}',
+      '{"n":2}',
+      '{"n":12}',
+    ])
+    expect(gaps).toMatchObject([{ from: 2, to: 4 }])
+    const writer = topicWriter(folder, 't', COLUMNS)
+    expect(writer.offset).toBe(6)
+    expect(writer.damage).toMatchObject([{ topic: 't', path, from: 2, to: 4, bytes: 96 + 17 }])
+    expect(readFileSync(writer.damage[0]!.quarantined!).includes('{"n":01}')).toBe(true)
+    await writer.close()
+  })
+
+  test('refuse records of another stream, and the form of an earlier version', async () => {
+    // A topic without a record is nobody's.
+    await topicWriter(folder, 't', COLUMNS, { incarnation: 'c'.repeat(32) }).close()
+    const writer = topicWriter(folder, 't', COLUMNS, { incarnation: 'a'.repeat(32) })
+    writer.appendJson('{"n":0}')
+    await writer.close()
+    expect(() => topicWriter(folder, 't', COLUMNS, { incarnation: 'b'.repeat(32) })).toThrow(
+      expect.objectContaining({ code: 'DATA_DIR_MISMATCH' }),
+    )
+    mkdirSync(join(folder, 'topics/old'))
+    writeFileSync(join(folder, 'topics/old/00000000000000000000.ndjson'), '{}\n')
+    expect(() => topicWriter(folder, 'old', COLUMNS)).toThrow(expect.objectContaining({ code: 'LOG_FORMAT' }))
+  })
+
+  test('are kept in segments named by their first offset', async () => {
+    const line = JSON.stringify({ text: 'x'.repeat(1_000_000) })
+    const writer = topicWriter(folder, 'big', COLUMNS)
+    for (let record = 0; record < 70; record++) writer.appendJson(line)
+    writer.appendJson('{"last":true}')
+    await writer.close()
+    const names = readdirSync(join(folder, 'topics/big/0')).filter(name => name.endsWith('.log'))
+    expect(names.length).toBe(2)
+    const offset = Number(names[1]!.slice(0, 20))
+    expect(offset).toBeGreaterThan(60)
+    expect([...readTopic(folder, 'big', offset)].length).toBe(71 - offset)
+    expect([...readTopic(folder, 'big')].length).toBe(71)
+    expect([...readTopic(folder, 'big', 70)]).toEqual(['{"last":true}'])
+    expect(listTopics(folder)[0]!.records).toBe(71)
+    const again = topicWriter(folder, 'big', COLUMNS)
+    expect(again.offset).toBe(71)
+    await again.close()
+  })
+
+  test('refuse names that lead elsewhere', () => {
+    for (const name of ['', '.', '..', '../x', 'a/b', 'a\\b', '.hidden', 'a\0b', 'x'.repeat(300)]) {
+      expect(() => topicWriter(folder, name, COLUMNS)).toThrow(expect.objectContaining({ code: 'TOPIC_UNKNOWN' }))
+      expect(() => [...readTopic(folder, name)]).toThrow(expect.objectContaining({ code: 'TOPIC_UNKNOWN' }))
+    }
+    expect(readdirSync(folder)).toEqual([])
+  })
+
+  test('name the nearest topic for one that there is not, and pass over strange files', async () => {
+    await topicWriter(folder, 'processed', COLUMNS).close()
+    writeFileSync(join(folder, 'topics/stray'), '')
+    expect(() => [...readTopic(folder, 'procesed')]).toThrow(/Did you mean processed\?/)
+    expect(listTopics(folder).map(topic => topic.name)).toEqual(['processed'])
+    expect(listTopics(join(folder, 'missing'))).toEqual([])
+  })
+})
+
+test('dead letters keep bytes as text where they are UTF-8, cut between characters, else as base64', () => {
+  expect(deadLetterBytes(null)).toEqual({ bytes: null })
+  expect(deadLetterBytes(Buffer.from('{"ä":1'))).toEqual({ bytes: '{"ä":1' })
+  expect(deadLetterBytes(Buffer.from([0xff, 0x00]))).toEqual({ bytes: '/wA=', encoding: 'base64' })
+  const long = deadLetterBytes(Buffer.from(`x${'€'.repeat(50_000)}`))
+  expect(long.encoding).toBeUndefined()
+  expect(long.bytes!.endsWith('€')).toBe(true)
+  expect(Buffer.byteLength(long.bytes!)).toBeLessThanOrEqual(64 * 1024)
+})
