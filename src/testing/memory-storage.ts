@@ -103,6 +103,32 @@ export class MemoryStorage implements Storage {
     return this.#isOff
   }
 
+  /** The disk as one process sees it: after `kill` or `crash` it can do nothing any more, whatever it still has to do. */
+  forProcess(): Storage {
+    const life = this.#life
+    const alive = <A extends unknown[], R>(call: (...words: A) => R) => {
+      return (...words: A): R => {
+        if (life !== this.#life) throw new PowerLoss()
+        return call(...words)
+      }
+    }
+    return {
+      open: alive(path => this.open(path)),
+      openForReading: alive(path => this.openForReading(path)),
+      lengthOf: alive(path => this.lengthOf(path)),
+      list: alive(path => this.list(path)),
+      makeFolder: alive(path => this.makeFolder(path)),
+      syncFolder: alive(path => this.syncFolder(path)),
+      rename: alive((from, to) => this.rename(from, to)),
+      remove: alive(path => this.remove(path)),
+    }
+  }
+
+  /** The process is gone, the disk is not: all that was written is there, and open files are closed. */
+  kill(): void {
+    this.#life++
+  }
+
   /** The disk as it is found after a loss of power. */
   crash(random: Random): void {
     this.#isOff = false
