@@ -72,6 +72,9 @@ export class Marker {
   constructor(storage: Storage, folder: string) {
     this.#file = storage.open(join(folder, MARKER_NAME))
     const found = read(this.#file)
+    // All of it has its place on the disk from the beginning: writing it again needs no room.
+    const length = this.#file.length()
+    if (length < SLOT_BYTES * SLOTS) this.#file.write(Buffer.alloc(SLOT_BYTES * SLOTS - length), length)
     if (found === null) return
     this.#sequence = found.sequence
     this.#lastSynced = found.lastSynced

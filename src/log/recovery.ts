@@ -5,7 +5,7 @@
  * later block vouches for) was promised to somebody: it is damage, named and kept aside, and its offsets stay lost. What
  * lies above it is a write that a crash cut off: nobody was promised it, and the log is cut before it.
  */
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import type { Storage } from '../system/storage.ts'
 import { type MarkerState, readMarker } from './marker.ts'
 import { type Expected, type Found, noteBlock, offsetInName, type Segment, segmentOf, walk } from './segment.ts'
@@ -230,41 +230,4 @@ function trimPlaces(segment: Segment): void {
 /** Whether no damage reaches the end of the segment. */
 function endsWhole(damage: readonly Damage[], segment: Segment): boolean {
   return !damage.some(({ path, position, bytes }) => path === segment.path && position + bytes >= segment.bytes)
-}
-
-const QUARANTINE_BYTES_MAX = 1024 * 1024 * 1024
-
-/** Copies bytes of a damaged file into the folder of what was set aside; null when there is no room for them. */
-export function setAside(
-  storage: Storage,
-  quarantine: string,
-  { path, position, bytes }: { readonly path: string; readonly position: number; readonly bytes: number },
-  topic: string,
-  partition: number,
-): string | null {
-  if (bytes === 0 || bytes > QUARANTINE_BYTES_MAX) return null
-  const copy = join(quarantine, `${topic}-${partition}-${basename(path, '.log')}-${position}.block`)
-  try {
-    if (storage.lengthOf(copy) === bytes) return copy
-    storage.makeFolder(quarantine)
-    const from = storage.openForReading(path)
-    const to = storage.open(copy)
-    try {
-      const piece = Buffer.allocUnsafe(Math.min(bytes, 1024 * 1024))
-      for (let at = 0; at < bytes; ) {
-        const read = from.read(piece.subarray(0, Math.min(piece.length, bytes - at)), position + at)
-        if (read === 0) break
-        to.write(piece.subarray(0, read), at)
-        at += read
-      }
-      to.syncNow()
-      storage.syncFolder(quarantine)
-      return copy
-    } finally {
-      from.close()
-      to.close()
-    }
-  } catch {
-    return null
-  }
 }

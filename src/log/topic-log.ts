@@ -16,16 +16,15 @@ import {
   type Block,
   BlockBuilder,
   FORM,
-  HEADER_BYTES,
-  headerAt,
   PAYLOAD_BYTES_MAX,
   type PayloadForm,
   type Records,
   sealedBlock,
 } from './block.ts'
 import { Marker } from './marker.ts'
+import { coded, firstArrivalIn, holdsBlock, setAside, syncSegment } from './mend.ts'
 import { type LogEvent, readSegments } from './read.ts'
-import { type Cut, type Damage, recover, setAside } from './recovery.ts'
+import { type Cut, type Damage, type Recovered, recover } from './recovery.ts'
 import { noteBlock, type Segment, segmentOf } from './segment.ts'
 
 const SEGMENT_BYTES = 64 * 1024 * 1024
@@ -149,19 +148,13 @@ export class TopicLog {
         ? null
         : setAside(storage, options.quarantine, { ...piece, path: piece.path }, topic, partition)
     this.damage = found.damage.map(each => ({ ...each, quarantined: aside(each) }))
-    this.cut = found.cut && { ...found.cut, quarantined: this.#holdsBlock(found.cut) ? aside(found.cut) : null }
-    storage.makeFolder(folder)
-    // After a kill the last blocks may stand in memory only; they are promised from now on.
-    for (const segment of this.#segments.slice(-UNSAFE_SEGMENTS_MAX)) syncSegment(storage, segment)
-    storage.syncFolder(folder)
-    this.#marker = new Marker(storage, folder)
-    // What vouches for older records may stand in what is cut off now: it is written down before.
-    this.#marker.save(this.#state())
-    for (const path of [...found.obsolete].reverse()) storage.remove(path)
-    const last = this.#segments.at(-1)
-    if (last !== undefined && found.cut?.path === last.path) syncSegment(storage, last, last.bytes)
-    if (last !== undefined && found.goesOn) this.#active = storage.open(last.path)
-    storage.syncFolder(folder)
+    this.cut = found.cut && { ...found.cut, quarantined: holdsBlock(storage, found.cut) ? aside(found.cut) : null }
+    try {
+      this.#begin(found)
+    } catch (cause) {
+      this.#marker?.close()
+      throw coded(cause, topic)
+    }
   }
 
   /** First offset that is kept. */
@@ -313,7 +306,7 @@ export class TopicLog {
     const segment = this.#segments[index]!
     if (segment.lastArrival !== null) return segment.lastArrival
     for (const next of this.#segments.slice(index + 1)) {
-      next.firstArrival ??= this.#firstArrival(next)
+      next.firstArrival ??= firstArrivalIn(this.#options.storage, next)
       if (next.firstArrival !== null) return next.firstArrival
     }
     return Number.POSITIVE_INFINITY
@@ -335,30 +328,21 @@ export class TopicLog {
     }
   }
 
-  #firstArrival(segment: Segment): number | null {
-    const file = this.#options.storage.openForReading(segment.path)
-    try {
-      const bytes = Buffer.alloc(HEADER_BYTES)
-      file.read(bytes, 0)
-      return headerAt(bytes, 0)?.header.firstArrival ?? null
-    } finally {
-      file.close()
-    }
-  }
-
-  /** Whether what is cut off begins with a whole header: it may have been more than a write that was cut off. */
-  #holdsBlock(cut: Cut): boolean {
-    const { storage } = this.#options
-    if (cut.bytes < HEADER_BYTES || storage.lengthOf(cut.path) === null) return false
-    const file = storage.openForReading(cut.path)
-    try {
-      const bytes = Buffer.alloc(HEADER_BYTES)
-      file.read(bytes, cut.position)
-      const header = headerAt(bytes, 0)?.header
-      return header !== undefined && HEADER_BYTES + header.payloadBytes <= cut.bytes
-    } finally {
-      file.close()
-    }
+  /** Makes the files what `recover` says that they are, in an order that may be cut off anywhere. */
+  #begin(found: Recovered): void {
+    const { storage, folder } = this.#options
+    storage.makeFolder(folder)
+    // After a kill the last blocks may stand in memory only; they are promised from now on.
+    for (const segment of this.#segments.slice(-UNSAFE_SEGMENTS_MAX)) syncSegment(storage, segment)
+    storage.syncFolder(folder)
+    this.#marker = new Marker(storage, folder)
+    // What vouches for older records may stand in what is cut off now: it is written down before.
+    this.#marker.save(this.#state())
+    for (const path of [...found.obsolete].reverse()) storage.remove(path)
+    const last = this.#segments.at(-1)
+    if (last !== undefined && found.cut?.path === last.path) syncSegment(storage, last, last.bytes)
+    if (last !== undefined && found.goesOn) this.#active = storage.open(last.path)
+    storage.syncFolder(folder)
   }
 
   #state() {
@@ -400,7 +384,7 @@ export class TopicLog {
         this.#namesDirty = false
         await Promise.all(dirty.map(({ file }) => file.sync()))
       } catch (cause) {
-        this.#takeBack(this.#coded(cause), waiting)
+        this.#takeBack(coded(cause, this.topic), waiting)
         continue
       }
       for (const { segment, bytes } of dirty) segment.durableBytes = bytes
@@ -456,7 +440,7 @@ export class TopicLog {
       for (const settled of gathering) this.#waiting.push(settled)
       return null
     } catch (cause) {
-      const error = this.#coded(cause)
+      const error = coded(cause, this.topic)
       builder.clear()
       this.#next = this.#written
       for (const settled of gathering) settled(error)
@@ -536,25 +520,5 @@ export class TopicLog {
       // Tried again before the next write.
     }
     for (const settled of failed) settled(error)
-  }
-
-  #coded(cause: unknown): Error {
-    if (cause instanceof MillraceError) {
-      const code = (cause.cause as NodeJS.ErrnoException | undefined)?.code
-      if (code !== 'ENOSPC' && code !== 'EDQUOT') return cause
-      return new MillraceError('LOG_FULL', `The disk has no room for more records of topic ${this.topic}.`, { cause })
-    }
-    return cause instanceof Error ? cause : new Error(String(cause))
-  }
-}
-
-/** Makes a segment safe, cut to a length where one is given. */
-function syncSegment(storage: Storage, segment: Segment, length: number | null = null): void {
-  const file = storage.open(segment.path)
-  try {
-    if (length !== null && file.length() > length) file.truncate(length)
-    file.syncNow()
-  } finally {
-    file.close()
   }
 }

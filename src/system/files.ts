@@ -152,7 +152,7 @@ export function replaceFile(from: string, to: string): void {
 }
 
 /** Makes the names in a folder durable: a file that was just made or renamed is found after a loss of power. */
-export function syncFolder(path: string): void {
+function syncFolder(path: string): void {
   // Some file systems refuse to open or sync a folder; their renames are as durable as they get.
   try {
     const descriptor = fs.openSync(path, 'r')

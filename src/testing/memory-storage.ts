@@ -11,7 +11,7 @@ import type { Random } from '../system/random.ts'
 import type { Storage, StorageFile } from '../system/storage.ts'
 
 /** What every call throws between the loss of power and `crash`. */
-export class PowerLoss extends Error {
+class PowerLoss extends Error {
   constructor() {
     super('the power is gone')
     this.name = 'PowerLoss'
