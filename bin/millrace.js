@@ -17,7 +17,8 @@ else handOver()
 async function start() {
   hushWarnings()
   enableCompileCache()
-  const { main } = await import('../src/cli/main.ts')
+  // A checkout runs its source; a published package holds what was made of it.
+  const { main } = await import(existsSync(join(root, 'src')) ? '../src/cli/main.ts' : '../dist/cli/main.js')
   await main(process.argv.slice(2))
 }
 

@@ -48,6 +48,8 @@ export interface Damage {
   readonly bytes: Uint8Array | null
   /** Length of all that could not be read, where it is known. */
   readonly bytesTotal?: number | null
+  /** How many lines it took, where it is a known number of whole lines. */
+  readonly lines?: number
 }
 
 /** Nothing is there now, but more may come: the source follows something that grows. */

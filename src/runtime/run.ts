@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
-import { loadSource, type Sink } from '../connectors/contract.ts'
+import { loadSource, type Sink, type Source } from '../connectors/contract.ts'
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
 import { fingerprint } from '../plan/fingerprint.ts'
 import type { Plan, SourceReference, StreamNode, TopicNode } from '../plan/nodes.ts'
@@ -17,6 +17,7 @@ import { DeadLetters } from './dead-letters.ts'
 import type { RunOptions, RunProgress, RunSummary } from './options.ts'
 import { Output, sinkOf, TopicSink } from './output.ts'
 import { takeOwnership } from './owner.ts'
+import { type OpenedSource, RECORD_BYTES_MAX } from './topic-task.ts'
 import { type Terminal, Topics } from './topics.ts'
 
 const COMMIT_EVERY_MS = 500
@@ -72,6 +73,7 @@ class Run {
   readonly #started: number
   readonly #deadLetters: DeadLetters
   readonly #terminals: (Terminal & { readonly output: Output })[] = []
+  readonly #opened: Source[] = []
   #topics: Topics | null = null
   #warehouse: Promise<Warehouse> | null = null
   #lastCommit: number
@@ -91,28 +93,24 @@ class Run {
   }
 
   async work(): Promise<RunSummary> {
-    const sources = this.#sources
-    await this.#openOutputs()
-    const topics = new Topics(this.#plan, this.#terminals, this.#options.taps, this.#deadLetters, this.#clock)
-    this.#topics = topics
     const stop = new AbortController()
     const signal = AbortSignal.any([this.#options.signal, stop.signal])
     const { duration_ms, untilEnd } = this.#options
+    // Before the outputs: an input that is not there must not leave its mark on them.
+    const sources = await this.#openSources(signal)
+    await this.#openOutputs()
+    const topics = new Topics(this.#plan, this.#terminals, this.#options.taps, this.#deadLetters, this.#clock)
+    this.#topics = topics
     const timer = duration_ms === null ? null : this.#clock.sleep(duration_ms, signal).then(() => stop.abort())
     const pulse = this.#pulse(signal)
     let reason: RunSummary['reason'] = 'ended'
     try {
-      const runs = [...sources].map(async ([topic, references]) => {
-        const opened = await Promise.all(references.map(loadSource))
-        try {
-          const closesAtEnd = () => untilEnd && !signal.aborted
-          await topics
-            .task(topic.name)
-            .run(opened, untilEnd, signal, closesAtEnd, () => this.#tick(), this.#options.pool ?? null)
-        } finally {
-          for (const source of opened) await source.close()
-        }
-      })
+      const closesAtEnd = () => untilEnd && !signal.aborted
+      const runs = [...sources].map(([topic, opened]) =>
+        topics
+          .task(topic.name)
+          .run(opened, untilEnd, signal, closesAtEnd, () => this.#tick(), this.#options.pool ?? null),
+      )
       await Promise.all(runs.map(one => one.catch(error => Promise.reject(stop.abort() ?? error))))
       if (signal.aborted) reason = 'stopped'
       else if (untilEnd) await topics.endDerived(new Set([...sources.keys()].map(topic => topic.name)))
@@ -128,9 +126,26 @@ class Run {
 
   async close(): Promise<void> {
     await this.#committing.catch(() => {})
+    for (const source of this.#opened) await source.close()
     for (const { output } of this.#terminals) await output.close()
     this.#deadLetters.close()
     if (this.#warehouse) await (await this.#warehouse).close()
+  }
+
+  async #openSources(signal: AbortSignal): Promise<Map<TopicNode, readonly OpenedSource[]>> {
+    const { untilEnd } = this.#options
+    const opened = new Map<TopicNode, OpenedSource[]>()
+    for (const [topic, references] of this.#sources) {
+      const sources: OpenedSource[] = []
+      opened.set(topic, sources)
+      for (const reference of references) {
+        const source = await loadSource(reference)
+        this.#opened.push(source)
+        const context = { untilEnd, columns: topic.columns, maximumChunkBytes: RECORD_BYTES_MAX, signal }
+        sources.push({ source, partitions: await source.open(context) })
+      }
+    }
+    return opened
   }
 
   async #openOutputs(): Promise<void> {

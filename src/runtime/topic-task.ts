@@ -45,10 +45,17 @@ interface Partition {
   lines: number
 }
 
+/** A source that is open, with its partitions. */
+export interface OpenedSource {
+  readonly source: Source
+  readonly partitions: Awaited<ReturnType<Source['open']>>
+}
+
 export class TopicTask {
   readonly #topic: TopicNode
   readonly #deadLetters: Pick<DeadLetters, 'add'>
   readonly #clock: Clock
+  readonly #onIdle: () => Promise<void>
   readonly #time: TopicTime | null
   readonly #timeColumn: number
   readonly #partitions: Partition[] = []
@@ -70,10 +77,12 @@ export class TopicTask {
     makeFlow: (onLate: (row: number, step: WindowNode) => void) => Flow,
     deadLetters: Pick<DeadLetters, 'add'>,
     clock: Clock,
+    onIdle: () => Promise<void> = async () => {},
   ) {
     this.#topic = topic
     this.#deadLetters = deadLetters
     this.#clock = clock
+    this.#onIdle = onIdle
     this.#flow = makeFlow((row, step) => this.#onLate(row, step))
     this.#time = topic.eventTime && new TopicTime(topic.eventTime, topic.columns, topic.key)
     this.#timeColumn = topic.columns.findIndex(column => column.name === topic.eventTime?.column)
@@ -104,7 +113,7 @@ export class TopicTask {
    * called after each piece of input. With a pool other threads help where the input lets them.
    */
   async run(
-    sources: readonly Source[],
+    sources: readonly OpenedSource[],
     untilEnd: boolean,
     signal: AbortSignal,
     closesAtEnd: () => boolean,
@@ -112,28 +121,23 @@ export class TopicTask {
     pool: WorkerPool | null,
   ): Promise<void> {
     const offsets: number[] = []
-    for (const source of sources) {
+    for (const { partitions } of sources) {
       offsets.push(this.#partitions.length)
-      const opened = await source.open({
-        untilEnd,
-        columns: this.#topic.columns,
-        maximumChunkBytes: RECORD_BYTES_MAX,
-        signal,
-      })
-      for (const { name, bytes } of opened) {
+      for (const { name, bytes } of partitions) {
         this.#time?.addPartition(this.#partitions.length)
         this.#partitions.push({ name, lines: 0 })
         this.#bytesTotal = bytes === null || this.#bytesTotal === null ? null : this.#bytesTotal + bytes
       }
     }
-    const parallel = this.#parallel(sources, untilEnd, pool)
+    const opened = sources.map(({ source }) => source)
+    const parallel = this.#parallel(opened, untilEnd, pool)
     try {
       if (parallel) {
         for (let event = parallel.read(); event !== null && !signal.aborted; event = parallel.read()) {
           await this.#event(event, 0)
           await onTurn()
         }
-      } else await this.#takeTurns(sources, offsets, onTurn)
+      } else await this.#takeTurns(opened, offsets, onTurn)
     } finally {
       parallel?.close()
     }
@@ -165,7 +169,7 @@ export class TopicTask {
       case 'damaged':
         return this.#damaged({ ...event, partition: event.partition + offset })
       case 'idle':
-        return this.#idle()
+        return this.idle()
       case 'end':
         this.#time?.endPartition(event.partition + offset)
         return this.#advance()
@@ -325,13 +329,16 @@ export class TopicTask {
   }
 
   #damaged(damage: Damage): void {
+    const partition = this.#partitions[damage.partition]!
+    const line = damage.lines === undefined ? null : partition.lines + 1
+    partition.lines += damage.lines ?? 0
     this.#refused++
     this.#deadLetters.add({
       topic: this.#topic.name,
-      source: this.#partitions[damage.partition]!.name,
+      source: partition.name,
       partition: damage.partition,
       position: damage.position,
-      line: null,
+      line,
       reason: damage.reason,
       code: 'SOURCE_DAMAGED',
       bytes: damage.bytes,
@@ -346,9 +353,10 @@ export class TopicTask {
     await this.#flow.advance(this.#time.watermark())
   }
 
-  async #idle(): Promise<void> {
-    if (this.#time === null) return
-    for (const watermark of this.#time.idle(this.#clock.now())) await this.#flow.advance(watermark)
+  /** Nothing came, and nothing is known to be on its way: event time may go on with the wall clock. */
+  async idle(): Promise<void> {
+    for (const watermark of this.#time?.idle(this.#clock.now()) ?? []) await this.#flow.advance(watermark)
+    await this.#onIdle()
   }
 
   /** Times for a topic without event time: no operator behind it asks for them. */

@@ -20,8 +20,9 @@ import { TextTable } from './texts.ts'
 
 /** More shapes than this and the sender is not a machine with a few kinds of message: the rest goes the slow way. */
 const SHAPES_MAX = 24
-/** Lines that may be looked at in vain before the decoder stops trying to learn from each one. */
+/** Lines that may be looked at in vain: so many, and one more with each so many lines of any kind. */
 const LEARN_ATTEMPTS_MAX = 500
+const LINES_PER_LEARN_ATTEMPT = 1000
 const LINE_FEED = 10
 const JSON_NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/
 
@@ -67,6 +68,8 @@ export class Decoder {
   readonly #values: (unknown[] | null)[]
   readonly #learns: boolean
   #learnAttempts = 0
+  /** Lines of all loads, up to the batch that is being filled. */
+  #linesBefore = 0
   #current = 0
   #position = 0
   #end = 0
@@ -171,7 +174,9 @@ export class Decoder {
       position = end + 1
     }
     this.#position = position
-    this.#lines += row + blank + refused.length
+    const lines = row + blank + refused.length
+    this.#lines += lines
+    this.#linesBefore += lines
     return this.#batch(row, refused)
   }
 
@@ -198,7 +203,8 @@ export class Decoder {
   }
 
   #learn(position: number, row: number): number {
-    if (!this.#learns || this.#shapes.length >= SHAPES_MAX || this.#learnAttempts >= LEARN_ATTEMPTS_MAX) return position
+    const attemptsMax = LEARN_ATTEMPTS_MAX + this.#linesBefore / LINES_PER_LEARN_ATTEMPT
+    if (!this.#learns || this.#shapes.length >= SHAPES_MAX || this.#learnAttempts >= attemptsMax) return position
     this.#learnAttempts++
     const shape = learnShape(this.#memory.latin1(position, this.#lineEnd(position)), this.#schema.wire)
     if (shape === null || this.#signatures.has(shape.signature)) return position

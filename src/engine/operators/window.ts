@@ -90,7 +90,7 @@ export class WindowOperator implements Stage {
     })
     this.#groups = new KeyResolver(this.#keyIndexes.map(index => input[index]!))
     this.#panes = new Panes(this.#accumulators, node.size_us / pane)
-    this.#output = new WindowOutput(node.columns, !options.downstreamKeepsTime)
+    this.#output = new WindowOutput(node.columns)
   }
 
   push(batch: Batch, times: Times): void {

@@ -13,6 +13,9 @@ import { type PieceJob, PieceMaker, sendable } from './piece-maker.ts'
 /** Pieces that may wait for their turn, for each thread. */
 const AHEAD_OF_EACH = 6
 
+/** The source in a checkout, what was made of it in a published package. */
+const THREAD = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url)
+
 /** Words of the shared memory: the next range to take, ranges applied, pieces handed over. */
 export const SHARED = { next: 0, applied: 1, handedOver: 2, words: 3 } as const
 
@@ -32,7 +35,7 @@ export class WorkerPool {
   /** Starts threads that load what they need at once; `count` does not include the main one. */
   constructor(count: number) {
     this.#workers = Array.from({ length: count }, () => {
-      const worker = new Worker(new URL('./thread.ts', import.meta.url), { execArgv: [] })
+      const worker = new Worker(THREAD, { execArgv: [] })
       worker.unref()
       return worker
     })
