@@ -66,6 +66,11 @@ export interface PartitionEnd {
 export interface SourceContext {
   /** true: read to the end as it stands now and stop. false: follow what grows. */
   readonly untilEnd: boolean
+  /**
+   * true: partitions one after the other in their order, where that is possible, because a key may go on in the next one.
+   * false: all at once, because event time waits for the last of them.
+   */
+  readonly oneByOne: boolean
   /** The columns of the topic, so that a format without types (CSV) can be translated. */
   readonly columns: readonly Column[]
   /** The largest chunk that the engine takes, in bytes; a longer record is handed over as damage. */

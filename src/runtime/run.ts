@@ -141,7 +141,8 @@ class Run {
       for (const reference of references) {
         const source = await loadSource(reference)
         this.#opened.push(source)
-        const context = { untilEnd, columns: topic.columns, maximumChunkBytes: RECORD_BYTES_MAX, signal }
+        const oneByOne = topic.eventTime?.progress === 'key'
+        const context = { untilEnd, oneByOne, columns: topic.columns, maximumChunkBytes: RECORD_BYTES_MAX, signal }
         sources.push({ source, partitions: await source.open(context) })
       }
     }

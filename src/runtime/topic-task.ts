@@ -187,7 +187,7 @@ export class TopicTask {
     const timed = eventTime === null ? [] : [eventTime.column, ...(eventTime.progress === 'key' ? key : [])]
     const job: PieceJob = {
       files,
-      ranges: rangesOf(files, RANGE_BYTES),
+      ranges: rangesOf(files, RANGE_BYTES, eventTime?.progress === 'key'),
       columns,
       wire,
       reads: this.#flow.reads,
