@@ -9,7 +9,9 @@ import { join, resolve } from 'node:path'
 import { loadSource, type Sink, type Source } from '../connectors/contract.ts'
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
 import { fingerprint } from '../plan/fingerprint.ts'
+import { formatLocation } from '../plan/location.ts'
 import type { Plan, SourceReference, StreamNode, TopicNode } from '../plan/nodes.ts'
+import { readOf, stepsOf } from '../plan/walk.ts'
 import { type Clock, systemClock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
 import { filesMatching, readText, replaceText, statusOf } from '../system/files.ts'
@@ -29,6 +31,7 @@ const YIELD_EVERY_MS = 50
 export async function runPipeline(plan: Plan, options: RunOptions, clock: Clock = systemClock): Promise<RunSummary> {
   const started = clock.monotonic_ms()
   const dataDirectory = resolve(options.dataDirectory)
+  refuseTimeless(plan)
   const sources = sourcesOf(plan, options)
   const owner = takeOwnership(dataDirectory)
   try {
@@ -43,13 +46,36 @@ export async function runPipeline(plan: Plan, options: RunOptions, clock: Clock 
   }
 }
 
+/** A step that goes by event time needs a topic that has it. */
+function refuseTimeless(plan: Plan): void {
+  for (const step of stepsOf(plan)) {
+    const { topic } = readOf(step)
+    if ((step.kind !== 'window' && step.kind !== 'dedupe') || topic.eventTime !== null) continue
+    const place = step.location === null ? '' : `${formatLocation(step.location)}: `
+    const message = `${place}${step.identity} goes by event time, and topic '${topic.name}' has none`
+    throw new MillraceError('PIPELINE_INVALID', message, {
+      next: "Say which field it is: { eventTime: { field: 'time', disorder: '5 s' } }.",
+    })
+  }
+}
+
 /** The sources of each topic: those of the command line, else those that the pipeline declares. */
 function sourcesOf(plan: Plan, options: RunOptions): Sources {
   const sources = new Map<TopicNode, readonly SourceReference[]>()
   for (const topic of plan.topics) {
     const declared = plan.ingests.filter(ingest => ingest.topic.name === topic.name).map(ingest => ingest.source)
     const bound = options.inputs.get(topic.name) ?? declared
-    if (bound.length > 0) sources.set(topic, bound)
+    if (bound.length === 0) continue
+    if (plan.produces.some(produce => produce.topic.name === topic.name)) {
+      throw new MillraceError(
+        'PIPELINE_INVALID',
+        `Topic ${topic.name} would get records from a source and from a stream.`,
+        {
+          next: 'Use a topic for each.',
+        },
+      )
+    }
+    sources.set(topic, bound)
   }
   if (sources.size === 0) {
     const names = plan.topics.filter(topic => topic.schema !== null).map(topic => topic.name)

@@ -1,5 +1,5 @@
 /** A run under a clock that the test holds: what follows, what comes out though nothing comes in, what is kept. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -94,4 +94,27 @@ test('a topic in between goes on with the wall clock too', async () => {
   })
   await follow(tracker, [arrives(1), arrives(11), arrives(21), { silence_us: 15e6 }, { silence_us: 80e6 }])
   expect(rowsOf('sums.ndjson')).toMatchObject([{ device: 'a', n: 3 }])
+})
+
+test('a window over a topic without event time is refused before anything is opened', async () => {
+  const timeless = topic('timeless', z.object({ device: z.string() }))
+  const { plan } = pipeline('timeless', ({ ingest, from, deliver }) => {
+    ingest(file({ path: join(folder, 'in.ndjson') }), timeless)
+    const counts = from(timeless).groupBy('device').window(tumbling('1 m')).aggregate({ n: count() })
+    deliver(counts, file({ path: 'out.ndjson' }))
+  })
+  const dataDirectory = join(folder, 'data')
+  const running = runPipeline(plan, {
+    dataDirectory,
+    inputs: new Map(),
+    untilEnd: true,
+    duration_ms: null,
+    strict: false,
+    signal: new AbortController().signal,
+    onProgress: null,
+    taps: new Map(),
+  })
+  await expect(running).rejects.toMatchObject({ code: 'PIPELINE_INVALID' })
+  await expect(running).rejects.toThrow(/run\.test\.ts:\d+:\d+: .*topic 'timeless' has none/)
+  expect(existsSync(dataDirectory)).toBe(false)
 })
