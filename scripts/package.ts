@@ -2,7 +2,7 @@
 // published is JavaScript with declarations in dist/. npm calls `before`, packs, and calls `after`; in between
 // package.json points to dist/. A call that was cut off is put right by the next one.
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -37,13 +37,6 @@ function compile(): void {
   // npm prints the name of the package on stdout; nothing else belongs there.
   const { status } = spawnSync(process.execPath, words, { cwd: root, stdio: ['ignore', 2, 2] })
   if (status !== 0) process.exit(status ?? 1)
-  for (const name of readdirSync(dist, { recursive: true, encoding: 'utf8' })) {
-    if (!name.endsWith('.js')) continue
-    const text = readFileSync(join(dist, name), 'utf8')
-    // The compiler rewrites imports, not the file of a thread.
-    const rewritten = text.replaceAll(/(\bnew URL\('\.[^']*)\.ts(', import\.meta\.url\))/g, '$1.js$2')
-    if (rewritten !== text) writeFileSync(join(dist, name), rewritten)
-  }
 }
 
 /** Puts each export of TypeScript into the form that `of` gives it, from whichever form it has. */

@@ -87,7 +87,7 @@ function refuseOtherStream({ dataDirectory, incarnation }: SinkContext, topic: s
   else if (held !== incarnation) {
     throw new MillraceError(
       'DATA_DIR_MISMATCH',
-      `Topic ${topic} in ${dataDirectory} holds records of another pipeline, or of other inputs.`,
+      `Topic ${topic} in ${dataDirectory} holds records that are not of this run: its steps or inputs were others, or it followed its inputs.`,
     )
   }
 }

@@ -254,6 +254,16 @@ test('a missing file and a folder stop the run, and say which', async () => {
 })
 
 // The output is claimed for its inputs before they are opened: this turns red when that is mended.
+test('a run that is run again keeps no refusal twice', async () => {
+  const path = write('in.ndjson', `${good(1)}\nnot json\n${good(2)}\n{"id":"three"}\n`)
+  await run([path])
+  const first = letters()
+  expect(first).toHaveLength(2)
+  await run([path])
+  expect(letters()).toEqual(first)
+  expect(ids()).toEqual([1, 2])
+})
+
 test('after a mistyped path the right one is taken', async () => {
   await expect(run([at('mistyped.ndjson')])).rejects.toMatchObject({ code: 'FILE_UNREADABLE' })
   await run([write('right.ndjson', `${good(1)}\n`)])

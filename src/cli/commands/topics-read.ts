@@ -1,5 +1,7 @@
 /** `millrace topics read`: the records of a stored topic, as they are. */
+import { join } from 'node:path'
 import { readTopic } from '../../log/topic-store.ts'
+import { statusOf } from '../../system/files.ts'
 import type { Arguments } from '../arguments.ts'
 import { storedDataDirectory } from '../data-directory.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -7,16 +9,24 @@ import { RowPrinter } from '../row-printer.ts'
 import { processTerminal } from '../terminal.ts'
 
 const LIMIT_FOR_PEOPLE = 20
+const DEAD_LETTERS = 'dead_letters'
 
 export async function run(values: Arguments): Promise<number> {
   const json = values.flag('json')
   const limit = values.whole('limit') ?? (json ? 0 : LIMIT_FOR_PEOPLE)
   const from = values.whole('from') ?? 0
+  const topic = values.required('TOPIC')
+  const dataDirectory = storedDataDirectory(values.text('data-dir'))
   const terminal = processTerminal()
+  // Made with its first record; that there is none is an answer.
+  if (topic === DEAD_LETTERS && statusOf(join(dataDirectory, 'topics', topic)) === null) {
+    if (!json) terminal.remark('no record was refused')
+    return EXIT.ok
+  }
   const printer = new RowPrinter(terminal)
   let count = 0
   let more = false
-  for (const line of readTopic(storedDataDirectory(values.text('data-dir')), values.required('TOPIC'), from)) {
+  for (const line of readTopic(dataDirectory, topic, from)) {
     if (limit > 0 && count === limit) {
       more = true
       break
