@@ -54,6 +54,10 @@ export function rowWriter(columns: readonly Column[], options: RowWriterOptions 
   const fixedBytes =
     prefixes.reduce((sum, prefix) => sum + prefix.length, 0) + suffix.length + order.length * SCALAR_BYTES_MAX
   let buffer = Buffer.allocUnsafe(64 * 1024)
+  /** By cell: the last time of this batch, and where in the buffer it stands. */
+  const lastTimes = new Float64Array(order.length)
+  const lastStarts = new Int32Array(order.length)
+  const lastEnds = new Int32Array(order.length)
 
   function grow(position: number, need: number): void {
     const larger = Buffer.allocUnsafe(Math.max(buffer.length * 2, position + need + 4096))
@@ -68,6 +72,7 @@ export function rowWriter(columns: readonly Column[], options: RowWriterOptions 
       return data?.type === 'text' ? entries[column]!.of(data.dictionary) : null
     })
     const count = order.length
+    lastTimes.fill(Number.NaN)
     let position = 0
     for (let row = 0; row < batch.length; row++) {
       if (position + fixedBytes > buffer.length) grow(position, fixedBytes)
@@ -91,8 +96,19 @@ export function rowWriter(columns: readonly Column[], options: RowWriterOptions 
             const value = data.values[row]!
             if ((data.validity !== null && data.validity[row] === 0) || value - value !== 0) {
               position = copyBytes(nullBytes, buffer, position)
-            } else if (timestamps === 'iso') position = writeIso(value, !csv, buffer, position)
+              break
+            }
+            const start = position
+            // Rows of one window follow each other: the same time is copied from where it was written last.
+            if (value === lastTimes[index]) {
+              for (let at = lastStarts[index]!; at < lastEnds[index]!; at++) buffer[position++] = buffer[at]!
+              break
+            }
+            if (timestamps === 'iso') position = writeIso(value, !csv, buffer, position)
             else position = writeNumber(timestamps === 'us' ? value : value / 1000, buffer, position)
+            lastTimes[index] = value
+            lastStarts[index] = start
+            lastEnds[index] = position
             break
           }
           case 'boolean':

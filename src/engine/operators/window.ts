@@ -189,19 +189,24 @@ export class WindowOperator implements Stage {
     flushed: number,
   ): number {
     const group = groups[row]!
-    const pane = this.#grid.paneOf(times.time[source]!)
+    const time = times.time[source]!
     const current = this.#panes.current[group]!
-    const settled = Math.max(times.frontier[source]!, this.#schedule.emitted[key]!)
+    // Most rows go where the group's last row went; a product is cheaper to compare with than a quotient.
+    const { pane } = this.#grid
+    const start = this.#panes.index[current]! * pane
+    const end = start + pane
     if (
       current !== NOWHERE &&
-      this.#panes.index[current] === pane &&
-      this.#grid.paneEnd(pane) > settled &&
+      time >= start &&
+      time < end &&
+      end > times.frontier[source]! &&
+      end > this.#schedule.emitted[key]! &&
       !this.#givesEarly
     ) {
       this.#slots[row] = current
       return flushed
     }
-    return this.#placeSlowly(batch, times, group, row, source, key, pane, flushed)
+    return this.#placeSlowly(batch, times, group, row, source, key, this.#grid.paneOf(time), flushed)
   }
 
   #placeSlowly(
