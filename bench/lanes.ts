@@ -198,11 +198,41 @@ const workers: Lane = async setting => {
       ['--workers', number],
       `activity, workers ${number}`,
     )
-  const runs = await compete([of('1'), of('2')], setting)
-  const measured = wall(runs['activity, workers 2']!) / wall(runs['activity, workers 1']!)
+  const runs = await compete([of('1'), of('2'), sideBySide(path)], setting)
+  const toOne = (name: string) => wall(runs[name]!) / wall(runs['activity, workers 1']!)
   return {
     runs,
-    figures: [{ lane: 'workers', what: 'wall time of two workers to one', measured, unit: '×', target: { most: 0.6 } }],
+    figures: [
+      {
+        lane: 'workers',
+        what: 'wall time of two workers to one',
+        measured: toOne('activity, workers 2'),
+        unit: '×',
+        target: { most: 0.6 },
+      },
+      {
+        lane: 'workers',
+        what: 'half of two runs side by side to one',
+        measured: toOne('activity, side by side') / 2,
+        unit: '×',
+        target: null,
+      },
+    ],
+  }
+}
+
+/** Two runs that share nothing, at once: half of their time is what perfect sharing would take on this machine. */
+function sideBySide(path: string): Contestant {
+  const dataDirectory = join(OUT, 'activity, side by side')
+  const inputs = ['--input', `readings=${path}`, '--until-end', '--workers', '1']
+  const both = '"$@" --data-dir "$0/a" & first=$!; "$@" --data-dir "$0/b" && wait $first'
+  const run = [process.execPath, join(ROOT, 'bin/millrace.js'), 'run', join(ROOT, 'bench/activity.ts'), ...inputs]
+  return {
+    name: 'activity, side by side',
+    dataDirectory,
+    command: ['bash', '-c', both, dataDirectory, ...run],
+    // Its answers are those of the run with one worker, which are checked.
+    check: async () => {},
   }
 }
 

@@ -17,7 +17,9 @@ else handOver()
 async function start() {
   hushWarnings()
   enableCompileCache()
-  const { main } = await import('../src/cli/main.ts')
+  // A checkout runs its source; a published package holds what was made of it.
+  const isCheckout = existsSync(join(root, 'src'))
+  const { main } = await (isCheckout ? import('../src/cli/main.ts') : import('../dist/cli/main.js'))
   await main(process.argv.slice(2))
 }
 
@@ -51,7 +53,8 @@ function handOver() {
     process.exit(2)
   }
   const child = spawn(newer, [...process.execArgv, ...process.argv.slice(1)], {
-    stdio: process.channel ? ['inherit', 'inherit', 'inherit', 'ipc'] : 'inherit',
+    // The channel tells the child when we are killed without a chance to tell it ourselves.
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   })
   // The child stops in its own time. From a terminal it gets the signal twice; it takes two at once for one.
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']

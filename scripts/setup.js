@@ -2,7 +2,7 @@
 // Plain JavaScript for any Node from 20 on, with nothing installed.
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -53,6 +53,8 @@ function npm(words) {
 /** The lock file's time decides; a lock that only looks newer (a checkout touched it) is known by its content. */
 function isFresh() {
   if (!existsSync(installed) || !existsSync(node24)) return false
+  // npm would empty the folder of another checkout through the link.
+  if (lstatSync(join(root, 'node_modules')).isSymbolicLink()) return true
   if (!existsSync(lock)) return true
   if (statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return true
   return existsSync(stamp) && readFileSync(stamp, 'utf8') === lockHash()

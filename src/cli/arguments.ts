@@ -18,6 +18,8 @@ export interface OptionDescription {
   readonly choices?: readonly string[]
   /** The smallest value of a `whole`; 0 unless given. */
   readonly minimum?: number
+  /** The largest value of a `whole`; none unless given. */
+  readonly maximum?: number
 }
 
 export interface PositionalDescription {
@@ -156,9 +158,10 @@ function checkedValue(
   if (value === undefined || value === '') throw invalid(command, `--${name} needs a value: --${name} ${form}`)
   switch (option.kind) {
     case 'whole': {
-      const minimum = option.minimum ?? 0
-      if (!/^\d+$/.test(value) || !Number.isSafeInteger(Number(value)) || Number(value) < minimum) {
-        throw invalid(command, `--${name} needs a whole number of at least ${minimum}, not '${value}'`)
+      const { minimum = 0, maximum = Number.MAX_SAFE_INTEGER } = option
+      if (!/^\d+$/.test(value) || Number(value) < minimum || Number(value) > maximum) {
+        const range = option.maximum === undefined ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`
+        throw invalid(command, `--${name} needs a whole number ${range}, not '${value}'`)
       }
       return value
     }

@@ -31,7 +31,13 @@ export const COMMANDS: readonly CommandDescription[] = [
       input,
       'until-end': { kind: 'flag', help: 'read the inputs to their end, close every window, deliver, exit' },
       for: { kind: 'duration', value: '30s', help: 'follow the inputs for this long, then stop cleanly' },
-      workers: { kind: 'whole', value: 'N', minimum: 1, help: 'threads that decode and compute; default 1' },
+      workers: {
+        kind: 'whole',
+        value: 'N',
+        minimum: 1,
+        maximum: 64,
+        help: 'threads that read and decode plain NDJSON files; default 1',
+      },
       strict: { kind: 'flag', help: 'stop at the first record that its schema refuses' },
       json: { kind: 'flag', help: 'print the summary as one JSON document' },
     },
@@ -74,7 +80,13 @@ export const COMMANDS: readonly CommandDescription[] = [
   {
     name: 'init',
     summary: 'Write a small working pipeline into an empty folder',
-    positionals: [{ name: 'DIR', help: 'the folder; made when missing; default: here', optional: true }],
+    positionals: [
+      {
+        name: 'DIR',
+        help: 'the folder, empty or with a package.json; made when missing; default: here',
+        optional: true,
+      },
+    ],
     options: {},
     examples: [['millrace init my-pipeline', 'a pipeline, its data and its README']],
     load: () => import('./commands/init.ts'),
@@ -130,7 +142,12 @@ export const COMMANDS: readonly CommandDescription[] = [
       sql: { kind: 'flag', help: 'also print the SQL that recomputes' },
       json,
     },
-    examples: [['millrace verify pipeline.ts --data-dir DIR', 'exit code 0: all agree, 1: something differs']],
+    examples: [
+      [
+        'millrace verify pipeline.ts --data-dir DIR',
+        'exit code 0: all agree, 1: something differs, or nothing could be compared',
+      ],
+    ],
     load: () => import('./commands/verify.ts'),
   },
   {

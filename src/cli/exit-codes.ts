@@ -16,7 +16,7 @@ export const EXIT = {
 
 export const EXIT_MEANINGS: readonly (readonly [number, string])[] = [
   [EXIT.ok, 'done; also after Ctrl-C'],
-  [EXIT.no, 'the answer is no (verify differs, check found an error)'],
+  [EXIT.no, 'the answer is no (verify differs or could compare nothing, check found an error)'],
   [EXIT.usage, 'the command line is wrong'],
   [EXIT.pipeline, 'the pipeline or its data is wrong (also: --strict stopped)'],
   [EXIT.outside, 'something outside failed: a file, a disk, a server'],

@@ -67,8 +67,8 @@ Temperatures of three sensors, summed up every 15 minutes by event time.
     millrace plan pipeline.ts                   # what the pipeline does, step by step
     millrace tap pipeline.ts '?'                # the steps whose rows can be looked at
 
-\`millrace run pipeline.ts\` without \`--until-end\` follows the file: append a line and look. What a run stores is under
-\`.millrace/\`; removing that folder starts anew. \`npm install\` brings the types for your editor.
+\`millrace run pipeline.ts --data-dir live\` follows the file: append a line and look. What a run stores is under
+\`.millrace/\`, or where \`--data-dir\` says; removing that folder starts anew. \`npm install\` brings the types for your editor.
 `
 
 const TSCONFIG = {

@@ -40,14 +40,35 @@ export async function loadPipeline(path: string): Promise<LoadedPipeline> {
 }
 
 async function importFile(file: string): Promise<Record<string, unknown>> {
+  const stalled = Promise.withResolvers<never>()
+  const onStall = () =>
+    stalled.reject(
+      new MillraceError('PIPELINE_INVALID', `${file} waits at its top level (await) for something that never comes.`),
+    )
+  process.once('beforeExit', onStall)
   try {
-    return (await import(pathToFileURL(file).href)) as Record<string, unknown>
+    const loading: Promise<Record<string, unknown>> = import(pathToFileURL(file).href)
+    return await Promise.race([loading, stalled.promise])
   } catch (cause) {
     if (cause instanceof MillraceError) throw cause
     const error = cause as Error
     const place = placeOf(error) ?? placeOfSyntaxError(error) ?? file
-    throw new MillraceError('PIPELINE_INVALID', `${place}: ${error?.message ?? String(cause)}`, { cause })
+    const message = error?.message ?? String(cause)
+    throw new MillraceError('PIPELINE_INVALID', `${place}: ${message}${stepHint(message)}`, { cause })
+  } finally {
+    process.off('beforeExit', onStall)
   }
+}
+
+/** The methods of a stream; named here, since a command does not load what a user writes with. */
+export const STEPS = 'filter require derive select rename explode dedupe groupBy finals named to'.split(' ')
+
+/** What to write for a step that there is not: the nearest one, or all of them. */
+function stepHint(message: string): string {
+  const [, name] = /\)\.(\w+) is not a function$/.exec(message) ?? []
+  if (name === undefined) return ''
+  const near = nearest(name, STEPS)
+  return near === null ? `; the steps of a stream are ${STEPS.join(', ')}` : `; did you mean ${near}?`
 }
 
 /** Node prints the place of a syntax error as the first line of its stack. */

@@ -48,6 +48,8 @@ export interface Damage {
   readonly bytes: Uint8Array | null
   /** Length of all that could not be read, where it is known. */
   readonly bytesTotal?: number | null
+  /** How many lines it took, where it is a known number of whole lines. */
+  readonly lines?: number
 }
 
 /** Nothing is there now, but more may come: the source follows something that grows. */
@@ -64,6 +66,11 @@ export interface PartitionEnd {
 export interface SourceContext {
   /** true: read to the end as it stands now and stop. false: follow what grows. */
   readonly untilEnd: boolean
+  /**
+   * true: partitions one after the other in their order, where that is possible, because a key may go on in the next one.
+   * false: all at once, because event time waits for the last of them.
+   */
+  readonly oneByOne: boolean
   /** The columns of the topic, so that a format without types (CSV) can be translated. */
   readonly columns: readonly Column[]
   /** The largest chunk that the engine takes, in bytes; a longer record is handed over as damage. */

@@ -8,7 +8,8 @@
 import type { Column } from '../plan/schema.ts'
 import { MillraceError } from '../system/errors.ts'
 import type { Batch, ColumnData, Dictionary } from './batch.ts'
-import { type DictionarySource, Generator, type Output } from './chain/generate.ts'
+import { Generator, type Output } from './chain/generate.ts'
+import type { DictionarySource } from './chain/slots.ts'
 import { DictionaryBuilder } from './chain/tables.ts'
 import type { StatelessNode } from './steps.ts'
 

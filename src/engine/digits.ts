@@ -43,10 +43,12 @@ function writeInteger(value: number, target: Uint8Array, position: number): numb
   return writeDigits(size, digits, target, at)
 }
 
+/** The last digits of a whole number within 32 bits. */
 function writeDigits(value: number, digits: number, target: Uint8Array, position: number): number {
   let rest = value
   for (let index = position + digits - 1; index >= position; index--) {
-    const next = Math.floor(rest / 10)
+    // As a whole number of 32 bits, so that no division is left in the loop.
+    const next = (rest / 10) | 0
     target[index] = 48 + (rest - next * 10)
     rest = next
   }

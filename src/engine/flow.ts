@@ -50,6 +50,8 @@ export class Flow {
   /** Columns of the topic that some output needs. */
   readonly reads: ReadonlySet<string>
   readonly needsLowestKey: boolean
+  /** Whether a window keeps the records that are late for it. */
+  readonly quarantines: boolean
   /** The stateless steps that every row takes first, when there is one way for all: other threads can take them. */
   prefix: {
     readonly steps: readonly StatelessNode[]
@@ -69,10 +71,12 @@ export class Flow {
     this.#options = options
     const roots = new Set<ReadNode>()
     const seen = new Set<StreamNode>()
+    let quarantines = false
     for (const output of options.outputs) {
       let node = output.stream
       while (node.kind !== 'read' && !seen.has(node)) {
         seen.add(node)
+        if (node.kind === 'window' && node.late === 'quarantine') quarantines = true
         const consumers = this.#consumers.get(node.input)
         if (consumers) consumers.push(node)
         else this.#consumers.set(node.input, [node])
@@ -86,6 +90,7 @@ export class Flow {
     if (topic.eventTime) reads.add(topic.eventTime.column)
     if (topic.eventTime?.progress === 'key') for (const name of topic.key) reads.add(name)
     this.reads = reads
+    this.quarantines = quarantines
     this.needsLowestKey = built.some(next => next.needsLowestKey)
     this.#root = built.length === 1 ? built[0]!.stage : new Fork(built.map(next => next.stage))
   }

@@ -6,8 +6,9 @@
  * Null, NaN and the infinities are written as null (an empty cell in CSV).
  */
 import type { Column } from '../plan/schema.ts'
-import type { Batch, ColumnData, Dictionary } from './batch.ts'
+import type { Batch, ColumnData } from './batch.ts'
 import { copyBytes, writeIso, writeNumber } from './digits.ts'
+import { EscapedTexts, escapeCsv } from './escaped-texts.ts'
 
 /** `iso`: "2023-10-28T13:52:25.514Z", with six digits where the time has microseconds. `ms`, `us`: a number. */
 export type TimestampForm = 'iso' | 'ms' | 'us'
@@ -46,13 +47,17 @@ export function rowWriter(columns: readonly Column[], options: RowWriterOptions 
         options.nested ?? true,
       )
   const nullBytes = csv ? EMPTY_BYTES : NULL_BYTES
-  const entries = columns.map(() => new EscapedEntries(csv))
+  const entries = columns.map(() => new EscapedTexts(csv))
   const order = layout.cells.map(cell => cell.column)
   const prefixes = layout.cells.map(cell => cell.prefix)
   const suffix = layout.suffix
   const fixedBytes =
     prefixes.reduce((sum, prefix) => sum + prefix.length, 0) + suffix.length + order.length * SCALAR_BYTES_MAX
   let buffer = Buffer.allocUnsafe(64 * 1024)
+  /** By cell: the last time of this batch, and where in the buffer it stands. */
+  const lastTimes = new Float64Array(order.length)
+  const lastStarts = new Int32Array(order.length)
+  const lastEnds = new Int32Array(order.length)
 
   function grow(position: number, need: number): void {
     const larger = Buffer.allocUnsafe(Math.max(buffer.length * 2, position + need + 4096))
@@ -62,11 +67,12 @@ export function rowWriter(columns: readonly Column[], options: RowWriterOptions 
 
   function write(batch: Batch): Uint8Array {
     const cells: (ColumnData | null)[] = order.map(column => batch.data[column] ?? null)
-    const texts: (EscapedEntries | null)[] = order.map(column => {
+    const texts: (EscapedTexts | null)[] = order.map(column => {
       const data = batch.data[column]
       return data?.type === 'text' ? entries[column]!.of(data.dictionary) : null
     })
     const count = order.length
+    lastTimes.fill(Number.NaN)
     let position = 0
     for (let row = 0; row < batch.length; row++) {
       if (position + fixedBytes > buffer.length) grow(position, fixedBytes)
@@ -90,8 +96,19 @@ export function rowWriter(columns: readonly Column[], options: RowWriterOptions 
             const value = data.values[row]!
             if ((data.validity !== null && data.validity[row] === 0) || value - value !== 0) {
               position = copyBytes(nullBytes, buffer, position)
-            } else if (timestamps === 'iso') position = writeIso(value, !csv, buffer, position)
+              break
+            }
+            const start = position
+            // Rows of one window follow each other: the same time is copied from where it was written last.
+            if (value === lastTimes[index]) {
+              for (let at = lastStarts[index]!; at < lastEnds[index]!; at++) buffer[position++] = buffer[at]!
+              break
+            }
+            if (timestamps === 'iso') position = writeIso(value, !csv, buffer, position)
             else position = writeNumber(timestamps === 'us' ? value : value / 1000, buffer, position)
+            lastTimes[index] = value
+            lastStarts[index] = start
+            lastEnds[index] = position
             break
           }
           case 'boolean':
@@ -193,80 +210,4 @@ export function jsonLayout(names: readonly string[], nested = true): Layout {
   }
   visit(root)
   return { cells, suffix: Buffer.from(`${pending}\n`), header: EMPTY_BYTES }
-}
-
-/** A CSV cell: quoted where it must be, and where it is empty, so that it differs from null. */
-function escapeCsv(text: string): string {
-  return text === '' || /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
-}
-
-/** The escaped forms of the entries of one dictionary, made when first asked for and kept in one buffer. */
-class EscapedEntries {
-  readonly #csv: boolean
-  #dictionary: Dictionary | null = null
-  #bytes = Buffer.allocUnsafe(1024)
-  #used = 0
-  #starts = new Int32Array(64)
-  /** -1: not made yet. */
-  #ends = new Int32Array(64).fill(-1)
-
-  constructor(csv: boolean) {
-    this.#csv = csv
-  }
-
-  of(dictionary: Dictionary): this {
-    if (this.#dictionary !== dictionary) {
-      this.#dictionary = dictionary
-      this.#ends.fill(-1)
-      this.#used = 0
-      // A dictionary with huge texts must not keep its room for ever.
-      if (this.#bytes.length > 4 * 1024 * 1024) this.#bytes = Buffer.allocUnsafe(1024)
-    }
-    const size = dictionary.values.length
-    if (this.#ends.length < size) {
-      const capacity = Math.max(size, this.#ends.length * 2)
-      const starts = new Int32Array(capacity)
-      starts.set(this.#starts)
-      const ends = new Int32Array(capacity).fill(-1)
-      ends.set(this.#ends)
-      this.#starts = starts
-      this.#ends = ends
-    }
-    return this
-  }
-
-  /** Makes the entry if need be; returns its length in bytes. */
-  prepare(code: number): number {
-    const end = this.#ends[code]!
-    return end >= 0 ? end - this.#starts[code]! : this.#make(code)
-  }
-
-  copy(code: number, target: Uint8Array, position: number): number {
-    const bytes = this.#bytes
-    const start = this.#starts[code]!
-    const end = this.#ends[code]!
-    if (end - start > 64) {
-      target.set(bytes.subarray(start, end), position)
-      return position + end - start
-    }
-    let at = position
-    for (let index = start; index < end; index++) target[at++] = bytes[index]!
-    return at
-  }
-
-  #make(code: number): number {
-    const text = this.#dictionary!.values[code]!
-    const need = text.length * 6 + 2
-    if (this.#used + need > this.#bytes.length) {
-      const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#used + need))
-      this.#bytes.copy(larger, 0, 0, this.#used)
-      this.#bytes = larger
-    }
-    const escaped = this.#csv ? escapeCsv(text) : JSON.stringify(text)
-    const length = this.#bytes.write(escaped, this.#used, 'utf8')
-    this.#starts[code] = this.#used
-    this.#used += length
-    this.#ends[code] = this.#used
-    return length
-  }
 }

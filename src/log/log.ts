@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
 import type { Storage } from '../system/storage.ts'
-import { TopicLog, type TopicLogOptions } from './topic-log.ts'
+import type { TopicLogOptions } from './options.ts'
+import { TopicLog } from './topic-log.ts'
 
 /** Of the budget: from here on it says that it is nearly full. */
 const NEARLY_FULL = 0.9

@@ -3,13 +3,27 @@ import { basename, join } from 'node:path'
 import { MillraceError } from '../system/errors.ts'
 import type { Storage } from '../system/storage.ts'
 import { type BlockHeader, HEADER_BYTES, headerAt } from './block.ts'
-import type { Cut } from './recovery.ts'
+import type { TopicLogOptions } from './options.ts'
+import type { Cut, Recovered } from './recovery.ts'
 import type { Segment } from './segment.ts'
 
 const QUARANTINE_BYTES_MAX = 1024 * 1024 * 1024
 
+/** What opening found damaged and cuts off, with its copies: of all damage, and of a cut that may be more than an unfinished write. */
+export function setAsideAll(
+  { damage, cut }: Pick<Recovered, 'damage' | 'cut'>,
+  { storage, quarantine, topic, partition = 0 }: TopicLogOptions,
+): Pick<Recovered, 'damage' | 'cut'> {
+  const aside = (piece: { readonly path: string | null; readonly position: number; readonly bytes: number }) =>
+    piece.path === null ? null : setAside(storage, quarantine, { ...piece, path: piece.path }, topic, partition)
+  return {
+    damage: damage.map(each => ({ ...each, quarantined: aside(each) })),
+    cut: cut && { ...cut, quarantined: holdsBlock(storage, cut) ? aside(cut) : null },
+  }
+}
+
 /** Copies bytes of a damaged file into the folder of what was set aside; null when there is no room for them. */
-export function setAside(
+function setAside(
   storage: Storage,
   quarantine: string,
   { path, position, bytes }: { readonly path: string; readonly position: number; readonly bytes: number },
@@ -44,7 +58,7 @@ export function setAside(
 }
 
 /** Whether what is cut off begins with a whole block's header: it may have been more than a write that was cut off. */
-export function holdsBlock(storage: Storage, { path, position, bytes }: Cut): boolean {
+function holdsBlock(storage: Storage, { path, position, bytes }: Cut): boolean {
   if (bytes < HEADER_BYTES || storage.lengthOf(path) === null) return false
   const header = headerIn(storage, path, position)
   return header !== null && HEADER_BYTES + header.payloadBytes <= bytes

@@ -9,72 +9,21 @@
  * both may be tried again. Opening throws LOG_FORMAT and DATA_DIR_MISMATCH; what it finds damaged, it tells (`damage`,
  * `cut`) and goes on.
  */
-import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
-import type { Storage, StorageFile } from '../system/storage.ts'
-import {
-  type Block,
-  BlockBuilder,
-  FORM,
-  PAYLOAD_BYTES_MAX,
-  type PayloadForm,
-  type Records,
-  sealedBlock,
-} from './block.ts'
+import { BlockBuilder, FORM, HEADER_BYTES, PAYLOAD_BYTES_MAX, type Records } from './block.ts'
 import { Marker } from './marker.ts'
-import { coded, firstArrivalIn, holdsBlock, setAside, syncSegment } from './mend.ts'
+import { coded, setAsideAll } from './mend.ts'
+import type { ReadOptions, Settled, TopicLogOptions } from './options.ts'
 import { type LogEvent, readSegments } from './read.ts'
 import { type Cut, type Damage, type Recovered, recover } from './recovery.ts'
-import { noteBlock, type Segment, segmentOf } from './segment.ts'
+import type { Segment } from './segment.ts'
+import { SegmentFiles } from './segment-files.ts'
+import { Tail } from './tail.ts'
 
 const SEGMENT_BYTES = 64 * 1024 * 1024
 const SEGMENT_AGE_US = 24 * 3600 * 1_000_000
 const BLOCK_BYTES = 256 * 1024
-const TAIL_BYTES = 4 * 1024 * 1024
 const CHECK_BYTES = 256 * 1024 * 1024
-/** Segments at the end of a log that may hold bytes that are not safe; opening looks at no fewer. */
-const UNSAFE_SEGMENTS_MAX = 2
-
-export interface TopicLogOptions {
-  readonly storage: Storage
-  readonly clock: Clock
-  /** Folder of this partition's files. */
-  readonly folder: string
-  /** Folder for copies of what was damaged. */
-  readonly quarantine: string
-  readonly topic: string
-  /** Default 0. */
-  readonly partition?: number
-  /** 32 hexadecimal digits; must be the stored one where there is one. Needed for a new topic. */
-  readonly incarnation: string
-  /** The stored incarnation counts, whatever `incarnation` says. Default false. */
-  readonly adoptIncarnation?: boolean
-  /** Default `FORM.records`. */
-  readonly form?: PayloadForm
-  /** Default 0. */
-  readonly schemaId?: number
-  /** A new segment begins when the last one would grow past so many bytes (64 MiB), or is so old (a day). */
-  readonly segmentBytes?: number
-  readonly segmentAge_us?: number
-  /** Length at which a block is written although no commit asks for it. Default 256 KiB. */
-  readonly blockBytes?: number
-  /** What `retain` may remove. Default: nothing. */
-  readonly retention?: { readonly time_us: number | null; readonly bytes: number | null }
-  /** How much of the newest data opening checks byte by byte; the rest is checked as it is read. Default 256 MiB. */
-  readonly checkBytes?: number
-  /** Looks without changing anything; appends are refused. Another process may be writing. */
-  readonly readOnly?: boolean
-  /** Asked before so many bytes are written; throws LOG_FULL when there is no room for them. */
-  readonly admit?: (bytes: number) => void
-}
-
-/** Called once for an append: null when it is durable, the error when it is not in the log. */
-export type Settled = (error: Error | null) => void
-
-export interface ReadOptions {
-  /** Also what is appended and not yet durable: it may still be taken back. Default false. */
-  readonly visible?: boolean
-}
 
 export class TopicLog {
   readonly topic: string
@@ -86,16 +35,10 @@ export class TopicLog {
   readonly cut: Cut | null
   readonly #options: TopicLogOptions
   readonly #builder: BlockBuilder
-  readonly #segmentBytes: number
   readonly #blockBytes: number
-  #segments: Segment[]
+  readonly #files: SegmentFiles
+  readonly #tail = new Tail()
   #marker: Marker | null = null
-  #active: StorageFile | null = null
-  /** Files with bytes that are not safe yet. */
-  #dirty = new Map<Segment, StorageFile>()
-  /** Files that are written no more and may still be in a sync. */
-  #retired: StorageFile[] = []
-  #namesDirty = false
   #start: number
   /** Offsets below are safe; below `#written` in the file; below `#next` given away. */
   #durable: number
@@ -105,11 +48,7 @@ export class TopicLog {
   #gathering: Settled[] = []
   #waiting: Settled[] = []
   #committing = false
-  /** Something of a failed write may still stand behind the last block. */
-  #mustRepair = false
   #isClosed = false
-  #tail: { readonly block: Block; readonly bytes: number }[] = []
-  #tailBytes = 0
   #room = 4096
   #followers: (() => void)[] = []
 
@@ -118,7 +57,6 @@ export class TopicLog {
     this.#options = options
     this.topic = topic
     this.partition = partition
-    this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
     this.#blockBytes = options.blockBytes ?? BLOCK_BYTES
     this.#builder = new BlockBuilder(options.form ?? FORM.records)
     const found = recover({ storage, folder, topic, partition, checkBytes: options.checkBytes ?? CHECK_BYTES })
@@ -128,11 +66,12 @@ export class TopicLog {
     if (incarnation !== null && incarnation !== options.incarnation && !options.adoptIncarnation) {
       throw new MillraceError(
         'DATA_DIR_MISMATCH',
-        `Topic ${topic} (${folder}) holds records of another pipeline, or of other inputs.`,
+        `Topic ${topic} (${folder}) holds records that are not of this run: its steps or inputs were others, or it followed its inputs.`,
       )
     }
     this.incarnation = incarnation ?? options.incarnation
-    this.#segments = [...segments]
+    const { clock, segmentBytes = SEGMENT_BYTES, segmentAge_us = SEGMENT_AGE_US } = options
+    this.#files = new SegmentFiles({ storage, clock, folder, segmentBytes, segmentAge_us }, segments)
     this.#start = start
     this.#durable = next
     this.#written = next
@@ -143,12 +82,9 @@ export class TopicLog {
       this.#isClosed = true
       return
     }
-    const aside = (piece: { path: string | null; position: number; bytes: number }): string | null =>
-      piece.path === null
-        ? null
-        : setAside(storage, options.quarantine, { ...piece, path: piece.path }, topic, partition)
-    this.damage = found.damage.map(each => ({ ...each, quarantined: aside(each) }))
-    this.cut = found.cut && { ...found.cut, quarantined: holdsBlock(storage, found.cut) ? aside(found.cut) : null }
+    const { damage, cut } = setAsideAll(found, options)
+    this.damage = damage
+    this.cut = cut
     try {
       this.#begin(found)
     } catch (cause) {
@@ -173,11 +109,11 @@ export class TopicLog {
 
   /** Bytes of all segments. */
   get bytes(): number {
-    return this.#segments.reduce((sum, segment) => sum + segment.bytes, 0)
+    return this.#files.bytes
   }
 
   get segments(): readonly Readonly<Segment>[] {
-    return this.#segments
+    return this.#files.segments
   }
 
   /** Appends records; resolves with the offset of the first one when they are durable. */
@@ -198,7 +134,7 @@ export class TopicLog {
     if (records.bytes.length > PAYLOAD_BYTES_MAX / 2) {
       throw new MillraceError('FILE_UNWRITABLE', `${records.bytes.length} bytes are too many for one append.`)
     }
-    if (this.#mustRepair) this.#repair()
+    this.#files.repair()
     const arrival = Math.floor(records.arrival ?? this.#options.clock.now())
     const builder = this.#builder
     if (builder.records > 0 && (builder.bytes + records.bytes.length > this.#blockBytes || !builder.fits(arrival))) {
@@ -235,7 +171,7 @@ export class TopicLog {
         partition: this.partition,
         incarnation: this.incarnation,
         get segments() {
-          return log.#segments
+          return log.#files.segments
         },
         get start() {
           return log.#start
@@ -243,7 +179,7 @@ export class TopicLog {
         get end() {
           return options.visible ? log.#written : log.#durable
         },
-        inMemory: offset => this.#inMemory(offset),
+        inMemory: offset => this.#tail.find(offset),
       },
       from,
     )
@@ -273,43 +209,24 @@ export class TopicLog {
 
   /** Removes the oldest segments that the topic's retention gives up; returns how many. The last one always stays. */
   retain(): number {
-    const { time_us, bytes } = this.#options.retention ?? { time_us: null, bytes: null }
-    const before = time_us === null ? Number.NEGATIVE_INFINITY : this.#options.clock.now() - time_us
-    let total = this.bytes
-    let count = 0
-    while (count < this.#segments.length - 1) {
-      const isOld = time_us !== null && this.lastArrival(count) < before
-      if (!isOld && (bytes === null || total <= bytes)) break
-      total -= this.#segments[count]!.bytes
-      count++
-    }
+    const count = this.#options.retention === undefined ? 0 : this.#files.givenUp(this.#options.retention)
     this.drop(count)
     return count
   }
 
   /** Removes so many of the oldest segments, never the last one nor one that is not safe. */
   drop(count: number): void {
-    const going = this.#segments.slice(0, Math.min(count, this.#segments.length - 1))
-    const kept = going.findIndex(segment => this.#dirty.has(segment))
-    if (kept >= 0) going.length = kept
+    const going = this.#files.oldest(count)
     if (going.length === 0) return
-    const { storage } = this.#options
-    const start = Math.max(this.#start, this.#segments[going.length]!.firstOffset)
+    const start = Math.max(this.#start, this.segments[going.length]!.firstOffset)
     this.#marker!.save({ incarnation: this.incarnation, start, durable: this.#durable })
     this.#start = start
-    this.#segments = this.#segments.slice(going.length)
-    for (const segment of going) storage.remove(segment.path)
+    this.#files.remove(going)
   }
 
   /** When the last record of a segment arrived, microseconds; of one that is unknown, when the next one began. */
   lastArrival(index: number): number {
-    const segment = this.#segments[index]!
-    if (segment.lastArrival !== null) return segment.lastArrival
-    for (const next of this.#segments.slice(index + 1)) {
-      next.firstArrival ??= firstArrivalIn(this.#options.storage, next)
-      if (next.firstArrival !== null) return next.firstArrival
-    }
-    return Number.POSITIVE_INFINITY
+    return this.#files.lastArrival(index)
   }
 
   /** Commits and lets go of the files. The log is closed even when it rejects. */
@@ -320,9 +237,7 @@ export class TopicLog {
       this.#marker!.save(this.#state())
     } finally {
       this.#isClosed = true
-      this.#dirty.clear()
-      this.#closeRetired()
-      this.#active?.close()
+      this.#files.close()
       this.#marker!.close()
       this.#wake()
     }
@@ -331,35 +246,15 @@ export class TopicLog {
   /** Makes the files what `recover` says that they are, in an order that may be cut off anywhere. */
   #begin(found: Recovered): void {
     const { storage, folder } = this.#options
-    storage.makeFolder(folder)
-    // After a kill the last blocks may stand in memory only; they are promised from now on.
-    for (const segment of this.#segments.slice(-UNSAFE_SEGMENTS_MAX)) syncSegment(storage, segment)
-    storage.syncFolder(folder)
+    this.#files.secure()
     this.#marker = new Marker(storage, folder)
     // What vouches for older records may stand in what is cut off now: it is written down before.
     this.#marker.save(this.#state())
-    for (const path of [...found.obsolete].reverse()) storage.remove(path)
-    const last = this.#segments.at(-1)
-    if (last !== undefined && found.cut?.path === last.path) syncSegment(storage, last, last.bytes)
-    if (last !== undefined && found.goesOn) this.#active = storage.open(last.path)
-    storage.syncFolder(folder)
+    this.#files.begin(found)
   }
 
   #state() {
     return { incarnation: this.incarnation, start: this.#start, durable: this.#durable }
-  }
-
-  #inMemory(offset: number): Block | null {
-    const tail = this.#tail
-    if (tail.length === 0 || offset < tail[0]!.block.header.firstOffset) return null
-    let low = 0
-    for (let high = tail.length - 1; low < high; ) {
-      const middle = (low + high + 1) >> 1
-      if (tail[middle]!.block.header.firstOffset <= offset) low = middle
-      else high = middle - 1
-    }
-    const { block } = tail[low]!
-    return offset < block.header.firstOffset + block.header.records ? block : null
   }
 
   #commitSoon(): void {
@@ -376,19 +271,13 @@ export class TopicLog {
       if (this.#waiting.length === 0) continue
       const waiting = this.#waiting
       const written = this.#written
-      const dirty = [...this.#dirty].map(([segment, file]) => ({ segment, file, bytes: segment.bytes }))
       this.#waiting = []
-      this.#dirty.clear()
       try {
-        if (this.#namesDirty) this.#options.storage.syncFolder(this.#options.folder)
-        this.#namesDirty = false
-        await Promise.all(dirty.map(({ file }) => file.sync()))
+        await this.#files.sync()
       } catch (cause) {
         this.#takeBack(coded(cause, this.topic), waiting)
         continue
       }
-      for (const { segment, bytes } of dirty) segment.durableBytes = bytes
-      this.#closeRetired()
       this.#durable = written
       try {
         this.#marker!.note(this.#state())
@@ -415,27 +304,19 @@ export class TopicLog {
     const records = builder.records
     this.#gathering = []
     try {
-      if (this.#mustRepair) this.#repair()
+      this.#files.repair()
       this.#options.admit?.(builder.bytes)
-      const file = this.#fileFor(builder.bytes)
-      const segment = this.#segments.at(-1)!
-      const bytes = builder.seal({
+      const place = {
         incarnation: this.incarnation,
         schemaId: this.#options.schemaId ?? 0,
         partition: this.partition,
         firstOffset: this.#written,
         durableOffset: this.#durable,
-        position: segment.bytes,
-      })
-      this.#mustRepair = true
-      file.write(bytes, segment.bytes)
-      this.#mustRepair = false
-      segment.bytes += bytes.length
-      this.#room = Math.min(bytes.length + (bytes.length >> 2), this.#blockBytes + 4096)
-      const block = sealedBlock(bytes)
-      noteBlock(segment, block.header)
-      this.#dirty.set(segment, file)
-      this.#remember(block, bytes.length)
+      }
+      const block = this.#files.write(builder.bytes, this.#written, position => builder.seal({ ...place, position }))
+      const length = HEADER_BYTES + block.header.payloadBytes
+      this.#room = Math.min(length + (length >> 2), this.#blockBytes + 4096)
+      this.#tail.add(block, length)
       this.#written += records
       for (const settled of gathering) this.#waiting.push(settled)
       return null
@@ -445,53 +326,12 @@ export class TopicLog {
       this.#next = this.#written
       for (const settled of gathering) settled(error)
       try {
-        if (this.#mustRepair) this.#repair()
+        this.#files.repair()
       } catch {
         // Tried again before the next write.
       }
       return error
     }
-  }
-
-  /** Cuts off what a failed write left behind the last block. */
-  #repair(): void {
-    const last = this.#segments.at(-1)
-    if (last !== undefined) syncSegment(this.#options.storage, last, last.bytes)
-    this.#mustRepair = false
-  }
-
-  /** The file that a block of this length goes to. */
-  #fileFor(bytes: number): StorageFile {
-    const last = this.#segments.at(-1)
-    if (this.#active !== null && last !== undefined) {
-      const age = this.#options.clock.now() - (last.firstArrival ?? Number.POSITIVE_INFINITY)
-      const isOld = age > (this.#options.segmentAge_us ?? SEGMENT_AGE_US)
-      if (last.bytes === 0 || (last.bytes + bytes <= this.#segmentBytes && !isOld)) return this.#active
-    }
-    const { storage, folder } = this.#options
-    // No more than two segments are ever unsafe: opening counts on it.
-    for (const [segment, file] of this.#dirty) if (segment !== last) file.syncNow()
-    const segment = segmentOf(folder, this.#written, 0)
-    const file = storage.open(segment.path)
-    this.#namesDirty = true
-    if (file.length() > 0) file.truncate(0)
-    if (this.#active !== null) this.#retired.push(this.#active)
-    if (!this.#committing) this.#closeRetired()
-    this.#active = file
-    this.#segments = [...this.#segments, segment]
-    return file
-  }
-
-  #closeRetired(): void {
-    const unsafe = new Set(this.#dirty.values())
-    for (const file of this.#retired) if (!unsafe.has(file)) file.close()
-    this.#retired = this.#retired.filter(file => unsafe.has(file))
-  }
-
-  #remember(block: Block, bytes: number): void {
-    this.#tail.push({ block, bytes })
-    this.#tailBytes += bytes
-    while (this.#tailBytes > TAIL_BYTES && this.#tail.length > 1) this.#tailBytes -= this.#tail.shift()!.bytes
   }
 
   /** After a failed sync nothing that it was for can be trusted: the log goes back to what was safe before. */
@@ -502,23 +342,8 @@ export class TopicLog {
     this.#builder.clear()
     this.#written = this.#durable
     this.#next = this.#durable
-    this.#tail = this.#tail.filter(({ block }) => block.header.firstOffset < this.#durable)
-    this.#tailBytes = this.#tail.reduce((sum, { bytes }) => sum + bytes, 0)
-    this.#dirty.clear()
-    // The next write begins a new segment.
-    if (this.#active !== null) this.#retired.push(this.#active)
-    this.#active = null
-    this.#closeRetired()
-    const gone = this.#segments.filter(segment => segment.durableBytes === 0)
-    this.#segments = this.#segments.filter(segment => segment.durableBytes > 0)
-    for (const segment of this.#segments) segment.bytes = segment.durableBytes
-    this.#mustRepair = true
-    try {
-      for (const segment of gone) this.#options.storage.remove(segment.path)
-      this.#repair()
-    } catch {
-      // Tried again before the next write.
-    }
+    this.#tail.cutBack(this.#durable)
+    this.#files.takeBack()
     for (const settled of failed) settled(error)
   }
 }

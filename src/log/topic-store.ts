@@ -13,8 +13,9 @@ import { statusOf } from '../system/files.ts'
 import { newIncarnation } from '../system/random.ts'
 import { diskStorage, type Storage } from '../system/storage.ts'
 import { FORM, type PayloadForm, recordsOf } from './block.ts'
+import type { TopicLogOptions } from './options.ts'
 import type { Cut, Damage } from './recovery.ts'
-import { TopicLog, type TopicLogOptions } from './topic-log.ts'
+import { TopicLog } from './topic-log.ts'
 
 /** Records of a batch writer are written in blocks of about this length. */
 const WRITER_BLOCK_BYTES = 1024 * 1024

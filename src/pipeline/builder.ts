@@ -75,16 +75,11 @@ export class Builder {
       const next = 'Send the stream to another topic.'
       throw refusal('PIPELINE_INVALID', `to: topic '${topic.name}' would be fed from itself`, location, next)
     }
+    if (this.#produces.some(({ topic: { name } }) => name === topic.name)) {
+      const next = 'Send each stream to a topic of its own.'
+      throw refusal('PIPELINE_INVALID', `to: topic '${topic.name}' already takes another stream`, location, next)
+    }
     if (topic.kind === 'untyped topic') {
-      if (declared.columns.length > 0) {
-        const next = 'Give it a schema, so that both streams can be held against it, or use two topics.'
-        throw refusal(
-          'PIPELINE_INVALID',
-          `to: topic '${topic.name}' already takes the type of another stream`,
-          location,
-          next,
-        )
-      }
       const node = Object.freeze({ ...declared, columns: stream.columns })
       this.#topics.get(topic.name)!.node = node
       this.#produces.push(Object.freeze({ kind: 'produce', stream, topic: node, location }))

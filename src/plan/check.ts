@@ -134,11 +134,11 @@ function topicFindings(plan: Plan, topic: TopicNode): readonly Finding[] {
   }
   if (ingested && produced) {
     findings.push({
-      severity: 'warning',
+      severity: 'error',
       code: 'TOPIC_FED_TWICE',
       message: `topic '${name}' gets records from a source and from a stream`,
       location,
-      wayOut: 'Use a topic for each, unless both are meant.',
+      wayOut: 'Use a topic for each.',
     })
   }
   const slow = topic.schema === null || !ingested ? null : slowReason(readSchema(topic.schema).wire)

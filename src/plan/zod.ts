@@ -7,12 +7,14 @@
  * not change. Types that JSON cannot hold, and transforms whose result zod does not name, are refused.
  */
 import type { z } from 'zod'
-import { MillraceError } from '../system/errors.ts'
+import type { MillraceError } from '../system/errors.ts'
 import type { Column, ColumnType } from './schema.ts'
 import { meanings } from './types.ts'
 import type { WireField, WireNode } from './wire.ts'
 import { acceptsOutput, boundsOf, unchanged } from './zod-checks.ts'
 import { type Definition, definitionOf, describe, hasChecks } from './zod-definition.ts'
+import { fillsMissing, withoutOptional } from './zod-missing.ts'
+import { insteadOf, unsupported } from './zod-refusals.ts'
 import { timeInUnion } from './zod-times.ts'
 
 export interface SchemaReading {
@@ -43,22 +45,6 @@ interface Reading {
   readonly wire: WireNode
   /** A missing field is accepted and gives null; with a default it is accepted too, but only the slow path knows. */
   readonly optional: boolean
-}
-
-const NOT_FROM_JSON: Readonly<Record<string, string>> = {
-  bigint: 'Use z.int(), or z.string() for ids of more than 15 digits.',
-  date: "Use timestamp('iso').",
-  symbol: 'Leave the field out.',
-  undefined: 'Leave the field out.',
-  void: 'Leave the field out.',
-  never: 'Leave the field out, or use z.strictObject().',
-  nan: 'Use z.number(); JSON has no NaN.',
-  map: 'Use z.record(z.string(), ...).',
-  set: 'Use z.array(...).',
-  file: 'Use z.string().',
-  function: 'Leave the field out.',
-  promise: 'Leave the field out.',
-  transform: 'Say what comes out: .pipe(z.number()).',
 }
 
 class Reader {
@@ -168,11 +154,7 @@ class Reader {
       case 'custom':
         return this.#slow(path, 'json', 'zod does not say what a custom type is')
       default:
-        throw this.#unsupported(
-          path,
-          `${describe(schema)} has no column form`,
-          NOT_FROM_JSON[definition.type] ?? 'Use another zod type, or z.unknown().',
-        )
+        throw this.#unsupported(path, `${describe(schema)} has no column form`, insteadOf(definition.type))
     }
   }
 
@@ -286,15 +268,11 @@ class Reader {
   }
 
   #nullable(reading: Reading, path: string): Reading {
-    this.#each(path, column => ({ ...column, nullable: true }))
-    return reading
-  }
-
-  #each(path: string, change: (column: Column) => Column): void {
     for (const [index, column] of this.columns.entries()) {
       if (path === '' || column.name === path || column.name.startsWith(`${path}.`))
-        this.columns[index] = change(column)
+        this.columns[index] = { ...column, nullable: true }
     }
+    return reading
   }
 
   #add(path: string, type: ColumnType, more: Partial<Column> = {}): number {
@@ -321,10 +299,6 @@ class Reader {
   }
 }
 
-function unsupported(path: string, what: string, next: string): MillraceError {
-  return new MillraceError('SCHEMA_UNSUPPORTED', path === '' ? `Schema: ${what}` : `Field '${path}': ${what}`, { next })
-}
-
 function allOf(labels: readonly (string | null)[]): readonly string[] | null {
   const known = labels.filter(label => label !== null)
   return known.length === labels.length ? known : null
@@ -336,18 +310,4 @@ function leaf(wire: WireNode): Reading {
 
 function acceptingNull(wire: WireNode): WireNode {
   return wire.kind === 'slow' ? wire : { ...wire, nullable: true }
-}
-
-function withoutOptional(schema: z.ZodType): z.ZodType {
-  const definition = definitionOf(schema)
-  return definition.type === 'optional' && !hasChecks(definition) ? withoutOptional(definition.innerType!) : schema
-}
-
-/** Whether zod puts a value where there is none, somewhere inside. */
-function fillsMissing(schema: z.ZodType): boolean {
-  const definition = definitionOf(schema)
-  if (['default', 'prefault', 'catch', 'pipe', 'lazy', 'custom', 'any', 'unknown'].includes(definition.type)) {
-    return meanings.get(schema)?.timestamp === undefined
-  }
-  return definition.innerType !== undefined && fillsMissing(definition.innerType)
 }

@@ -1,6 +1,6 @@
 /** What could not become a record, kept with its reason and place in the topic `dead_letters`. */
 import { type DeadLetter, deadLetterBytes } from '../log/dead-letter.ts'
-import { type TopicWriter, topicWriter } from '../log/topic-store.ts'
+import { readTopic, type TopicWriter, topicWriter } from '../log/topic-store.ts'
 import { MillraceError } from '../system/errors.ts'
 
 const DEAD_LETTERS = 'dead_letters'
@@ -18,17 +18,32 @@ export interface Refusal {
   readonly arrived: number | null
 }
 
+/** What makes a refusal the same one in a run over the same inputs. */
+function identityOf({ topic, partition, position, code }: Pick<Refusal, 'topic' | 'partition' | 'position' | 'code'>) {
+  return `${topic} ${partition} ${position} ${code}`
+}
+
+/** The letters that are stored: how many of each, for a record can be refused by several steps. */
+function heldBy(dataDirectory: string): Map<string, number> {
+  const held = new Map<string, number>()
+  for (const line of readTopic(dataDirectory, DEAD_LETTERS)) {
+    const identity = identityOf(JSON.parse(line) as DeadLetter)
+    held.set(identity, (held.get(identity) ?? 0) + 1)
+  }
+  return held
+}
+
 export class DeadLetters {
   readonly #dataDirectory: string
   readonly #strict: boolean
   readonly #goesOn: boolean
   #writer: TopicWriter | null = null
-  #held = 0
-  #seen = 0
+  /** Refusals of the run that was cut off which this one has not met yet. */
+  #held = new Map<string, number>()
 
   /**
    * `strict`: the first refusal stops the run instead of being kept. `goesOn`: the directory holds the beginning of this
-   * same run, which meets the same refusals in the same order; those that are held already are not kept again.
+   * same run, which meets the same refusals again; those that are held already are not kept twice.
    */
   constructor(dataDirectory: string, strict: boolean, goesOn: boolean) {
     this.#dataDirectory = dataDirectory
@@ -47,9 +62,14 @@ export class DeadLetters {
     }
     if (this.#writer === null) {
       this.#writer = topicWriter(this.#dataDirectory, DEAD_LETTERS, [])
-      this.#held = this.#goesOn ? this.#writer.offset : 0
+      if (this.#goesOn) this.#held = heldBy(this.#dataDirectory)
     }
-    if (this.#seen++ < this.#held) return
+    const identity = identityOf(refusal)
+    const held = this.#held.get(identity) ?? 0
+    if (held > 0) {
+      this.#held.set(identity, held - 1)
+      return
+    }
     const letter: DeadLetter = {
       topic,
       source,

@@ -1,8 +1,8 @@
-/** A data directory has one owner at a time: a lock file that holds the owner's process id. */
+/** A data directory has one owner at a time: a lock file that holds the owner's process id and when it began. */
 import { join } from 'node:path'
 import { MillraceError } from '../system/errors.ts'
 import { createText, makeFolder, readText, remove } from '../system/files.ts'
-import { ownProcessId, processIsAlive } from '../system/process.ts'
+import { ownProcessId, processIsAlive, processStart } from '../system/process.ts'
 
 export interface Owner {
   release(): void
@@ -13,9 +13,12 @@ export function takeOwnership(dataDirectory: string): Owner {
   makeFolder(dataDirectory)
   const path = join(dataDirectory, 'owner.lock')
   for (let attempt = 0; attempt < 2; attempt++) {
-    if (createText(path, `${ownProcessId()}\n`)) return { release: () => remove(path) }
-    const owner = Number(readText(path))
-    if (Number.isInteger(owner) && owner > 0 && owner !== ownProcessId() && processIsAlive(owner)) {
+    const own = ownProcessId()
+    if (createText(path, `${own} ${processStart(own)}\n`)) return { release: () => remove(path) }
+    const [id = '', start = ''] = (readText(path) ?? '').trim().split(' ')
+    const owner = Number(id)
+    const isSame = start === '' || start === processStart(owner)
+    if (Number.isInteger(owner) && owner > 0 && isSame && processIsAlive(owner)) {
       throw new MillraceError('DATA_DIR_BUSY', `${dataDirectory} is in use by process ${owner}.`)
     }
     // Its owner was killed and could not clean up.

@@ -92,7 +92,7 @@ export class ParallelInput {
         if (read === 0 || end >= 0) break
       }
       const reason = lineTooLong(at - position, this.#job.recordBytesMax)
-      return { kind: 'damaged', partition, position, reason, bytes: head, bytesTotal: at - position }
+      return { kind: 'damaged', partition, position, reason, bytes: head, bytesTotal: at - position, lines: 1 }
     } finally {
       closeFile(descriptor)
     }

@@ -6,10 +6,12 @@
  */
 import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
-import { loadSource, type Sink } from '../connectors/contract.ts'
+import { loadSource, type Sink, type Source } from '../connectors/contract.ts'
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
 import { fingerprint } from '../plan/fingerprint.ts'
+import { formatLocation } from '../plan/location.ts'
 import type { Plan, SourceReference, StreamNode, TopicNode } from '../plan/nodes.ts'
+import { readOf, stepsOf } from '../plan/walk.ts'
 import { type Clock, systemClock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
 import { filesMatching, readText, replaceText, statusOf } from '../system/files.ts'
@@ -17,6 +19,7 @@ import { DeadLetters } from './dead-letters.ts'
 import type { RunOptions, RunProgress, RunSummary } from './options.ts'
 import { Output, sinkOf, TopicSink } from './output.ts'
 import { takeOwnership } from './owner.ts'
+import { type OpenedSource, RECORD_BYTES_MAX } from './topic-task.ts'
 import { type Terminal, Topics } from './topics.ts'
 
 const COMMIT_EVERY_MS = 500
@@ -28,6 +31,7 @@ const YIELD_EVERY_MS = 50
 export async function runPipeline(plan: Plan, options: RunOptions, clock: Clock = systemClock): Promise<RunSummary> {
   const started = clock.monotonic_ms()
   const dataDirectory = resolve(options.dataDirectory)
+  refuseTimeless(plan)
   const sources = sourcesOf(plan, options)
   const owner = takeOwnership(dataDirectory)
   try {
@@ -42,13 +46,36 @@ export async function runPipeline(plan: Plan, options: RunOptions, clock: Clock 
   }
 }
 
+/** A step that goes by event time needs a topic that has it. */
+function refuseTimeless(plan: Plan): void {
+  for (const step of stepsOf(plan)) {
+    const { topic } = readOf(step)
+    if ((step.kind !== 'window' && step.kind !== 'dedupe') || topic.eventTime !== null) continue
+    const place = step.location === null ? '' : `${formatLocation(step.location)}: `
+    const message = `${place}${step.identity} goes by event time, and topic '${topic.name}' has none`
+    throw new MillraceError('PIPELINE_INVALID', message, {
+      next: "Say which field it is: { eventTime: { field: 'time', disorder: '5 s' } }.",
+    })
+  }
+}
+
 /** The sources of each topic: those of the command line, else those that the pipeline declares. */
 function sourcesOf(plan: Plan, options: RunOptions): Sources {
   const sources = new Map<TopicNode, readonly SourceReference[]>()
   for (const topic of plan.topics) {
     const declared = plan.ingests.filter(ingest => ingest.topic.name === topic.name).map(ingest => ingest.source)
     const bound = options.inputs.get(topic.name) ?? declared
-    if (bound.length > 0) sources.set(topic, bound)
+    if (bound.length === 0) continue
+    if (plan.produces.some(produce => produce.topic.name === topic.name)) {
+      throw new MillraceError(
+        'PIPELINE_INVALID',
+        `Topic ${topic.name} would get records from a source and from a stream.`,
+        {
+          next: 'Use a topic for each.',
+        },
+      )
+    }
+    sources.set(topic, bound)
   }
   if (sources.size === 0) {
     const names = plan.topics.filter(topic => topic.schema !== null).map(topic => topic.name)
@@ -72,6 +99,7 @@ class Run {
   readonly #started: number
   readonly #deadLetters: DeadLetters
   readonly #terminals: (Terminal & { readonly output: Output })[] = []
+  readonly #opened: Source[] = []
   #topics: Topics | null = null
   #warehouse: Promise<Warehouse> | null = null
   #lastCommit: number
@@ -91,28 +119,24 @@ class Run {
   }
 
   async work(): Promise<RunSummary> {
-    const sources = this.#sources
-    await this.#openOutputs()
-    const topics = new Topics(this.#plan, this.#terminals, this.#options.taps, this.#deadLetters, this.#clock)
-    this.#topics = topics
     const stop = new AbortController()
     const signal = AbortSignal.any([this.#options.signal, stop.signal])
     const { duration_ms, untilEnd } = this.#options
+    // Before the outputs: an input that is not there must not leave its mark on them.
+    const sources = await this.#openSources(signal)
+    await this.#openOutputs()
+    const topics = new Topics(this.#plan, this.#terminals, this.#options.taps, this.#deadLetters, this.#clock)
+    this.#topics = topics
     const timer = duration_ms === null ? null : this.#clock.sleep(duration_ms, signal).then(() => stop.abort())
     const pulse = this.#pulse(signal)
     let reason: RunSummary['reason'] = 'ended'
     try {
-      const runs = [...sources].map(async ([topic, references]) => {
-        const opened = await Promise.all(references.map(loadSource))
-        try {
-          const closesAtEnd = () => untilEnd && !signal.aborted
-          await topics
-            .task(topic.name)
-            .run(opened, untilEnd, signal, closesAtEnd, () => this.#tick(), this.#options.pool ?? null)
-        } finally {
-          for (const source of opened) await source.close()
-        }
-      })
+      const closesAtEnd = () => untilEnd && !signal.aborted
+      const runs = [...sources].map(([topic, opened]) =>
+        topics
+          .task(topic.name)
+          .run(opened, untilEnd, signal, closesAtEnd, () => this.#tick(), this.#options.pool ?? null),
+      )
       await Promise.all(runs.map(one => one.catch(error => Promise.reject(stop.abort() ?? error))))
       if (signal.aborted) reason = 'stopped'
       else if (untilEnd) await topics.endDerived(new Set([...sources.keys()].map(topic => topic.name)))
@@ -128,9 +152,27 @@ class Run {
 
   async close(): Promise<void> {
     await this.#committing.catch(() => {})
+    for (const source of this.#opened) await source.close()
     for (const { output } of this.#terminals) await output.close()
     await this.#deadLetters.close()
     if (this.#warehouse) await (await this.#warehouse).close()
+  }
+
+  async #openSources(signal: AbortSignal): Promise<Map<TopicNode, readonly OpenedSource[]>> {
+    const { untilEnd } = this.#options
+    const opened = new Map<TopicNode, OpenedSource[]>()
+    for (const [topic, references] of this.#sources) {
+      const sources: OpenedSource[] = []
+      opened.set(topic, sources)
+      for (const reference of references) {
+        const source = await loadSource(reference)
+        this.#opened.push(source)
+        const oneByOne = topic.eventTime?.progress === 'key'
+        const context = { untilEnd, oneByOne, columns: topic.columns, maximumChunkBytes: RECORD_BYTES_MAX, signal }
+        sources.push({ source, partitions: await source.open(context) })
+      }
+    }
+    return opened
   }
 
   async #openOutputs(): Promise<void> {

@@ -4,7 +4,7 @@
  * Lateness and results are functions of what the sources hold, in the order of each partition; how it is cut into chunks
  * does not show.
  */
-import type { Chunk, Damage, Source, SplittableSource } from '../connectors/contract.ts'
+import type { Chunk, Source, SplittableSource } from '../connectors/contract.ts'
 import type { Batch } from '../engine/batch.ts'
 import { type DecodedBatch, Decoder } from '../engine/decode/decoder.ts'
 import type { Flow } from '../engine/flow.ts'
@@ -21,6 +21,7 @@ import type { Clock } from '../system/clock.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { TopicProgress } from './options.ts'
 import { ParallelInput, type PieceEvent } from './parallel-input.ts'
+import { type Lines, linesOf, type Partition, Refusals } from './refusals.ts'
 
 /** The longest record that is taken; a longer one becomes a dead letter. */
 export const RECORD_BYTES_MAX = 1 << 20
@@ -30,28 +31,20 @@ const RANGE_BYTES = 1 << 19
 /** Smaller inputs are done before other threads could help. */
 const PARALLEL_BYTES_MIN = 8 << 20
 
-/** The rows under way, for what operators say of them. */
-interface Current {
-  readonly rowStarts: Int32Array
-  readonly partition: number
-  readonly position: number
-  readonly arrival: number | null
-  /** The bytes of the line that begins at a row start. */
-  readonly lineAt: (start: number) => Uint8Array
-}
-
-interface Partition {
-  readonly name: string
-  lines: number
+/** A source that is open, with its partitions. */
+export interface OpenedSource {
+  readonly source: Source
+  readonly partitions: Awaited<ReturnType<Source['open']>>
 }
 
 export class TopicTask {
   readonly #topic: TopicNode
-  readonly #deadLetters: Pick<DeadLetters, 'add'>
   readonly #clock: Clock
+  readonly #onIdle: () => Promise<void>
   readonly #time: TopicTime | null
   readonly #timeColumn: number
   readonly #partitions: Partition[] = []
+  readonly #refusals: Refusals
   readonly #decoder: Decoder | null
   readonly #decoderSchema: SchemaReading | null
   readonly #unpacker = new Unpacker()
@@ -61,19 +54,21 @@ export class TopicTask {
   #records = 0
   #bytes = 0
   #bytesTotal: number | null = 0
-  #refused = 0
   #late = 0
-  #current: Current | null = null
+  /** The rows under way, for what operators say of them. */
+  #current: Lines | null = null
 
   constructor(
     topic: TopicNode,
     makeFlow: (onLate: (row: number, step: WindowNode) => void) => Flow,
     deadLetters: Pick<DeadLetters, 'add'>,
     clock: Clock,
+    onIdle: () => Promise<void> = async () => {},
   ) {
     this.#topic = topic
-    this.#deadLetters = deadLetters
+    this.#refusals = new Refusals(topic.name, this.#partitions, deadLetters)
     this.#clock = clock
+    this.#onIdle = onIdle
     this.#flow = makeFlow((row, step) => this.#onLate(row, step))
     this.#time = topic.eventTime && new TopicTime(topic.eventTime, topic.columns, topic.key)
     this.#timeColumn = topic.columns.findIndex(column => column.name === topic.eventTime?.column)
@@ -93,7 +88,7 @@ export class TopicTask {
       records: this.#records,
       bytes: this.#bytes,
       bytesTotal: this.#bytesTotal,
-      deadLetters: this.#refused,
+      deadLetters: this.#refusals.count,
       late: this.#late,
       watermark: this.#time?.furthest ?? null,
     }
@@ -104,7 +99,7 @@ export class TopicTask {
    * called after each piece of input. With a pool other threads help where the input lets them.
    */
   async run(
-    sources: readonly Source[],
+    sources: readonly OpenedSource[],
     untilEnd: boolean,
     signal: AbortSignal,
     closesAtEnd: () => boolean,
@@ -112,28 +107,23 @@ export class TopicTask {
     pool: WorkerPool | null,
   ): Promise<void> {
     const offsets: number[] = []
-    for (const source of sources) {
+    for (const { partitions } of sources) {
       offsets.push(this.#partitions.length)
-      const opened = await source.open({
-        untilEnd,
-        columns: this.#topic.columns,
-        maximumChunkBytes: RECORD_BYTES_MAX,
-        signal,
-      })
-      for (const { name, bytes } of opened) {
+      for (const { name, bytes } of partitions) {
         this.#time?.addPartition(this.#partitions.length)
         this.#partitions.push({ name, lines: 0 })
         this.#bytesTotal = bytes === null || this.#bytesTotal === null ? null : this.#bytesTotal + bytes
       }
     }
-    const parallel = this.#parallel(sources, untilEnd, pool)
+    const opened = sources.map(({ source }) => source)
+    const parallel = this.#parallel(opened, untilEnd, pool)
     try {
       if (parallel) {
         for (let event = parallel.read(); event !== null && !signal.aborted; event = parallel.read()) {
           await this.#event(event, 0)
           await onTurn()
         }
-      } else await this.#takeTurns(sources, offsets, onTurn)
+      } else await this.#takeTurns(opened, offsets, onTurn)
     } finally {
       parallel?.close()
     }
@@ -163,9 +153,9 @@ export class TopicTask {
       case 'piece':
         return this.#takePiece(event)
       case 'damaged':
-        return this.#damaged({ ...event, partition: event.partition + offset })
+        return this.#refusals.damage({ ...event, partition: event.partition + offset })
       case 'idle':
-        return this.#idle()
+        return this.idle()
       case 'end':
         this.#time?.endPartition(event.partition + offset)
         return this.#advance()
@@ -183,12 +173,13 @@ export class TopicTask {
     const timed = eventTime === null ? [] : [eventTime.column, ...(eventTime.progress === 'key' ? key : [])]
     const job: PieceJob = {
       files,
-      ranges: rangesOf(files, RANGE_BYTES),
+      ranges: rangesOf(files, RANGE_BYTES, eventTime?.progress === 'key'),
       columns,
       wire,
       reads: this.#flow.reads,
       timeColumns: new Set(timed.map(name => columns.findIndex(column => column.name === name))),
       prefix: this.#flow.prefix,
+      withRowStarts: this.#flow.quarantines,
       recordBytesMax: RECORD_BYTES_MAX,
     }
     const work = pool.work(job)
@@ -216,22 +207,19 @@ export class TopicTask {
     this.#bytes += chunk.bytes.length
     decoder.load(chunk.bytes)
     for (let batch = decoder.next(); batch !== null; batch = decoder.next()) {
-      for (const line of batch.refused) {
-        this.#refuse(
-          this.#currentOf(chunk, batch.rowStarts),
-          line.start,
-          line.length,
-          partition.lines + line.line + 1,
-          {
-            reason: line.path === '' ? line.reason : `${line.path}: ${line.reason}`,
-            code: 'RECORD_INVALID',
-          },
-        )
+      const lines = linesOf(chunk, batch.rowStarts, start => decoder.lineAt(start))
+      for (const { start, length, line, reason, path } of batch.refused) {
+        this.#refusals.record(lines, start, {
+          reason: path === '' ? reason : `${path}: ${reason}`,
+          code: 'RECORD_INVALID',
+          line: partition.lines + line + 1,
+          length,
+        })
       }
       this.#records += batch.length + batch.refused.length
-      const accepted = this.#withoutAhead(batch, chunk)
+      const accepted = this.#withoutAhead(batch, lines)
       if (accepted.length > 0) {
-        this.#current = this.#currentOf(chunk, accepted.rowStarts)
+        this.#current = { ...lines, rowStarts: accepted.rowStarts }
         const times = this.#time
           ? this.#time.observe(accepted, chunk.partition, chunk.arrival ?? 0)
           : this.#timeless(accepted)
@@ -267,22 +255,18 @@ export class TopicTask {
     this.#partitions[partition]!.lines += piece.lines
   }
 
-  #currentOf({ partition, position, arrival }: Chunk, rowStarts: Int32Array): Current {
-    return { rowStarts, partition, position, arrival, lineAt: start => this.#decoder!.lineAt(start) }
-  }
-
   /** The batch without the records whose time is too far ahead of their arrival: they go to the dead letters. */
-  #withoutAhead(batch: DecodedBatch, chunk: Chunk): DecodedBatch {
+  #withoutAhead(batch: DecodedBatch, lines: Lines): DecodedBatch {
     const maxAhead = this.#topic.eventTime?.maxAhead_us ?? null
-    if (maxAhead === null || chunk.arrival === null) return batch
+    if (maxAhead === null || lines.arrival === null) return batch
     const { values } = batch.data[this.#timeColumn] as { values: Float64Array }
-    const limit = chunk.arrival + maxAhead
+    const limit = lines.arrival + maxAhead
     const kept: number[] = []
     for (let row = 0; row < batch.length; row++) {
       if (values[row]! <= limit) kept.push(row)
       else {
-        const ahead_s = Math.round((values[row]! - chunk.arrival) / 1e6)
-        this.#refuse(this.#currentOf(chunk, batch.rowStarts), batch.rowStarts[row]!, null, null, {
+        const ahead_s = Math.round((values[row]! - lines.arrival) / 1e6)
+        this.#refusals.record(lines, batch.rowStarts[row]!, {
           reason: `Its event time is ${ahead_s} s ahead of its arrival`,
           code: 'RECORD_AHEAD',
         })
@@ -296,47 +280,9 @@ export class TopicTask {
   #onLate(row: number, step: WindowNode): void {
     this.#late++
     if (step.late !== 'quarantine' || this.#current === null) return
-    this.#refuse(this.#current, this.#current.rowStarts[row]!, null, null, {
+    this.#refusals.record(this.#current, this.#current.rowStarts![row]!, {
       reason: `It is late for every window of ${step.identity}`,
       code: 'RECORD_LATE',
-    })
-  }
-
-  #refuse(
-    { partition, position, arrival, lineAt }: Current,
-    start: number,
-    length: number | null,
-    line: number | null,
-    why: { readonly reason: string; readonly code: string },
-  ): void {
-    const bytes = lineAt(start)
-    this.#refused++
-    this.#deadLetters.add({
-      topic: this.#topic.name,
-      source: this.#partitions[partition]!.name,
-      partition,
-      position: position + start,
-      line,
-      ...why,
-      bytes,
-      bytesTotal: length ?? bytes.length,
-      arrived: arrival,
-    })
-  }
-
-  #damaged(damage: Damage): void {
-    this.#refused++
-    this.#deadLetters.add({
-      topic: this.#topic.name,
-      source: this.#partitions[damage.partition]!.name,
-      partition: damage.partition,
-      position: damage.position,
-      line: null,
-      reason: damage.reason,
-      code: 'SOURCE_DAMAGED',
-      bytes: damage.bytes,
-      bytesTotal: damage.bytesTotal ?? damage.bytes?.length ?? 0,
-      arrived: null,
     })
   }
 
@@ -346,9 +292,10 @@ export class TopicTask {
     await this.#flow.advance(this.#time.watermark())
   }
 
-  async #idle(): Promise<void> {
-    if (this.#time === null) return
-    for (const watermark of this.#time.idle(this.#clock.now())) await this.#flow.advance(watermark)
+  /** Nothing came, and nothing is known to be on its way: event time may go on with the wall clock. */
+  async idle(): Promise<void> {
+    for (const watermark of this.#time?.idle(this.#clock.now()) ?? []) await this.#flow.advance(watermark)
+    await this.#onIdle()
   }
 
   /** Times for a topic without event time: no operator behind it asks for them. */

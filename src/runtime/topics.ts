@@ -1,6 +1,6 @@
 /** The topics of a pipeline at work, each with its task, and the rows that streams of one send to another. */
 import type { Batch } from '../engine/batch.ts'
-import { Flow, type FlowOutput, topicOf } from '../engine/flow.ts'
+import { Flow, type FlowOptions, type FlowOutput, topicOf } from '../engine/flow.ts'
 import type { Plan, StreamNode, TopicNode } from '../plan/nodes.ts'
 import type { Clock } from '../system/clock.ts'
 import type { DeadLetters } from './dead-letters.ts'
@@ -33,7 +33,8 @@ export class Topics {
       const outputs = terminals
         .filter(({ stream }) => topicOf(stream).name === topic.name)
         .map((terminal): FlowOutput => ({ stream: terminal.stream, write: this.#writer(terminal) }))
-      const task = new TopicTask(topic, onLate => new Flow(topic, { outputs, taps, onLate }), deadLetters, clock)
+      const makeFlow = (onLate: FlowOptions['onLate']) => new Flow(topic, { outputs, taps, onLate })
+      const task = new TopicTask(topic, makeFlow, deadLetters, clock, () => this.#idleDerived(topic.name))
       this.#tasks.set(topic.name, task)
     }
   }
@@ -57,6 +58,12 @@ export class Topics {
       open.delete(ready)
       await this.task(ready).endDerived()
     }
+  }
+
+  /** Where a topic is silent, so are those that its streams feed. */
+  async #idleDerived(name: string): Promise<void> {
+    const fed = this.#plan.produces.filter(({ stream }) => topicOf(stream).name === name)
+    for (const derived of new Set(fed.map(({ topic }) => topic.name))) await this.task(derived).idle()
   }
 
   /** Rows go to the sink and, when they are records of a topic, to what reads that topic. */

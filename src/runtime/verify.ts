@@ -49,15 +49,26 @@ export interface VerifyOptions {
 
 /** What the runtime writes to `run.json`. */
 interface RunRecord {
+  readonly pipeline?: string
   readonly warehouseFile?: string
   readonly inputs?: Readonly<Record<string, readonly string[]>>
   readonly untilEnd?: boolean
 }
 
-/** Recomputes every output of a finished run. Throws OPTION_INVALID when the folder holds no run. */
+/**
+ * Recomputes every output of a finished run. Throws OPTION_INVALID when the folder holds no run, DATA_DIR_MISMATCH when
+ * the last run in it was one of another pipeline.
+ */
 export async function verifyPipeline(plan: Plan, options: VerifyOptions): Promise<VerifyReport> {
   const { dataDirectory } = options
   const record = runRecord(dataDirectory)
+  if (record.pipeline !== undefined && record.pipeline !== plan.name) {
+    throw new MillraceError(
+      'DATA_DIR_MISMATCH',
+      `The last run in ${dataDirectory} was one of the pipeline ${record.pipeline}, not of ${plan.name}.`,
+      { next: 'Give the --data-dir of this pipeline, or run it again.' },
+    )
+  }
   const folder = join(dataDirectory, '.verify')
   remove(folder)
   makeFolder(folder)

@@ -158,7 +158,12 @@ function spanOf(phone: Phone, end_us: number): TruthSpan {
 /** When a reading gets here: at once, unless something holds it back. */
 function arrivalOf(phone: Phone, time_us: number, faults: FaultRates, readings_hz: number): number {
   const random = phone.mishaps
-  if (phone.offlineUntil_us > time_us) return phone.offlineUntil_us + BURST_STEP_US * phone.kept++
+  // What is taken during the burst waits behind it: a phone sends in the order of its readings.
+  const queued_us = phone.offlineUntil_us + BURST_STEP_US * phone.kept
+  if (queued_us > time_us) {
+    phone.kept++
+    return queued_us
+  }
   // The rate is for a minute, the question is put once a reading of all three sensors.
   if (happens(random, (faults.offline ?? 0) / (60 * readings_hz * SENSORS.length))) {
     phone.offlineUntil_us = time_us + OFFLINE_US.from + random.integer(OFFLINE_US.to - OFFLINE_US.from)

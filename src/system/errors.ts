@@ -32,7 +32,7 @@ export const ERRORS = {
   WAREHOUSE_FAILED: { fault: 'outside', retried: true, next: 'Read the warehouse’s message; the rows are kept.' },
   WAREHOUSE_MISMATCH: { fault: 'user', retried: false, next: 'Use another table name or a fresh data directory.' },
   DATA_DIR_BUSY: { fault: 'user', retried: false, next: 'Stop the run that owns the data directory, or use another.' },
-  DATA_DIR_MISMATCH: { fault: 'user', retried: false, next: 'Use a fresh --data-dir for another pipeline or input.' },
+  DATA_DIR_MISMATCH: { fault: 'user', retried: false, next: 'Use a fresh --data-dir, or remove this one.' },
   NODE_TOO_OLD: { fault: 'user', retried: false, next: 'Install Node 24 or newer.' },
   INTERNAL: { fault: 'internal', retried: false, next: 'Please report this with the pipeline and the message.' },
 } as const satisfies Record<string, { fault: 'user' | 'outside' | 'internal'; retried: boolean; next: string }>

@@ -14,10 +14,14 @@ export interface FileStatus {
   readonly identity: string
 }
 
-/** What the path is, or null when there is nothing. */
+/** What the path is, or null when there is nothing. Throws FILE_UNREADABLE when that cannot be told. */
 export function statusOf(path: string): FileStatus | null {
-  const status = fs.statSync(path, { throwIfNoEntry: false })
-  return status === undefined ? null : statusFrom(status)
+  try {
+    const status = fs.statSync(path, { throwIfNoEntry: false })
+    return status === undefined ? null : statusFrom(status)
+  } catch (cause) {
+    throw unreadable(path, cause)
+  }
 }
 
 /** What an open file is now, whatever has happened to its name since. */
@@ -115,15 +119,19 @@ export function replaceText(path: string, text: string): void {
   })
 }
 
-/** Makes a small file that must not exist yet; false when it does. */
+/** Makes a small file that must not exist yet; false when it does. Nobody ever sees it without its content. */
 export function createText(path: string, text: string): boolean {
   return writing(path, () => {
+    const own = `${path}.${process.pid}`
+    fs.writeFileSync(own, text)
     try {
-      fs.writeFileSync(path, text, { flag: 'wx' })
+      fs.linkSync(own, path)
       return true
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false
       throw cause
+    } finally {
+      fs.rmSync(own, { force: true })
     }
   })
 }
@@ -164,9 +172,24 @@ function syncFolder(path: string): void {
   } catch {}
 }
 
-/** Makes the folder and those above it. */
+/** Makes the folder and those above it, one by one: below /proc a recursive mkdir of Node never returns. */
 export function makeFolder(path: string): void {
-  writing(path, () => fs.mkdirSync(path, { recursive: true }))
+  const kind = statusOf(path)?.kind
+  if (kind === 'folder') return
+  if (kind !== undefined) {
+    throw new MillraceError('FILE_UNWRITABLE', `Cannot make the folder ${path}: there is a file of that name.`, {
+      next: 'Name a folder, or a place that is free.',
+    })
+  }
+  makeFolder(dirname(path))
+  writing(path, () => {
+    try {
+      fs.mkdirSync(path)
+    } catch (error) {
+      // Another process may just have made it.
+      if (statusOf(path)?.kind !== 'folder') throw error
+    }
+  })
 }
 
 /** Names in a folder in the order of their characters; empty when there is no such folder. */
@@ -201,7 +224,11 @@ export function unreadable(path: string, cause: unknown): MillraceError {
     if (fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
       return new MillraceError('FILE_UNREADABLE', `There is no folder ${folder} (for the file ${path}).`, { cause })
     }
-    const near = nearest(basename(path), listFolder(folder))
+    const names = listFolder(folder)
+    if (names.includes(basename(path))) {
+      return new MillraceError('FILE_UNREADABLE', `${path} is a link to something that is not there.`, { cause })
+    }
+    const near = nearest(basename(path), names)
     const hint = near === null ? '' : ` Did you mean ${join(folder, near)}?`
     return new MillraceError('FILE_UNREADABLE', `There is no file ${path}.${hint}`, { cause })
   }

@@ -1,7 +1,23 @@
 /** What the runtime asks of the operating system about processes. */
 
+import { readFileSync } from 'node:fs'
+
 export function ownProcessId(): number {
   return process.pid
+}
+
+/**
+ * When a process began, in a form that is only good for comparing: a number that is given again after a restart names
+ * another process. Empty where the system does not say, and for a process that has ended.
+ */
+export function processStart(id: number): string {
+  try {
+    // After the name, which may hold anything, stand the state and, 19 fields on, the ticks since the system's start.
+    const fields = readFileSync(`/proc/${id}/stat`, 'utf8').split(') ').at(-1)!.split(' ')
+    return fields[0] === 'Z' ? 'ended' : (fields[19] ?? '')
+  } catch {
+    return ''
+  }
 }
 
 /** Whether a process with this id runs; one of another user counts as running. */

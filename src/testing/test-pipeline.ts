@@ -93,7 +93,7 @@ export async function testPipeline({ plan }: Pipeline, options: TestOptions): Pr
     const chunkBytes = Math.min(options.chunkBytes ?? CHUNK_BYTES_MAX, CHUNK_BYTES_MAX)
     const source = new MemorySource(arrivals, { partitions, chunkBytes, clock: start === null ? null : clock, ends })
     await topics.task(name).run(
-      [source],
+      [{ source, partitions: await source.open() }],
       ends,
       signal,
       () => ends,

@@ -69,6 +69,28 @@ describe('the way of a new user, from init to verify', () => {
       expect(stderr).toContain('mine.txt')
       expect(readdirSync(folder)).toEqual(['mine.txt'])
     }))
+
+  test('init adds to a project, and overwrites nothing of it', () =>
+    inFolder(async folder => {
+      writeFileSync(join(folder, 'package.json'), '{}')
+      writeFileSync(join(folder, 'mine.txt'), 'mine')
+      const run = await started(folder)
+      expect(readFileSync(join(folder, 'package.json'), 'utf8')).toBe('{}')
+      expect(await run('init')).toMatchObject({ code: 2, stderr: expect.stringContaining('pipeline.ts') })
+    }))
+
+  test('that no record was refused is an answer', () =>
+    inFolder(async folder => {
+      const run = await started(folder)
+      await run('run', 'pipeline.ts', '--until-end')
+      expect(await run('topics', 'read', 'dead_letters')).toEqual({
+        code: 0,
+        stdout: '',
+        stderr: 'no record was refused\n',
+      })
+      expect(await run('topics', 'read', 'dead_letters', '--json')).toEqual({ code: 0, stdout: '', stderr: '' })
+      expect(await run('query', ' ')).toMatchObject({ code: 2, stderr: expect.stringContaining('The SQL is empty.') })
+    }))
 })
 
 describe('run', () => {

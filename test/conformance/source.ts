@@ -35,7 +35,14 @@ export interface Reading {
 }
 
 export function contextOf(columns: readonly Column[], changes: Partial<SourceContext> = {}): SourceContext {
-  return { untilEnd: true, columns, maximumChunkBytes: 64 * 1024, signal: new AbortController().signal, ...changes }
+  return {
+    untilEnd: true,
+    oneByOne: false,
+    columns,
+    maximumChunkBytes: 64 * 1024,
+    signal: new AbortController().signal,
+    ...changes,
+  }
 }
 
 /** Reads a source to its end and checks what must hold for each thing that it says. */

@@ -204,6 +204,25 @@ describe('warehouse', () => {
     expect(readdirSync(folder)).toContain('crashed.duckdb.wal.damaged-1')
   })
 
+  test.each([0, 4096, 8192])('a file whose making was cut off after %d bytes is made anew', async bytes => {
+    await warehouse()
+    await closeAll()
+    writeFileSync(path, readFileSync(path).subarray(0, bytes))
+    const sink = (await warehouse()).table({ table: 'T', mode: 'append' })
+    await sink.open(contextOf())
+    await sink.write(batch(1))
+    await sink.commit(1)
+    await sink.close()
+    await closeAll()
+    expect(await rows('FROM T')).toEqual([{ id: 1, name: 'row 1' }])
+  })
+
+  test('a small file that is no database is left as it is', async () => {
+    writeFileSync(path, 'somebody else’s notes')
+    await expect(openWarehouse({ path })).rejects.toMatchObject({ code: 'FILE_UNREADABLE' })
+    expect(readFileSync(path, 'utf8')).toBe('somebody else’s notes')
+  })
+
   test('a file that is no database is refused and left as it is', async () => {
     writeFileSync(path, 'not a database, but long enough to be looked at'.repeat(500))
     await expect(openWarehouse({ path })).rejects.toMatchObject({ code: 'FILE_UNREADABLE' })

@@ -40,11 +40,16 @@ test.each([readings, readingsByKey])(
       found.push(...rowsOf(batch).map(row => ({ ...row })))
       working--
     }
+    const outerFound: unknown[] = []
+    const writeOuter = async (batch: Batch) => {
+      for (let turn = 0; turn < 3; turn++) await Promise.resolve()
+      outerFound.push(...rowsOf(batch).map(row => row.window_start))
+    }
     const streams = plan.delivers.map(({ stream }) => stream)
     const flow = new Flow(plan.topics[0]!, {
       outputs: [
         { stream: streams[0]!, write },
-        { stream: streams[1]!, write: () => {} },
+        { stream: streams[1]!, write: writeOuter },
       ],
       taps: new Map(),
       onLate: () => {},
@@ -65,6 +70,9 @@ test.each([readings, readingsByKey])(
       wanted.set(key, (wanted.get(key) ?? 0) + value)
     }
     expect(totals).toEqual([...wanted.values()].sort())
+    expect(outerFound.toSorted((a, b) => Number(a) - Number(b))).toEqual([
+      0, 0, 0, 60e6, 60e6, 60e6, 120e6, 120e6, 120e6,
+    ])
   },
 )
 

@@ -56,10 +56,10 @@ const SHAPES = {
   time: ['device', 'at'],
 } as const
 
-export const windowOf = ({ size, every }: Pick<Setting, 'size' | 'every'>) =>
+const windowOf = ({ size, every }: Pick<Setting, 'size' | 'every'>) =>
   size === every ? tumbling(seconds(size)) : hopping({ size: seconds(size), every: seconds(every) })
 
-export const readingsOf = ({ disorder, progress }: Pick<Setting, 'disorder' | 'progress'>) =>
+const readingsOf = ({ disorder, progress }: Pick<Setting, 'disorder' | 'progress'>) =>
   topic('readings', message, {
     key: 'device',
     eventTime: { field: 'at', disorder: seconds(disorder), progress },
@@ -112,6 +112,17 @@ export function stacked(setting: Setting): Pipeline {
       .groupBy(...keys)
       .window(windowOf(setting), setting.window)
       .aggregate({ rows: count(), mean: average('measured'), greatest: max('measured'), latest: last('measured') })
+    deliver(results, sink)
+  })
+}
+
+/** Groups that have rows of several keys: they wait for the slowest. */
+export function across(setting: Setting): Pipeline {
+  return pipeline('laws', ({ from, deliver }) => {
+    const results = from(readingsOf(setting))
+      .groupBy('text')
+      .window(windowOf(setting), setting.window)
+      .aggregate({ rows: count(), greatest: max('value'), earliest: first('value') })
     deliver(results, sink)
   })
 }
@@ -227,3 +238,17 @@ export const logs = (partitions: number, maxLength = 60): fc.Arbitrary<LogRecord
       }
       return log
     })
+
+/** The same with a first record of each device in each partition, so that none is new when windows have closed already. */
+export const knownDevices = (log: readonly LogRecord[], partitions: number): LogRecord[] => {
+  const first = Math.min(START * SECOND, ...log.map(({ cells }) => cells.at as number))
+  const rest = { text: null, number: null, flag: null, value: null }
+  const firsts = Array.from({ length: partitions }, (_, partition) =>
+    ['p', 'q', 'r', 's', 't'].map(device => ({ partition, cells: { device, at: first, ...rest } })),
+  )
+  return [...firsts.flat(), ...log]
+}
+
+/** The same with the records of each device in any partition. */
+export const scattered = (log: readonly LogRecord[], partitions: number): LogRecord[] =>
+  log.map(({ cells }, index) => ({ partition: (index * 7 + (index >> 2)) % partitions, cells }))

@@ -32,7 +32,7 @@ export function identityOf(cell: unknown): string {
   return typeof cell === 'string' ? `s${JSON.stringify(cell)}` : `${cell}`
 }
 
-/** Each record with its frontier: the running maximum of its partition or key up to itself, minus the disorder. */
+/** Each record with its frontier: the running maximum of its partition (and key) up to itself, minus the disorder. */
 export function framed(topic: TopicNode, log: readonly LogRecord[]): Row[] {
   const { column, disorder_us, progress } = topic.eventTime!
   const maxima = new Map<string, number>()
@@ -40,7 +40,7 @@ export function framed(topic: TopicNode, log: readonly LogRecord[]): Row[] {
   return log.map(({ partition, cells }) => {
     const time = cells[column] as number
     const key = progress === 'key' ? text(cells, topic.key) : ''
-    const clock = progress === 'key' ? key : String(partition)
+    const clock = `${partition}:${key}`
     const maximum = Math.max(maxima.get(clock) ?? Number.NEGATIVE_INFINITY, time)
     maxima.set(clock, maximum)
     const position = counts.get(partition) ?? 0
@@ -87,7 +87,7 @@ function deduplicated(node: DedupeNode, rows: readonly Row[]): Row[] {
   })
 }
 
-export function startsOf({ size_us, every_us }: WindowNode, time: number): number[] {
+function startsOf({ size_us, every_us }: WindowNode, time: number): number[] {
   const starts: number[] = []
   for (let start = Math.floor(time / every_us) * every_us; start > time - size_us; start -= every_us) starts.push(start)
   return starts.reverse()
@@ -96,7 +96,7 @@ export function startsOf({ size_us, every_us }: WindowNode, time: number): numbe
 const allowedOf = (node: WindowNode) => (node.late === 'restate' ? node.allowedLateness_us : 0)
 
 /** The windows in which a row counts. */
-export const countsIn = (node: WindowNode, row: Pick<Row, 'time' | 'frontier'>) =>
+const countsIn = (node: WindowNode, row: Pick<Row, 'time' | 'frontier'>) =>
   startsOf(node, row.time).filter(start => start + node.size_us + allowedOf(node) > row.frontier)
 
 function windows(node: WindowNode, rows: readonly Row[]): Row[] {
@@ -112,7 +112,7 @@ function windows(node: WindowNode, rows: readonly Row[]): Row[] {
   return [...found.values()].map(({ start, rows }) => resultRow(node, start, rows))
 }
 
-export function resultRow(node: WindowNode, start: number, rows: readonly Row[]): Row {
+function resultRow(node: WindowNode, start: number, rows: readonly Row[]): Row {
   const cells: Cells = {}
   for (const key of node.keys) cells[key] = rows[0]!.cells[key]
   for (const aggregate of node.aggregates) cells[aggregate.name] = aggregateOf(aggregate, rows)
@@ -122,7 +122,7 @@ export function resultRow(node: WindowNode, start: number, rows: readonly Row[])
   return { cells, time, frontier: Number.NEGATIVE_INFINITY, partition: 0, position: 0, key: rows[0]!.key }
 }
 
-export function aggregateOf({ function: name, column, fraction }: AggregateNode, rows: readonly Row[]): unknown {
+function aggregateOf({ function: name, column, fraction }: AggregateNode, rows: readonly Row[]): unknown {
   if (column === null) return rows.length
   const ordered = rows.toSorted((a, b) => a.time - b.time || a.partition - b.partition || a.position - b.position)
   const cells = ordered.map(row => row.cells[column]).filter(cell => cell !== null)

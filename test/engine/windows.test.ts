@@ -4,7 +4,19 @@ import { describe, test } from 'vitest'
 import type { StreamNode, WindowNode } from '../../src/plan/nodes.ts'
 import { expectSameRows } from './compare.ts'
 import { drive, topicOfPlan } from './drive.ts'
-import { logs, nested, plainPolicies, policies, type Setting, settings, stacked, windowed } from './random-logs.ts'
+import {
+  across,
+  knownDevices,
+  logs,
+  nested,
+  plainPolicies,
+  policies,
+  type Setting,
+  scattered,
+  settings,
+  stacked,
+  windowed,
+} from './random-logs.ts'
 import { type Cells, framed, type LogRecord, lastWords, lateRows, revisions } from './reference.ts'
 
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 0x7fffffff))
@@ -109,6 +121,24 @@ describe('windows are those of a plain recomputation', () => {
       options(200),
     )
   })
+})
+
+test('time by key, with each key in several partitions', () => {
+  fc.assert(
+    fc.property(settings(policies), logs(1), cuts, (setting, log, cut) => {
+      check({ ...setting, progress: 'key' }, windowed, knownDevices(scattered(log, 3), 3), 3, cut)
+    }),
+    options(200),
+  )
+})
+
+test('groups of several keys, time by key', () => {
+  fc.assert(
+    fc.property(settings(policies), logs(1), cuts, (setting, log, cut) => {
+      check({ ...setting, progress: 'key' }, across, knownDevices(log, 1), 1, cut)
+    }),
+    options(200),
+  )
 })
 
 describe('the same rows in the same order, however one partition is cut', () => {

@@ -27,7 +27,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }))
 async function linesOf(path: string): Promise<string[]> {
   const source = await loadSource(sourceForInput(path))
   const signal = new AbortController().signal
-  await source.open({ untilEnd: true, columns: readings.columns, maximumChunkBytes: 1 << 20, signal })
+  await source.open({ untilEnd: true, oneByOne: false, columns: readings.columns, maximumChunkBytes: 1 << 20, signal })
   let text = ''
   for (let piece = await source.read(); piece !== null; piece = await source.read()) {
     expect(piece.kind).not.toBe('damaged')

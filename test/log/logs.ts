@@ -1,6 +1,7 @@
 /** What the tests of the log share: a log of numbered records on a given storage, and what it holds. */
 import { recordsOf } from '../../src/log/block.ts'
-import { TopicLog, type TopicLogOptions } from '../../src/log/topic-log.ts'
+import type { TopicLogOptions } from '../../src/log/options.ts'
+import { TopicLog } from '../../src/log/topic-log.ts'
 import { type Clock, systemClock } from '../../src/system/clock.ts'
 import type { Storage } from '../../src/system/storage.ts'
 

@@ -1,5 +1,6 @@
 /** Histories of a log that end with a loss of power at each of their syncs, and what is then wrong with it. */
-import type { TopicLog, TopicLogOptions } from '../../src/log/topic-log.ts'
+import type { TopicLogOptions } from '../../src/log/options.ts'
+import type { TopicLog } from '../../src/log/topic-log.ts'
 import { seededRandom } from '../../src/system/random.ts'
 import type { Storage } from '../../src/system/storage.ts'
 import { MemoryStorage } from '../../src/testing/memory-storage.ts'

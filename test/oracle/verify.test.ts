@@ -296,3 +296,25 @@ test('the elements of an array become rows in their order, with times in their o
     ['windows.ndjson', 1, 1],
   ])
 })
+
+test('in CSV an empty text is not null', async () => {
+  const notes = topic('notes', z.object({ sensor: z.string().nullable(), t: timestamp('s') }))
+  const copied = pipeline('copied', ({ from, deliver }) => deliver(from(notes), file({ path: 'copied.csv' })))
+  await run({
+    path: 'in.ndjson',
+    bytes: lines([
+      { sensor: '', t: 1 },
+      { sensor: null, t: 2 },
+    ]),
+  })
+  const record = { inputs: { notes: [join(folder, 'in.ndjson')] }, untilEnd: true }
+  writeFileSync(join(folder, 'run.json'), JSON.stringify(record))
+  writeFileSync(join(folder, 'copied.csv'), 'sensor,t\n"",1970-01-01T00:00:01.000Z\n,1970-01-01T00:00:02.000Z\n')
+  const [output] = (await verifyPipeline(copied.plan, { dataDirectory: folder })).outputs
+  expect(output).toMatchObject({ agreed: 2, missing: [], unexpected: [] })
+})
+
+test('a data directory whose last run was one of another pipeline is not compared', async () => {
+  writeFileSync(join(folder, 'run.json'), JSON.stringify({ pipeline: 'others', inputs: {}, untilEnd: true }))
+  await expect(verifyPipeline(plan, { dataDirectory: folder })).rejects.toMatchObject({ code: 'DATA_DIR_MISMATCH' })
+})

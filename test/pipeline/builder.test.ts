@@ -468,6 +468,7 @@ const ids = topic('ids', z.object({ id: z.string() }))
 
 describe('a pipeline refuses', () => {
   const totals = topic('totals', z.object({ id: z.string(), n: z.number() }))
+  const sameType = topic('same_type', message)
   test.each<[string, (parts: Parts) => unknown, string]>([
     [
       'two topics of one name',
@@ -505,7 +506,12 @@ describe('a pipeline refuses', () => {
         const one = topic('one')
         start(parts).to(one).to(one)
       },
-      "PIPELINE_INVALID: to: topic 'one' already takes the type of another stream > Give it a schema, so that both streams can be held against it, or use two topics.",
+      "PIPELINE_INVALID: to: topic 'one' already takes another stream > Send each stream to a topic of its own.",
+    ],
+    [
+      'two streams for a topic with a schema',
+      parts => start(parts).to(untyped(sameType)).to(untyped(sameType)),
+      "PIPELINE_INVALID: to: topic 'same_type' already takes another stream > Send each stream to a topic of its own.",
     ],
     [
       'a topic that does not fit',

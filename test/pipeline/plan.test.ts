@@ -310,8 +310,8 @@ describe('findings', () => {
         .to(short as never)
     })
     expect(codes(plan)).toEqual([
+      'error TOPIC_FED_TWICE',
       'warning RETENTION_SHORT',
-      'warning TOPIC_FED_TWICE',
       'warning TOPIC_UNBOUND',
       'note DECODE_SLOW',
     ])

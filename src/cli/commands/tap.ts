@@ -124,7 +124,7 @@ function unknownStage(name: string, known: readonly string[]): MillraceError {
   const near = nearest(name, known) ?? known.find(stage => stage.endsWith(`/${name}`)) ?? null
   return new MillraceError(
     'OPTION_INVALID',
-    `There is no stage '${name}'${near === null ? '' : `; did you mean ${near}?`} Stages: ${known.join(', ')}.`,
+    `There is no stage '${name}'${near === null ? '' : `; did you mean ${near}?`}${near === null ? '; ' : ' '}there are: ${known.join(', ')}.`,
     { next: 'Use one of the stages named.' },
   )
 }

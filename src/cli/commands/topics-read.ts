@@ -1,5 +1,5 @@
 /** `millrace topics read`: the records of a stored topic, as they are. */
-import { readTopic, type TopicGap } from '../../log/topic-store.ts'
+import { isStored, readTopic, type TopicGap } from '../../log/topic-store.ts'
 import type { Arguments } from '../arguments.ts'
 import { storedDataDirectory } from '../data-directory.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -7,18 +7,26 @@ import { RowPrinter } from '../row-printer.ts'
 import { processTerminal } from '../terminal.ts'
 
 const LIMIT_FOR_PEOPLE = 20
+const DEAD_LETTERS = 'dead_letters'
 
 export async function run(values: Arguments): Promise<number> {
   const json = values.flag('json')
   const limit = values.whole('limit') ?? (json ? 0 : LIMIT_FOR_PEOPLE)
   const from = values.whole('from') ?? 0
+  const topic = values.required('TOPIC')
+  const dataDirectory = storedDataDirectory(values.text('data-dir'))
   const terminal = processTerminal()
+  // Made with its first record; that there is none is an answer.
+  if (topic === DEAD_LETTERS && !isStored(dataDirectory, topic)) {
+    if (!json) terminal.remark('no record was refused')
+    return EXIT.ok
+  }
   const printer = new RowPrinter(terminal)
   let count = 0
   let more = false
   const lost = ({ from, to, reason }: TopicGap) =>
     terminal.remark(`records ${from} to ${to - 1} are not there: ${reason}`)
-  for (const line of readTopic(storedDataDirectory(values.text('data-dir')), values.required('TOPIC'), from, lost)) {
+  for (const line of readTopic(dataDirectory, topic, from, lost)) {
     if (limit > 0 && count === limit) {
       more = true
       break

@@ -16,9 +16,10 @@ export async function run(values: Arguments): Promise<number> {
     dataDirectory: dataDirectory(values.text('data-dir')),
     onProgress: step => terminal.live([terminal.remarkStyle.dim(step)]),
   }).finally(() => terminal.live([]))
-  const agrees = report.outputs.every(
-    output => output.missingCount + output.unexpectedCount + output.differentCount === 0,
-  )
+  // That nothing could be compared proves nothing.
+  const agrees =
+    report.outputs.length > 0 &&
+    report.outputs.every(output => output.missingCount + output.unexpectedCount + output.differentCount === 0)
   if (values.flag('json')) await terminal.print(jsonText({ agrees, ...report }))
   else await printReport(report, agrees, values.flag('sql'), terminal)
   return agrees ? EXIT.ok : EXIT.no
@@ -27,25 +28,28 @@ export async function run(values: Arguments): Promise<number> {
 async function printReport(report: VerifyReport, agrees: boolean, sql: boolean, terminal: Terminal): Promise<void> {
   const { style } = terminal
   const wrong = (count: number) => (count > 0 ? style.red(grouped(count)) : '0')
-  const lines = tableLines(
-    [
-      { title: 'output' },
-      { title: 'rows', align: 'right' },
-      { title: 'agreed', align: 'right' },
-      { title: 'missing', align: 'right' },
-      { title: 'unexpected', align: 'right' },
-      { title: 'different', align: 'right' },
-    ],
-    report.outputs.map(output => [
-      output.output,
-      grouped(output.windows),
-      grouped(output.agreed),
-      wrong(output.missingCount),
-      wrong(output.unexpectedCount),
-      wrong(output.differentCount),
-    ]),
-    style,
-  )
+  const lines =
+    report.outputs.length === 0
+      ? []
+      : tableLines(
+          [
+            { title: 'output' },
+            { title: 'rows', align: 'right' },
+            { title: 'agreed', align: 'right' },
+            { title: 'missing', align: 'right' },
+            { title: 'unexpected', align: 'right' },
+            { title: 'different', align: 'right' },
+          ],
+          report.outputs.map(output => [
+            output.output,
+            grouped(output.windows),
+            grouped(output.agreed),
+            wrong(output.missingCount),
+            wrong(output.unexpectedCount),
+            wrong(output.differentCount),
+          ]),
+          style,
+        )
   for (const output of report.outputs) {
     if (sql) lines.push('', style.dim(`-- ${output.output}`), output.sql)
     const list = (title: string, count: number, items: readonly object[]) => {
@@ -63,13 +67,15 @@ async function printReport(report: VerifyReport, agrees: boolean, sql: boolean, 
   }
   for (const { output, reason } of report.skipped) lines.push(`${style.yellow('skipped')} ${output}: ${reason}`)
   const rows = report.outputs.reduce((sum, output) => sum + output.windows, 0)
+  const all = report.outputs.length + report.skipped.length
+  const part = report.skipped.length === 0 ? '' : ` of ${report.outputs.length} of ${all} outputs`
+  if (lines.length > 0) lines.push('')
   lines.push(
-    '',
-    !agrees
-      ? style.red('the stream and the batch answer differ')
-      : report.outputs.length === 0
-        ? style.yellow('no output could be compared')
-        : style.green(`the stream and the batch answer agree on all ${grouped(rows)} rows`),
+    report.outputs.length === 0
+      ? style.yellow('no output could be compared')
+      : !agrees
+        ? style.red('the stream and the batch answer differ')
+        : style.green(`the stream and the batch answer agree on all ${grouped(rows)} rows${part}`),
   )
   for (const line of lines) await terminal.print(line)
 }

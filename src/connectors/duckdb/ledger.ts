@@ -41,7 +41,7 @@ export async function readLedger(
   if (position > 0) {
     throw new MillraceError(
       'DATA_DIR_MISMATCH',
-      `${table} holds ${position} rows of ${consumer} from another pipeline or input.`,
+      `${table} holds ${position} rows of ${consumer} that are not of this run: its steps or inputs were others, or it followed its inputs.`,
     )
   }
   await connection.run('UPDATE millrace.ledger SET incarnation = $2, table_name = $3 WHERE consumer = $1', [

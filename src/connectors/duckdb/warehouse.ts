@@ -8,7 +8,7 @@
 import { dirname } from 'node:path'
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { MillraceError } from '../../system/errors.ts'
-import { makeFolder, replaceFile, statusOf } from '../../system/files.ts'
+import { closeFile, makeFolder, openForReading, readBytes, remove, replaceFile, statusOf } from '../../system/files.ts'
 import type { Sink } from '../contract.ts'
 import { type DuckDB, duckdbMessage, loadDuckDB } from '../support/duckdb.ts'
 import { createLedger } from './ledger.ts'
@@ -97,6 +97,7 @@ async function openInstance(duckdb: DuckDB, options: WarehouseOptions): Promise<
     // Appended rows keep their order anyway with one thread; without this promise large commits need far less memory.
     preserve_insertion_order: 'false',
   }
+  removeUnfinished(path)
   try {
     return await duckdb.DuckDBInstance.create(path, config)
   } catch (error) {
@@ -115,6 +116,25 @@ async function openInstance(duckdb: DuckDB, options: WarehouseOptions): Promise<
       throw failure
     }
   }
+}
+
+/** A database without a table is as long as its three headers; a shorter file was cut off while it was made. */
+const HEADER_BYTES = 3 * 4096
+const MAGIC = { offset: 8, text: 'DUCK' }
+
+/** Removes what a process left that was killed while it made the file: nothing was in it yet, and nobody can open it. */
+function removeUnfinished(path: string): void {
+  const status = statusOf(path)
+  if (status?.kind !== 'file' || status.bytes >= HEADER_BYTES || statusOf(`${path}.wal`) !== null) return
+  const head = Buffer.alloc(MAGIC.offset + MAGIC.text.length)
+  const descriptor = openForReading(path)
+  let length: number
+  try {
+    length = readBytes(descriptor, head, 0, head.length, 0)
+  } finally {
+    closeFile(descriptor)
+  }
+  if (length === 0 || head.toString('latin1', MAGIC.offset) === MAGIC.text) remove(path)
 }
 
 /** Whose fault it is that a database file cannot be opened. */

@@ -42,7 +42,9 @@ export function formOf(path: string, options: FileOptions): FileForm {
     throw new MillraceError(
       'OPTION_INVALID',
       `The name of ${path} does not say what format it has${near === null ? '' : ` (did you mean .${near}?)`}.`,
-      { next: "Give the option format: 'ndjson', 'json', 'csv' or 'parquet', or use such an extension." },
+      {
+        next: "Use the extension .ndjson, .json, .csv or .parquet, or file({ path, format: 'ndjson' }) in the pipeline.",
+      },
     )
   }
   return {

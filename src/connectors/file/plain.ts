@@ -86,6 +86,7 @@ export class PlainReader implements PartitionReader {
       reason: lineTooLong(at - start, buffer.length),
       bytes: head,
       bytesTotal: at - start,
+      lines: 1,
     }
   }
 

@@ -165,7 +165,7 @@ export class RowFileSink implements Sink {
       held.consumer !== context.consumer
         ? `it belongs to ${held.consumer}, not to ${context.consumer}`
         : held.incarnation !== context.incarnation
-          ? 'it holds rows of an earlier stream of the same name'
+          ? 'it holds rows that are not of this run: its steps or inputs were others, or it followed its inputs'
           : this.#options.format === 'csv' &&
               held.bytes > 0 &&
               held.columns.join() !== context.columns.map(column => column.name).join()

@@ -87,7 +87,8 @@ export class FileSource implements SplittableSource {
     const context = this.#context
     if (context === null) throw new MillraceError('INTERNAL', 'The file source was read before it was opened.')
     while (!this.#closed && !context.signal.aborted) {
-      const room = context.untilEnd ? PARTITIONS_AT_ONCE : this.#partitions.length
+      const atOnce = context.oneByOne ? 1 : PARTITIONS_AT_ONCE
+      const room = context.untilEnd ? atOnce : this.#partitions.length
       while (this.#active.length < room && this.#waiting.length > 0) {
         const partition = this.#waiting.shift()!
         this.#active.push({ partition, reader: this.#reader(partition, context) })

@@ -9,6 +9,7 @@ export type Piece =
       readonly reason: string
       readonly bytes: Uint8Array | null
       readonly bytesTotal: number | null
+      readonly lines?: number
     }
 
 /** The input cannot be read further; what was read before it stands. */
@@ -16,6 +17,7 @@ export class Damaged extends Error {
   /** What could not be read, where it is known; otherwise the beginning of the line that was cut off. */
   readonly bytes: Uint8Array | null
   readonly bytesTotal: number | null
+  readonly lines?: number
 
   constructor(reason: string, bytes: Uint8Array | null = null, bytesTotal: number | null = bytes?.length ?? null) {
     super(reason)
@@ -50,7 +52,14 @@ export async function* wholeLines(
   let longHead: Buffer | null = null
 
   function* endLong(): Generator<Piece> {
-    yield { kind: 'damaged', position, reason: lineTooLong(longLength, limit), bytes: longHead, bytesTotal: longLength }
+    yield {
+      kind: 'damaged',
+      position,
+      reason: lineTooLong(longLength, limit),
+      bytes: longHead,
+      bytesTotal: longLength,
+      lines: 1,
+    }
     position += longLength
     longLength = -1
     longHead = null

@@ -1,40 +1,26 @@
 /**
  * Writes the loop of a chain. Steps are walked once, from the input on, with a table of what each column is at that
- * point (a `Slot`); a derived column is written out where it is first needed, so what a later filter drops costs nothing.
+ * point (slots.ts); a derived column is written out where it is first needed, so what a later filter drops costs nothing.
  *
  * Names in the source: `i` the row, `w` where it goes; n0, b0, t0, j0 the cells of input column 0, v0 its validity, d0
  * its dictionary's texts; T0 a table by dictionary entry, M0 a map to another dictionary; x0 a derived value, c0 the code
  * of a derived text; o0, p0 cells and validity of output 0; K0 a constant, F0 a function of the user's.
  */
-
-import { toJavaScript } from '../../plan/expression/javascript.ts'
 import type { Lambda } from '../../plan/expression/lambda.ts'
-import { library } from '../../plan/expression/library.ts'
-import { normalise } from '../../plan/expression/normalise.ts'
-import { columnsOf, type Expression, truth } from '../../plan/expression/tree.ts'
+import { type Expression, truth } from '../../plan/expression/tree.ts'
 import type { DeriveNode } from '../../plan/nodes.ts'
-import type { Column, ColumnType } from '../../plan/schema.ts'
+import type { Column } from '../../plan/schema.ts'
 import type { StatelessNode } from '../steps.ts'
+import { ExpressionWriter, type NamedMap, type NamedTable } from './expressions.ts'
 import { callerOf, checkedCallerOf, rowSource } from './row.ts'
-import { MappedDictionary, ResultTable, type TableKind, type TextFunction } from './tables.ts'
-
-/** Where the dictionary of a coded text comes from. */
-export type DictionarySource =
-  | { readonly kind: 'input'; readonly index: number }
-  | { readonly kind: 'constant'; readonly values: readonly string[] }
-  | { readonly kind: 'mapped'; readonly from: DictionarySource; readonly map: MappedDictionary }
-
-/** What a column is at one point of the chain. */
-interface Slot {
-  readonly type: ColumnType
-  readonly nullable: boolean
-  /** The input column that it still is, unchanged. */
-  readonly input: number | null
-  /** Source of its value; null where it may be null. */
-  readonly value: () => string
-  /** A text that stands as a code of a dictionary. */
-  readonly coded: { readonly code: () => string; readonly dictionary: DictionarySource } | null
-}
+import {
+  type DictionarySource,
+  type DictionaryTexts,
+  type InputArray,
+  InputReads,
+  type Slot,
+  type Slots,
+} from './slots.ts'
 
 export type Output =
   | { readonly kind: 'none' }
@@ -50,22 +36,10 @@ export type Output =
 export interface Generated {
   readonly source: string
   /** Names of the arguments that change with the batch, in the order of the loop's parameters after (length, origin). */
-  readonly inputs: readonly {
-    readonly name: string
-    readonly array: 'values' | 'validity' | 'codes' | 'texts'
-    readonly index: number
-  }[]
-  readonly dictionaries: readonly { readonly name: string; readonly source: DictionarySource }[]
-  readonly tables: readonly {
-    readonly name: string
-    readonly table: ResultTable
-    readonly dictionary: DictionarySource
-  }[]
-  readonly maps: readonly {
-    readonly name: string
-    readonly map: MappedDictionary
-    readonly dictionary: DictionarySource
-  }[]
+  readonly inputs: readonly InputArray[]
+  readonly dictionaries: readonly DictionaryTexts[]
+  readonly tables: readonly NamedTable[]
+  readonly maps: readonly NamedMap[]
   readonly outputs: readonly Output[]
   readonly filtering: boolean
   /** Values that stay: constants and functions. */
@@ -74,18 +48,16 @@ export interface Generated {
 
 export class Generator {
   private readonly input: readonly Column[]
+  private readonly reads: InputReads
+  private readonly expressions: ExpressionWriter
   private readonly body: string[] = []
-  private readonly inputs = new Map<string, Generated['inputs'][number]>()
-  private readonly dictionaries: { name: string; source: DictionarySource }[] = []
-  private readonly tables: { name: string; key: string; table: ResultTable; dictionary: DictionarySource }[] = []
-  private readonly maps: { name: string; map: MappedDictionary; dictionary: DictionarySource }[] = []
-  private readonly scope = new Map<string, unknown>([['$', library]])
-  private readonly constants = new Map<string, string>()
   private locals = 0
   private filtering = false
 
   constructor(input: readonly Column[]) {
     this.input = input
+    this.reads = new InputReads(input)
+    this.expressions = new ExpressionWriter(this.reads)
   }
 
   /** `live[k]`: the columns that are needed after step k. */
@@ -94,9 +66,8 @@ export class Generator {
     live: readonly ReadonlySet<string>[],
     needed: ReadonlySet<string>,
   ): Generated {
-    let slots: ReadonlyMap<string, Slot> = new Map(
-      this.input.map((column, index) => [column.name, this.inputSlot(column, index)]),
-    )
+    const { reads, expressions } = this
+    let slots = reads.slots()
     let columns = this.input
     steps.forEach((step, index) => {
       slots = this.step(step, columns, slots, live[index]!)
@@ -108,19 +79,20 @@ export class Generator {
     if (this.filtering) this.body.push('origin[w] = i')
     return {
       source: this.print(outputs),
-      inputs: [...this.inputs.values()],
-      dictionaries: this.dictionaries,
-      tables: this.tables,
-      maps: this.maps,
+      inputs: reads.arrays,
+      dictionaries: reads.dictionaries,
+      tables: expressions.tables,
+      maps: expressions.maps,
       outputs,
       filtering: this.filtering,
-      scope: this.scope,
+      scope: expressions.scope,
     }
   }
 
   private print(outputs: readonly Output[]): string {
+    const { reads, expressions } = this
     const names = [
-      ...[...this.inputs.values(), ...this.dictionaries, ...this.tables, ...this.maps].map(({ name }) => name),
+      ...[...reads.arrays, ...reads.dictionaries, ...expressions.tables, ...expressions.maps].map(({ name }) => name),
       ...outputs.flatMap((_, index) => [`o${index}`, `p${index}`]),
     ]
     return [
@@ -136,18 +108,13 @@ export class Generator {
     ].join('\n')
   }
 
-  private step(
-    step: StatelessNode,
-    columns: readonly Column[],
-    slots: ReadonlyMap<string, Slot>,
-    live: ReadonlySet<string>,
-  ): ReadonlyMap<string, Slot> {
+  private step(step: StatelessNode, columns: readonly Column[], slots: Slots, live: ReadonlySet<string>): Slots {
     switch (step.kind) {
       case 'filter': {
         const test =
           step.predicate.expression === null
             ? this.callOpaque(callerOf(step.predicate, '`filter`'), step.predicate, columns, slots)
-            : this.javascript(truth(step.predicate.expression), slots)
+            : this.expressions.javascript(truth(step.predicate.expression), slots)
         this.filtering = true
         this.body.push(`if (!${test}) continue`)
         return slots
@@ -158,8 +125,8 @@ export class Generator {
           const slot = slots.get(name)!
           if (!slot.nullable) continue
           this.filtering = true
-          this.body.push(`if (${this.isNull(slot)}) continue`)
-          next.set(name, this.presentSlot(slot))
+          this.body.push(`if (${this.reads.isNull(slot)}) continue`)
+          next.set(name, this.reads.present(slot))
         }
         return next
       }
@@ -174,128 +141,7 @@ export class Generator {
     }
   }
 
-  private array(prefix: string, array: Generated['inputs'][number]['array'], index: number): string {
-    const name = `${prefix}${index}`
-    this.inputs.set(name, { name, array, index })
-    return name
-  }
-
-  private inputSlot(column: Column, index: number): Slot {
-    const { type, nullable } = column
-    if (type === 'text') {
-      const code = () => `${this.array('t', 'codes', index)}[i]`
-      return this.codedSlot(code, { kind: 'input', index }, nullable, index)
-    }
-    const cell =
-      type === 'json'
-        ? () => `(${this.array('j', 'values', index)}[i] ?? null)`
-        : type === 'boolean'
-          ? () => `(${this.array('b', 'values', index)}[i] === 1)`
-          : () => `${this.array('n', 'values', index)}[i]`
-    const value =
-      nullable && type !== 'json' ? () => `(${this.array('v', 'validity', index)}[i] === 0 ? null : ${cell()})` : cell
-    return { type, nullable, input: index, value, coded: null }
-  }
-
-  private codedSlot(code: () => string, dictionary: DictionarySource, nullable: boolean, input: number | null): Slot {
-    const text = () => `${this.texts(dictionary)}[${code()}]`
-    const value = nullable ? () => `(${code()} < 0 ? null : ${text()})` : text
-    return { type: 'text', nullable, input, value, coded: { code, dictionary } }
-  }
-
-  private texts(source: DictionarySource): string {
-    const known = this.dictionaries.find(each => sameDictionary(each.source, source))
-    if (known) return known.name
-    const name = `d${this.dictionaries.length}`
-    this.dictionaries.push({ name, source })
-    return name
-  }
-
-  /** The slot after it has been found not to be null. */
-  private presentSlot(slot: Slot): Slot {
-    if (slot.coded) return this.codedSlot(slot.coded.code, slot.coded.dictionary, false, slot.input)
-    if (slot.input === null) return { ...slot, nullable: false }
-    return this.inputSlot({ ...this.input[slot.input]!, nullable: false }, slot.input)
-  }
-
-  private isNull(slot: Slot): string {
-    if (slot.coded) return `(${slot.coded.code()} < 0)`
-    if (slot.input !== null && slot.type !== 'json') return `(${this.array('v', 'validity', slot.input)}[i] === 0)`
-    return `(${slot.value()} === null)`
-  }
-
-  private javascript(expression: Expression, slots: ReadonlyMap<string, Slot>): string {
-    return toJavaScript(expression, {
-      column: node => {
-        const slot = slots.get(node.name)!
-        return (slot.nullable && !node.nullable ? this.presentSlot(slot) : slot).value()
-      },
-      columnIsNull: node => {
-        const slot = slots.get(node.name)!
-        return slot.nullable ? this.isNull(slot) : 'false'
-      },
-      replace: node => this.lookUp(node, slots),
-      constant: source => this.constant(source),
-    })
-  }
-
-  private constant(source: string): string {
-    let name = this.constants.get(source)
-    if (name === undefined) {
-      name = `K${this.constants.size}`
-      this.constants.set(source, name)
-      this.scope.set(name, new Function(`'use strict'; return ${source}`)())
-    }
-    return name
-  }
-
-  /** The one coded text that an expression depends on, or null. */
-  private soleText(node: Expression, slots: ReadonlyMap<string, Slot>): NonNullable<Slot['coded']> | null {
-    if (node.kind === 'column' || node.kind === 'literal') return null
-    if (node.kind === 'isNull' && node.operand.kind === 'column') return null
-    let sole: Slot | null = null
-    for (const name of columnsOf(node)) {
-      const slot = slots.get(name)!
-      if (sole !== null && slot !== sole) return null
-      sole = slot
-    }
-    return sole?.coded ?? null
-  }
-
-  /** A read of a table in place of an expression over one text column; null for any other expression. */
-  private lookUp(node: Expression, slots: ReadonlyMap<string, Slot>): string | null {
-    if (node.type === 'date') return null
-    const sole = this.soleText(node, slots)
-    if (sole === null) return null
-    const key = normalise(node)
-    const kind: TableKind =
-      node.nullable || node.type === 'text' ? 'values' : node.type === 'boolean' ? 'flags' : 'numbers'
-    const code = sole.code()
-    const known = this.tables.find(each => each.key === key && sameDictionary(each.dictionary, sole.dictionary))
-    const name = known?.name ?? `T${this.tables.length}`
-    if (!known)
-      this.tables.push({
-        name,
-        key,
-        table: new ResultTable(kind, this.textFunction(node)),
-        dictionary: sole.dictionary,
-      })
-    const read = `${name}[${code} + 1]`
-    return kind === 'flags' ? `(${read} === 1)` : read
-  }
-
-  /** The expression as a function of the one text that it reads. */
-  private textFunction(node: Expression): TextFunction {
-    const source = toJavaScript(node, { column: () => 'text', constant: each => this.constant(each) })
-    const names = [...this.scope.keys()]
-    return new Function(...names, `'use strict'; return text => ${source}`)(...names.map(name => this.scope.get(name)))
-  }
-
-  private derived(
-    { name, lambda }: DeriveNode['derived'][number],
-    columns: readonly Column[],
-    slots: ReadonlyMap<string, Slot>,
-  ): Slot {
+  private derived({ name, lambda }: DeriveNode['derived'][number], columns: readonly Column[], slots: Slots): Slot {
     const { expression } = lambda
     const { type, nullable } = lambda.result
     if (expression === null) {
@@ -308,25 +154,25 @@ export class Generator {
     }
     if (expression.kind === 'column') {
       const slot = slots.get(expression.name)!
-      return slot.nullable && !expression.nullable ? this.presentSlot(slot) : slot
+      return slot.nullable && !expression.nullable ? this.reads.present(slot) : slot
     }
     if (type === 'text') {
-      const sole = this.soleText(expression, slots)
-      if (sole) {
-        const map = new MappedDictionary(this.textFunction(expression))
-        const mapName = `M${this.maps.length}`
-        this.maps.push({ name: mapName, map, dictionary: sole.dictionary })
-        const code = this.once('c', () => `${mapName}[${sole.code()} + 1]`)
-        return this.codedSlot(code, { kind: 'mapped', from: sole.dictionary, map }, nullable, null)
-      }
+      const mapped = this.expressions.mapped(expression, slots)
+      if (mapped) return this.reads.coded(this.once('c', mapped.code), mapped.source, nullable, null)
       if (isChoice(expression)) {
         const values: string[] = []
         const code = this.once('c', () => this.choice(expression, values, slots))
         for (const text of textsOf(expression)) if (!values.includes(text)) values.push(text)
-        return this.codedSlot(code, { kind: 'constant', values }, nullable, null)
+        return this.reads.coded(code, { kind: 'constant', values }, nullable, null)
       }
     }
-    return { type, nullable, input: null, value: this.once('x', () => this.javascript(expression, slots)), coded: null }
+    return {
+      type,
+      nullable,
+      input: null,
+      value: this.once('x', () => this.expressions.javascript(expression, slots)),
+      coded: null,
+    }
   }
 
   /** A value that is written into the loop where it is first asked for. */
@@ -347,10 +193,10 @@ export class Generator {
   }
 
   /** A choice among constant texts, as their codes. */
-  private choice(node: Expression, values: readonly string[], slots: ReadonlyMap<string, Slot>): string {
+  private choice(node: Expression, values: readonly string[], slots: Slots): string {
     if (node.kind === 'literal') return node.value === null ? '-1' : String(values.indexOf(String(node.value)))
     if (node.kind !== 'conditional') throw new Error(`no choice: ${node.kind}`)
-    const test = this.javascript(node.test, slots)
+    const test = this.expressions.javascript(node.test, slots)
     return `(${test} ? ${this.choice(node.then, values, slots)} : ${this.choice(node.otherwise, values, slots)})`
   }
 
@@ -358,11 +204,9 @@ export class Generator {
     caller: (row: unknown) => unknown,
     lambda: Lambda,
     columns: readonly Column[],
-    slots: ReadonlyMap<string, Slot>,
+    slots: Slots,
   ): string {
-    const name = `F${this.scope.size}`
-    this.scope.set(name, caller)
-    return `${name}(${rowSource(columns, lambda, column => slots.get(column)!.value())})`
+    return `${this.expressions.function(caller)}(${rowSource(columns, lambda, column => slots.get(column)!.value())})`
   }
 
   private output(slot: Slot, column: Column, index: number): Output {
@@ -383,9 +227,9 @@ export class Generator {
     }
     if (slot.input !== null) {
       // The cell as it is, whatever stands where it is null.
-      this.body.push(`${target} = ${this.array(type === 'boolean' ? 'b' : 'n', 'values', slot.input)}[i]`)
+      this.body.push(`${target} = ${this.reads.cell(type, slot.input)}`)
       if (!slot.nullable) return { kind: type, validity: 'none' }
-      this.body.push(`p${index}[w] = ${this.array('v', 'validity', slot.input)}[i]`)
+      this.body.push(`p${index}[w] = ${this.reads.validity(slot.input)}`)
       return { kind: type, validity: { input: slot.input } }
     }
     const cell = (value: string) => (type === 'boolean' ? `${value} ? 1 : 0` : value)
@@ -397,12 +241,6 @@ export class Generator {
     this.body.push(`if (${value} === null) p${index}[w] = 0; else { p${index}[w] = 1; ${target} = ${cell(value)} }`)
     return { kind: type, validity: 'written' }
   }
-}
-
-function sameDictionary(a: DictionarySource, b: DictionarySource): boolean {
-  if (a.kind === 'input') return b.kind === 'input' && a.index === b.index
-  if (a.kind === 'constant') return b.kind === 'constant' && a.values === b.values
-  return b.kind === 'mapped' && a.map === b.map
 }
 
 function isChoice(node: Expression): boolean {

@@ -12,16 +12,18 @@ import type { SlowResult } from '../../plan/slow.ts'
 import { microsecondsOfIso } from '../../plan/timestamp.ts'
 import { slowReason, type WireNode } from '../../plan/wire.ts'
 import type { Batch, ColumnData } from '../batch.ts'
-import { type DecoderImports, emitShape } from './emit.ts'
+import { emitShape } from './emit.ts'
 import { INPUT_PADDING, ROWS_MAX } from './layout.ts'
 import { DecoderMemory } from './memory.ts'
+import type { DecoderImports } from './module-functions.ts'
 import { learnShape } from './shape.ts'
 import { TextTable } from './texts.ts'
 
 /** More shapes than this and the sender is not a machine with a few kinds of message: the rest goes the slow way. */
 const SHAPES_MAX = 24
-/** Lines that may be looked at in vain before the decoder stops trying to learn from each one. */
+/** Lines that may be looked at in vain: so many, and one more with each so many lines of any kind. */
 const LEARN_ATTEMPTS_MAX = 500
+const LINES_PER_LEARN_ATTEMPT = 1000
 const LINE_FEED = 10
 const JSON_NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/
 
@@ -52,6 +54,12 @@ export interface DecoderSchema {
   readonly slow: (text: string) => SlowResult
 }
 
+/** A shape whose code has been generated and compiled. */
+export interface LearnedShape {
+  readonly signature: string
+  readonly module: WebAssembly.Module
+}
+
 type ShapeDecoder = (position: number, end: number, row: number) => number
 
 export class Decoder {
@@ -61,19 +69,30 @@ export class Decoder {
   readonly #imports: Record<string, WebAssembly.ImportValue>
   readonly #shapes: ShapeDecoder[] = []
   readonly #signatures = new Set<string>()
+  readonly #learned: LearnedShape[] = []
   /** Which shape last took over where another one stopped. */
   readonly #successors: number[] = []
   readonly #inputBytes: number
   readonly #values: (unknown[] | null)[]
   readonly #learns: boolean
   #learnAttempts = 0
+  /** Lines of all loads, up to the batch that is being filled. */
+  #linesBefore = 0
   #current = 0
   #position = 0
   #end = 0
   #lines = 0
 
-  /** `wanted`: names of the columns that something reads; the others are checked and left out. */
-  constructor(schema: DecoderSchema, wanted: ReadonlySet<string>, inputBytes: number) {
+  /**
+   * `wanted`: names of the columns that something reads; the others are checked and left out. `learned`: what a decoder
+   * of the same schema, columns and size has learned in another thread.
+   */
+  constructor(
+    schema: DecoderSchema,
+    wanted: ReadonlySet<string>,
+    inputBytes: number,
+    learned: readonly LearnedShape[] = [],
+  ) {
     this.#schema = schema
     this.#inputBytes = inputBytes
     this.#memory = new DecoderMemory(schema.columns, wanted, inputBytes)
@@ -103,6 +122,15 @@ export class Decoder {
       },
     }
     this.#imports = { memory: this.#memory.memory, ...imports }
+    for (const shape of learned) {
+      this.#signatures.add(shape.signature)
+      this.#keep(shape, this.#instantiate(shape.module))
+    }
+  }
+
+  /** The shapes that this decoder knows, to be given to others like it. */
+  get learned(): readonly LearnedShape[] {
+    return this.#learned
   }
 
   /** Where the bytes of the next input go: at most `inputBytes`. Valid until the next call of the decoder. */
@@ -171,7 +199,9 @@ export class Decoder {
       position = end + 1
     }
     this.#position = position
-    this.#lines += row + blank + refused.length
+    const lines = row + blank + refused.length
+    this.#lines += lines
+    this.#linesBefore += lines
     return this.#batch(row, refused)
   }
 
@@ -198,21 +228,30 @@ export class Decoder {
   }
 
   #learn(position: number, row: number): number {
-    if (!this.#learns || this.#shapes.length >= SHAPES_MAX || this.#learnAttempts >= LEARN_ATTEMPTS_MAX) return position
+    const attemptsMax = LEARN_ATTEMPTS_MAX + this.#linesBefore / LINES_PER_LEARN_ATTEMPT
+    if (!this.#learns || this.#shapes.length >= SHAPES_MAX || this.#learnAttempts >= attemptsMax) return position
     this.#learnAttempts++
     const shape = learnShape(this.#memory.latin1(position, this.#lineEnd(position)), this.#schema.wire)
     if (shape === null || this.#signatures.has(shape.signature)) return position
     this.#signatures.add(shape.signature)
     const module = new WebAssembly.Module(emitShape(shape, this.#memory.layout))
-    const instance = new WebAssembly.Instance(module, { env: this.#imports })
-    const decode = instance.exports.decode as ShapeDecoder
+    const decode = this.#instantiate(module)
     const reached = decode(position, this.#end, row)
     if (reached > position) {
-      this.#current = this.#shapes.push(decode) - 1
-      this.#successors.push(this.#current)
+      this.#keep({ signature: shape.signature, module }, decode)
       this.#learnAttempts--
     }
     return reached
+  }
+
+  #instantiate(module: WebAssembly.Module): ShapeDecoder {
+    return new WebAssembly.Instance(module, { env: this.#imports }).exports.decode as ShapeDecoder
+  }
+
+  #keep(shape: LearnedShape, decode: ShapeDecoder): void {
+    this.#learned.push(shape)
+    this.#current = this.#shapes.push(decode) - 1
+    this.#successors.push(this.#current)
   }
 
   /** Writes the row by the slow way, or says why not. */

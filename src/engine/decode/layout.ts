@@ -28,7 +28,7 @@ export interface ColumnPlace {
 export interface Layout {
   readonly shuffles: number
   readonly powers: number
-  /** i64 pairs, see long-number.ts. */
+  /** i64 each, see long-number.ts. */
   readonly powersOfFive: number
   /** i32: the row after the last one written. */
   readonly rowCount: number

@@ -78,7 +78,7 @@ export class Panes {
     let slot = this.#last[group]!
     while (slot !== NONE && this.index[slot]! > pane) slot = this.#previous[slot]!
     if (slot === NONE || this.index[slot] !== pane) return NONE
-    this.current[group] = slot
+    this.#stayAtNewest(group, slot)
     return slot
   }
 
@@ -95,8 +95,14 @@ export class Panes {
     else this.#next[before] = slot
     if (after === NONE) this.#last[group] = slot
     else this.#previous[after] = slot
-    this.current[group] = slot
+    this.#stayAtNewest(group, slot)
     return slot
+  }
+
+  /** A late row must not take the group's current pane away from the rows that follow it. */
+  #stayAtNewest(group: number, slot: number): void {
+    const current = this.current[group]!
+    if (current === NONE || this.index[slot]! > this.index[current]!) this.current[group] = slot
   }
 
   /** Says that rows go to a pane that may have been merged already. */

@@ -1,6 +1,7 @@
 /** The rows that a window operator gives out, gathered in columns until they are handed on. */
 import type { Cell, Column } from '../../plan/schema.ts'
 import type { Batch, ColumnData } from '../batch.ts'
+import { grown } from '../state/key-table.ts'
 import type { Times } from '../time.ts'
 
 /** A dictionary with more texts than this is left to its batches and a new one is begun. */
@@ -8,8 +9,9 @@ const TEXTS_MAX = 1 << 16
 
 class OutputColumn {
   readonly #column: Column
+  #room = 256
   #values = new Float64Array(256)
-  #validity = new Uint8Array(256).fill(1)
+  #validity = new Uint8Array(256)
   #codes = new Int32Array(256)
   #hasNull = false
   #texts: string[] = []
@@ -21,7 +23,7 @@ class OutputColumn {
   }
 
   put(row: number, cell: Cell): void {
-    if (row >= this.#values.length) this.#grow()
+    if (row >= this.#room) this.#grow()
     if (this.#column.type === 'text') {
       let code = -1
       if (cell !== null) {
@@ -55,13 +57,14 @@ class OutputColumn {
     }
   }
 
-  /** `reuses`: the cells that were taken are done with. */
-  reset(reuses: boolean): void {
+  /** Leaves the cells to whom they were handed, who may not be done with them yet, and begins anew. */
+  reset(rows: number): void {
     this.#hasNull = false
-    if (!reuses) {
-      this.#values = new Float64Array(256)
-      this.#validity = new Uint8Array(256).fill(1)
-      this.#codes = new Int32Array(256)
+    this.#room = Math.max(256, rows)
+    if (this.#column.type === 'text') this.#codes = new Int32Array(this.#room)
+    else {
+      this.#values = new Float64Array(this.#room)
+      this.#validity = new Uint8Array(this.#room)
     }
     if (this.#texts.length < TEXTS_MAX) return
     this.#texts = []
@@ -70,33 +73,26 @@ class OutputColumn {
   }
 
   #grow(): void {
-    const length = this.#values.length * 2
-    const values = new Float64Array(length)
-    values.set(this.#values)
-    this.#values = values
-    const validity = new Uint8Array(length).fill(1)
-    validity.set(this.#validity)
-    this.#validity = validity
-    const codes = new Int32Array(length)
-    codes.set(this.#codes)
-    this.#codes = codes
+    this.#room *= 2
+    if (this.#column.type === 'text') this.#codes = grown(this.#codes, new Int32Array(this.#room))
+    else {
+      this.#values = grown(this.#values, new Float64Array(this.#room))
+      this.#validity = grown(this.#validity, new Uint8Array(this.#room))
+    }
   }
 }
 
 export class WindowOutput {
   readonly #columns: readonly Column[]
   readonly #output: OutputColumn[]
-  readonly #reuses: boolean
   #times = new Float64Array(256)
   #keys = new Int32Array(256)
   #frontier = new Float64Array(0)
   #length = 0
   #given = 0
 
-  /** `reuses`: rows are handed on once a call, so that their arrays can serve again; else they are left to the rows. */
-  constructor(columns: readonly Column[], reuses: boolean) {
+  constructor(columns: readonly Column[]) {
     this.#columns = columns
-    this.#reuses = reuses
     this.#output = columns.map(column => new OutputColumn(column))
   }
 
@@ -148,6 +144,6 @@ export class WindowOutput {
       times,
     )
     this.#length = 0
-    for (const column of this.#output) column.reset(this.#reuses)
+    for (const column of this.#output) column.reset(rows)
   }
 }

@@ -1,11 +1,12 @@
 /** Small whole numbers for the cells of a column: equal cells, equal codes; 0 is null. */
 import { grown } from './key-table.ts'
 
-const SMALL_MAX = 1 << 16
+/** Whole numbers below this, as ids mostly are, are looked up in an array: at most 8 MiB of it. */
+const SMALL_MAX = 1 << 21
 
 /** Codes for doubles: an array for small whole numbers, a hash table for the rest. -0 is 0, all NaN are one. */
 export class NumberCodes {
-  #small = new Int32Array(SMALL_MAX)
+  #small = new Int32Array(1 << 12)
   #entries = new Int32Array(1024)
   #values = new Float64Array(1024)
   #count = 0
@@ -19,6 +20,10 @@ export class NumberCodes {
   /** The code of a number, from 1 on. */
   of(value: number): number {
     if (value >= 0 && value < SMALL_MAX && value === Math.trunc(value)) {
+      if (value >= this.#small.length) {
+        const length = 2 ** Math.ceil(Math.log2(value + 1))
+        this.#small = grown(this.#small, new Int32Array(length))
+      }
       const known = this.#small[value]!
       if (known !== 0) return known
       this.#small[value] = ++this.#count

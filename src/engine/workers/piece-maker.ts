@@ -2,10 +2,12 @@
 import type { Column } from '../../plan/schema.ts'
 import type { WireNode } from '../../plan/wire.ts'
 import { type Chain, compileChain } from '../chain.ts'
-import { Decoder } from '../decode/decoder.ts'
+import { Decoder, type LearnedShape } from '../decode/decoder.ts'
 import type { StatelessNode } from '../steps.ts'
 import { type PackedRows, Packer, type Piece } from './piece.ts'
 import { type PlainFile, type Range, RangeReader } from './ranges.ts'
+
+const LINE_FEED = 10
 
 /** What a thread must know, as data that can be sent to it. */
 export interface PieceJob {
@@ -19,6 +21,8 @@ export interface PieceJob {
   readonly timeColumns: ReadonlySet<number>
   /** Steps that every row takes first, and the columns needed after them; null: the rows stay as they are. */
   readonly prefix: { readonly steps: readonly StatelessNode[]; readonly needed: ReadonlySet<string> } | null
+  /** Whether a late row may have to be shown: then each row tells where its line begins. */
+  readonly withRowStarts: boolean
   readonly recordBytesMax: number
 }
 
@@ -29,15 +33,27 @@ export class PieceMaker {
   readonly #reader: RangeReader
   readonly #packer: Packer
 
-  constructor(job: PieceJob, thread: number) {
+  /** `learned`: the shapes that another maker of the same job knows. */
+  constructor(job: PieceJob, thread: number, learned: readonly LearnedShape[] = []) {
     const { columns, wire, reads, prefix, recordBytesMax, files } = job
     this.#job = job
     const slow = () => ({ ok: false, reason: '', path: '' }) as const
     const longest = job.ranges.reduce((most, { start, end }) => Math.max(most, end - start), 0)
-    this.#decoder = new Decoder({ columns, wire, slow }, reads, longest + recordBytesMax)
+    this.#decoder = new Decoder({ columns, wire, slow }, reads, longest + recordBytesMax, learned)
     this.#chain = prefix && compileChain(prefix.steps, columns, prefix.needed)
     this.#reader = new RangeReader(files, recordBytesMax)
     this.#packer = new Packer(thread)
+  }
+
+  /** Learns the shape of the first line, so that other threads need neither generate nor compile its code again. */
+  learn(): readonly LearnedShape[] {
+    const [first] = this.#job.ranges
+    if (first === undefined) return []
+    const decoder = this.#decoder
+    const { from, to } = this.#reader.read(first, decoder.input)
+    decoder.begin(from + decoder.input.subarray(from, to).indexOf(LINE_FEED) + 1, from)
+    decoder.next()
+    return decoder.learned
   }
 
   make(index: number): Piece {
@@ -49,7 +65,8 @@ export class PieceMaker {
     let lines = 0
     for (let batch = decoder.next(); batch !== null; batch = decoder.next()) {
       if (batch.refused.length > 0) return { ...piece, isWhole: false, lines: 0, rows: [] }
-      rows.push(this.#packer.pack(batch, this.#chain ? this.#chain.run(batch) : batch, this.#job.timeColumns))
+      const prepared = this.#chain ? this.#chain.run(batch) : batch
+      rows.push(this.#packer.pack(batch, prepared, this.#job.timeColumns, this.#job.withRowStarts))
       lines = batch.linesEnd
     }
     return { ...piece, isWhole: !endsInLongLine, lines, rows }

@@ -30,7 +30,8 @@ interface PackedBatch {
 export interface PackedRows {
   /** The rows as they came from the topic: only the columns that time is read from. */
   readonly source: PackedBatch
-  readonly rowStarts: Int32Array
+  /** For each row where its line begins; null where nobody asks for the line of a row. */
+  readonly rowStarts: Int32Array | null
   /** The rows after the first steps. */
   readonly prepared: PackedBatch
 }
@@ -56,11 +57,11 @@ export class Packer {
     this.#thread = thread
   }
 
-  pack(source: DecodedBatch, prepared: Batch, timeColumns: ReadonlySet<number>): PackedRows {
+  pack(source: DecodedBatch, prepared: Batch, timeColumns: ReadonlySet<number>, withRowStarts: boolean): PackedRows {
     const growing = new Set(source.data.flatMap(data => (data?.type === 'text' ? [data.dictionary] : [])))
     return {
       source: this.#batch(source, growing, index => timeColumns.has(index)),
-      rowStarts: source.rowStarts.slice(),
+      rowStarts: withRowStarts ? source.rowStarts.slice() : null,
       prepared: this.#batch(prepared, growing, () => true),
     }
   }

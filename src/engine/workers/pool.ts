@@ -5,13 +5,23 @@
  * The main thread applies pieces in the order of their ranges, and makes pieces itself while it would wait: results are
  * those of one thread. Nobody runs far ahead of what has been applied, so memory stays bounded.
  */
+import { getCompileCacheDir } from 'node:module'
+import { dirname } from 'node:path'
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import { MillraceError } from '../../system/errors.ts'
+import type { LearnedShape } from '../decode/decoder.ts'
 import type { Piece } from './piece.ts'
 import { type PieceJob, PieceMaker, sendable } from './piece-maker.ts'
 
 /** Pieces that may wait for their turn, for each thread. */
 const AHEAD_OF_EACH = 6
+
+/** The source in a checkout, what was made of it in a published package. */
+const THREAD = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url)
+/** A thread does not inherit the compile cache, without which its modules take three times as long to load. */
+const START = `const { cache, thread } = require('node:worker_threads').workerData
+if (cache !== null) require('node:module').enableCompileCache(cache)
+import(thread)`
 
 /** Words of the shared memory: the next range to take, ranges applied, pieces handed over. */
 export const SHARED = { next: 0, applied: 1, handedOver: 2, words: 3 } as const
@@ -22,6 +32,7 @@ export interface ThreadStart {
   readonly shared: SharedArrayBuffer
   readonly ahead: number
   readonly port: MessagePort
+  readonly learned: readonly LearnedShape[]
 }
 
 export type ThreadMessage = { readonly piece: Piece } | { readonly error: unknown }
@@ -31,8 +42,10 @@ export class WorkerPool {
 
   /** Starts threads that load what they need at once; `count` does not include the main one. */
   constructor(count: number) {
+    const versioned = getCompileCacheDir()
+    const cache = versioned === undefined ? null : dirname(versioned)
     this.#workers = Array.from({ length: count }, () => {
-      const worker = new Worker(new URL('./thread.ts', import.meta.url), { execArgv: [] })
+      const worker = new Worker(START, { eval: true, execArgv: [], workerData: { cache, thread: THREAD.href } })
       worker.unref()
       return worker
     })
@@ -47,14 +60,16 @@ export class WorkerPool {
     const data = sendable(job)
     if (data === null) return null
     const shared = new SharedArrayBuffer(SHARED.words * 4)
+    const maker = new PieceMaker(job, 0)
+    const learned = maker.learn()
     const ahead = this.threads * AHEAD_OF_EACH
     const ports = this.#workers.map((worker, index) => {
       const { port1, port2 } = new MessageChannel()
-      const start: ThreadStart = { thread: index + 1, job: data, shared, ahead, port: port2 }
+      const start: ThreadStart = { thread: index + 1, job: data, shared, ahead, port: port2, learned }
       worker.postMessage(start, [port2])
       return port1
     })
-    return new SharedWork(job, ports, new Int32Array(shared), ahead)
+    return new SharedWork(maker, job.ranges.length, ports, new Int32Array(shared), ahead)
   }
 
   async close(): Promise<void> {
@@ -71,12 +86,12 @@ export class SharedWork {
   readonly #ready = new Map<number, Piece>()
   #applied = 0
 
-  constructor(job: PieceJob, ports: readonly MessagePort[], state: Int32Array, ahead: number) {
-    this.#maker = new PieceMaker(job, 0)
+  constructor(maker: PieceMaker, total: number, ports: readonly MessagePort[], state: Int32Array, ahead: number) {
+    this.#maker = maker
     this.#ports = ports
     this.#state = state
     this.#ahead = ahead
-    this.#total = job.ranges.length
+    this.#total = total
   }
 
   /** The pieces in order, null after the last. The one before counts as applied. */

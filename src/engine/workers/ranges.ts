@@ -19,8 +19,13 @@ export interface Range {
   readonly end: number
 }
 
-/** Ranges of all files, one of each file in turn, so that no partition lags far behind the others. */
-export function rangesOf(files: readonly PlainFile[], rangeBytes: number): Range[] {
+/** Ranges of all files: file by file, or one of each file in turn, so that no partition lags far behind the others. */
+export function rangesOf(files: readonly PlainFile[], rangeBytes: number, oneByOne: boolean): Range[] {
+  if (oneByOne) {
+    return files.flatMap((file, partition) =>
+      rangesOf([file], rangeBytes, false).map(range => ({ ...range, partition })),
+    )
+  }
   const ranges: Range[] = []
   const longest = files.reduce((most, file) => Math.max(most, file.bytes), 0)
   for (let start = 0; start < longest; start += rangeBytes) {

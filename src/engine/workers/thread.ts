@@ -4,11 +4,11 @@ import { transferables } from './piece.ts'
 import { PieceMaker } from './piece-maker.ts'
 import { claim, SHARED, type ThreadMessage, type ThreadStart } from './pool.ts'
 
-parentPort?.on('message', ({ thread, job, shared, ahead, port }: ThreadStart) => {
+parentPort?.on('message', ({ thread, job, shared, ahead, port, learned }: ThreadStart) => {
   const state = new Int32Array(shared)
   const total = job.ranges.length
   try {
-    const maker = new PieceMaker(job, thread)
+    const maker = new PieceMaker(job, thread, learned)
     for (;;) {
       const applied = Atomics.load(state, SHARED.applied)
       const index = claim(state, total, ahead)

@@ -97,6 +97,23 @@ export function callFunction(
   return plain(callFunctionNode(translator, name, operands(translator, name, args, scope), node))
 }
 
+/** `new Date(milliseconds)`. */
+export function newDate(translator: Translator, args: readonly Syntax[], scope: Scope, node: Syntax): Expression {
+  const [argument] = args
+  if (argument === undefined || args.length > 1) throw new Opaque(`makes ${translator.text(node)}`)
+  const value = translator.expression(argument, scope)
+  if (value.type === 'timestamp') {
+    const text = translator.text(argument).slice(1, -1)
+    throw new Refused(
+      `${translator.text(node)} takes microseconds for milliseconds: write \`new Date(${text} / 1000)\``,
+    )
+  }
+  return tree.call('date', [translator.checked(value, argument, ['number'], '`new Date`')], {
+    type: 'date',
+    nullable: false,
+  })
+}
+
 /** A call with its arguments' number, types and constants checked. */
 export function callFunctionNode(
   translator: Translator,

@@ -2,16 +2,17 @@
  * Syntax to tree: names are resolved, constants and parameters put in, types and nulls checked. What has no node throws
  * Opaque (the lambda is then called as it is), what must not be throws Refused.
  */
-import type { BlockStatement, Pattern, Statement, Expression as Syntax } from 'acorn'
-import { nearest } from '../../system/errors.ts'
+import type { Expression as Syntax } from 'acorn'
 import type { Cell, Column } from '../schema.ts'
-import { callFunction, callFunctionNode, callMethod } from './calls.ts'
+import { callFunction, callMethod, newDate } from './calls.ts'
 import type { Parameters } from './lambda.ts'
 import { library } from './library.ts'
+import { bind, identifier, memberExpression } from './names.ts'
 import { within } from './narrow.ts'
 import { normalise } from './normalise.ts'
 import { binary, logical, unary } from './operators.ts'
-import { propertyName, type Source, unwrapped } from './source.ts'
+import { type Source, unwrapped } from './source.ts'
+import { block } from './statements.ts'
 import type { Expression } from './tree.ts'
 import * as tree from './tree.ts'
 import { Opaque, plain, Refused, type Scope, type Value } from './value.ts'
@@ -47,11 +48,11 @@ export class Translator {
     const names = new Map<string, Value>()
     const [row, parameters, ...more] = syntax.params
     if (more.length > 0) throw new Opaque('takes more than a row and parameters')
-    if (row) this.bind(row, { kind: 'row', path: '', optional: false }, names)
-    if (parameters) this.bind(parameters, { kind: 'parameters' }, names)
+    if (row) bind(this, row, { kind: 'row', path: '', optional: false }, names)
+    if (parameters) bind(this, parameters, { kind: 'parameters' }, names)
     const scope: Scope = { names, present: new Set() }
     const { body } = syntax
-    const result = body.type === 'BlockStatement' ? this.block(body.body, scope) : this.expression(body, scope)
+    const result = body.type === 'BlockStatement' ? block(this, body.body, scope) : this.expression(body, scope)
     if (result.type === 'date')
       throw new Opaque('gives a Date', 'give its `getTime()`, or a text by `$.formatTime(r.time, pattern)`')
     return result
@@ -61,58 +62,6 @@ export class Translator {
   text(node: { readonly start: number; readonly end: number }): string {
     const text = this.source.text.slice(node.start, node.end).replaceAll(/\s+/g, ' ')
     return `\`${text.length > 60 ? `${text.slice(0, 57)}...` : text}\``
-  }
-
-  private bind(pattern: Pattern, value: Value, names: Map<string, Value>): void {
-    if (pattern.type === 'Identifier') {
-      names.set(pattern.name, value)
-      return
-    }
-    if (pattern.type !== 'ObjectPattern')
-      throw new Opaque(`takes its row apart in a way that is not translated: ${this.text(pattern)}`)
-    for (const property of pattern.properties) {
-      if (property.type !== 'Property' || property.computed)
-        throw new Opaque(`takes its row apart by ${this.text(property)}`)
-      const { key } = property
-      const name = key.type === 'Identifier' ? key.name : key.type === 'Literal' ? String(key.value) : null
-      if (name === null) throw new Opaque(`takes its row apart by ${this.text(property)}`)
-      this.bind(property.value, this.member(value, name, false, pattern), names)
-    }
-  }
-
-  private block(statements: readonly Statement[], scope: Scope): Expression {
-    const [statement, ...rest] = statements
-    if (statement === undefined) return tree.literal(null)
-    switch (statement.type) {
-      case 'ReturnStatement':
-        return statement.argument ? this.expression(statement.argument, scope) : tree.literal(null)
-      case 'EmptyStatement':
-        return this.block(rest, scope)
-      case 'BlockStatement':
-        if (!endsInReturn(statement)) throw new Opaque('has a block that does not end in `return`')
-        return this.block(statement.body, scope)
-      case 'VariableDeclaration': {
-        if (statement.kind !== 'const')
-          throw new Opaque(`declares a variable with \`${statement.kind}\``, 'declare it with `const`')
-        const names = new Map(scope.names)
-        for (const { id, init } of statement.declarations) {
-          if (!init) throw new Opaque(`declares ${this.text(id)} without a value`)
-          this.bind(id, this.value(init, { ...scope, names }), names)
-        }
-        return this.block(rest, { ...scope, names })
-      }
-      case 'IfStatement': {
-        if (!endsInReturn(statement.consequent)) throw new Opaque('has an `if` that does not end in `return`')
-        const test = this.test(statement.test, scope)
-        const then = this.block([statement.consequent], within(scope, test, true))
-        const following = statement.alternate ? [statement.alternate, ...rest] : rest
-        if (statement.alternate && rest.length > 0 && !endsInReturn(statement.alternate))
-          throw new Opaque('has an `else` that does not end in `return`')
-        return this.branch(test, then, this.block(following, within(scope, test, false)), statement)
-      }
-      default:
-        throw new Opaque(`has the statement ${this.text(statement)}`)
-    }
   }
 
   /** The value of a piece of syntax that must be a plain value. */
@@ -189,7 +138,7 @@ export class Translator {
         if (node.regex || node.bigint) throw new Opaque(`uses ${this.text(node)} as a value`)
         return plain(tree.literal(node.value as Cell))
       case 'Identifier':
-        return this.identifier(node.name, scope, node)
+        return identifier(this, node.name, scope, node)
       case 'TemplateLiteral': {
         const parts: Expression[] = []
         node.quasis.forEach((quasi, index) => {
@@ -205,7 +154,7 @@ export class Translator {
         )
       }
       case 'MemberExpression':
-        return this.memberExpression(node, scope)
+        return memberExpression(this, node, scope)
       case 'ChainExpression': {
         const outer = this.guards
         this.guards = []
@@ -238,7 +187,7 @@ export class Translator {
         return { kind: 'list', values: node.elements.map(element => this.constant(element as Syntax | null, scope)) }
       case 'NewExpression':
         if (node.callee.type === 'Identifier' && node.callee.name === 'Date' && !scope.names.has('Date')) {
-          return plain(this.newDate(node.arguments as Syntax[], scope, node))
+          return plain(newDate(this, node.arguments as Syntax[], scope, node))
         }
         throw new Opaque(`makes ${this.text(node)}`)
       case 'CallExpression': {
@@ -257,35 +206,10 @@ export class Translator {
     }
   }
 
-  private identifier(name: string, scope: Scope, node: Syntax): Value {
-    const bound = scope.names.get(name)
-    if (bound) return bound
-    if (name === 'undefined') return { kind: 'undefined' }
-    if (name === 'NaN') return plain(tree.literal(Number.NaN))
-    if (name === 'Infinity') return plain(tree.literal(Number.POSITIVE_INFINITY))
-    throw new Opaque(`uses ${this.text(node)}`)
-  }
-
   private constant(node: Syntax | null, scope: Scope): Cell {
     const value = node && this.expression(node, scope)
     if (value?.kind !== 'literal') throw new Opaque('has a list whose elements are not all constants')
     return value.value
-  }
-
-  private memberExpression(node: Extract<Syntax, { type: 'MemberExpression' }>, scope: Scope): Value {
-    const object = unwrapped(node.object as Syntax)
-    const name = propertyName(node)
-    if (object.type === 'Identifier' && !scope.names.has(object.name)) {
-      const constant = name === null ? undefined : CONSTANTS[object.name]?.[name]
-      if (constant !== undefined) return plain(tree.literal(constant))
-    }
-    const inner = this.receiver(node, scope)
-    if (name !== null) return this.member(inner, name, node.optional, node)
-    if (inner.kind === 'split') {
-      const index = this.expression(node.property as Syntax, scope)
-      return plain(callFunctionNode(this, 'text.splitPart', [inner.text, inner.separator, index], node))
-    }
-    throw new Opaque(`reads ${this.text(node)}, whose name is computed`)
   }
 
   /** The object of a member, with its null taken out of the chain when it is `?.`. */
@@ -296,41 +220,6 @@ export class Translator {
       return plain(tree.present(value.expression))
     }
     return value
-  }
-
-  private member(object: Value, name: string, optional: boolean, node: { start: number; end: number }): Value {
-    if (object.kind === 'row') {
-      const path = object.path === '' ? name : `${object.path}.${name}`
-      const found = this.columns.get(path)
-      const isOptional = object.optional || optional
-      if (found) {
-        const expression = tree.column(found.name, found.type, found.nullable, found.labels)
-        if (isOptional) this.undefinedLike.add(expression)
-        return plain(expression)
-      }
-      for (const column of this.columns.keys())
-        if (column.startsWith(`${path}.`)) return { kind: 'row', path, optional: isOptional }
-      const near = nearest(path, this.columns.keys())
-      throw new Refused(
-        `there is no column \`${path}\`${near ? `, did you mean \`${near}\`?` : ';'} the columns are ${[...this.columns.keys()].join(', ')}`,
-        'COLUMN_UNKNOWN',
-      )
-    }
-    if (object.kind === 'parameters') {
-      if (Object.hasOwn(this.parameters, name)) {
-        const value = this.parameters[name]!
-        return Array.isArray(value) ? { kind: 'list', values: value } : plain(tree.literal(value as Cell))
-      }
-      const near = nearest(name, [...Object.keys(this.parameters), ...Object.keys(library)])
-      throw new Refused(
-        `there is no parameter \`${name}\`${near ? `, did you mean \`${near}\`?` : `: give it beside the lambda, \`{ ${name} }\``}`,
-      )
-    }
-    if (object.kind === 'expression' && object.expression.type === 'text' && name === 'length') {
-      if (object.expression.nullable) throw this.nullReceiver(node)
-      return plain(tree.call('text.length', [object.expression], { type: 'number', nullable: false }))
-    }
-    throw new Opaque(`reads ${this.text(node)}`)
   }
 
   nullReceiver(node: { start: number; end: number }): Opaque {
@@ -358,20 +247,6 @@ export class Translator {
     return expression
   }
 
-  private newDate(args: readonly Syntax[], scope: Scope, node: Syntax): Expression {
-    const [argument] = args
-    if (argument === undefined || args.length > 1) throw new Opaque(`makes ${this.text(node)}`)
-    const value = this.expression(argument, scope)
-    if (value.type === 'timestamp') {
-      const text = this.text(argument).slice(1, -1)
-      throw new Refused(`${this.text(node)} takes microseconds for milliseconds: write \`new Date(${text} / 1000)\``)
-    }
-    return tree.call('date', [this.checked(value, argument, ['number'], '`new Date`')], {
-      type: 'date',
-      nullable: false,
-    })
-  }
-
   /** Whether the user's JavaScript may see `undefined` where the expression says null. */
   maybeUndefined(expression: Expression): boolean {
     if (!expression.nullable) return false
@@ -389,31 +264,4 @@ export class Translator {
         return false
     }
   }
-}
-
-function endsInReturn(statement: Statement): boolean {
-  if (statement.type === 'ReturnStatement') return true
-  if (statement.type === 'BlockStatement') {
-    const last = (statement as BlockStatement).body.at(-1)
-    return last !== undefined && endsInReturn(last)
-  }
-  return (
-    statement.type === 'IfStatement' &&
-    statement.alternate != null &&
-    endsInReturn(statement.consequent) &&
-    endsInReturn(statement.alternate)
-  )
-}
-
-const CONSTANTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
-  Math: { PI: Math.PI, E: Math.E, LN2: Math.LN2, LN10: Math.LN10, SQRT2: Math.SQRT2, SQRT1_2: Math.SQRT1_2 },
-  Number: {
-    EPSILON: Number.EPSILON,
-    MAX_SAFE_INTEGER: Number.MAX_SAFE_INTEGER,
-    MIN_SAFE_INTEGER: Number.MIN_SAFE_INTEGER,
-    MAX_VALUE: Number.MAX_VALUE,
-    POSITIVE_INFINITY: Number.POSITIVE_INFINITY,
-    NEGATIVE_INFINITY: Number.NEGATIVE_INFINITY,
-    NaN: Number.NaN,
-  },
 }

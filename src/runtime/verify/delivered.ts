@@ -94,8 +94,10 @@ function fileRows(sink: SinkReference, columns: readonly Column[], places: Place
   }
   if (form === 'csv') {
     const cells = columns.map(column => `${written(quoted(column.name), column, timestamps)} AS ${quoted(column.name)}`)
+    // The sink writes an empty text in quotes, null without.
+    const options = 'header = true, all_varchar = true, allow_quoted_nulls = false'
     return {
-      sql: `SELECT ${cells.join(', ')} FROM read_csv(${literal(file)}, header = true, all_varchar = true)`,
+      sql: `SELECT ${cells.join(', ')} FROM read_csv(${literal(file)}, ${options})`,
       finiteOnly: true,
       time_us,
     }

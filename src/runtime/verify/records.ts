@@ -107,6 +107,7 @@ async function linesOf(input: RecordsInput): Promise<readonly string[]> {
 const openSource = (source: Source, topic: TopicNode) =>
   source.open({
     untilEnd: true,
+    oneByOne: false,
     columns: topic.columns,
     maximumChunkBytes: RECORD_BYTES_MAX,
     signal: new AbortController().signal,

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import { POWER_MAX, POWERS_OF_FIVE_BYTES, writePowersOfFive } from '../../../src/engine/decode/long-number.ts'
 import { type Random, seededRandom } from '../../../src/system/random.ts'
 import { decodeInLoads, decodePlainly, decoderOf, difference } from './plain.ts'
 import { pick } from './random-lines.ts'
@@ -33,6 +34,14 @@ const KINDS: Readonly<Record<string, (random: Random) => string>> = {
   'half way with an exponent': random => {
     const half = String(big(random, 53) * 2n + 1n)
     return `${half.slice(0, 1)}.${half.slice(1)}e${half.length - 1}`
+  },
+  'beside half way, nineteen digits': random => {
+    // (2m + 1) * 2^e in decimal, cut to what a sender would write: as near to the middle as it gets.
+    const e = random.integer(240) - 120
+    const half = big(random, 53) * 2n + 1n
+    const [text, exponent] = e >= 0 ? [String(half << BigInt(e)), 0] : [String(half * 5n ** BigInt(-e)), e]
+    const kept = 17 + random.integer(3)
+    return `${BigInt(text.slice(0, kept)) + BigInt(random.integer(3))}e${text.length - kept + exponent}`
   },
   'about 2^53': random =>
     `${9007199254740985n + BigInt(random.integer(20))}${pick(random, ['', '.0', '.5', '.50', 'e1', 'e22', 'e-1', '.00000000001'])}`,
@@ -91,4 +100,22 @@ test('what looks like a number and is none, and numbers without an end', () => {
   const input = Buffer.from([...texts, ...texts].map(text => `{"v":${text}}\n`).join('{"v":0}\n'))
   const { decoder } = decoderOf(schema, null, input.length)
   expect(difference(decodeInLoads(decoder, input, []), decodePlainly(schema, input))).toBeNull()
+})
+
+test('the powers of five are their first 64 bits, cut', () => {
+  const memory = new ArrayBuffer(POWERS_OF_FIVE_BYTES)
+  writePowersOfFive(memory, 0)
+  const table = new BigUint64Array(memory)
+  for (let q = -POWER_MAX; q <= POWER_MAX; q++) {
+    const found = table[POWER_MAX + q]!
+    expect(found >> 63n).toBe(1n)
+    // found <= 5^q * 2^shift < found + 1 for a whole shift, both sides made whole.
+    const power = 5n ** BigInt(Math.abs(q))
+    const fits = Array.from({ length: 500 }, (_, index) => BigInt(index - 250)).some(shift => {
+      const numerator = (q >= 0 ? power : 1n) << (shift > 0n ? shift : 0n)
+      const denominator = (q >= 0 ? 1n : power) << (shift < 0n ? -shift : 0n)
+      return found * denominator <= numerator && numerator < (found + 1n) * denominator
+    })
+    expect(fits).toBe(true)
+  }
 })

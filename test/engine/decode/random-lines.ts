@@ -34,7 +34,7 @@ const digits = (random: Random, count: number) =>
   Array.from({ length: count }, (_, index) => (index === 0 ? 1 + random.integer(9) : random.integer(10))).join('')
 
 /** Any JSON number, and a few that are none. */
-export function numberText(random: Random): string {
+function numberText(random: Random): string {
   const sign = chance(random, 0.3) ? '-' : ''
   switch (random.integer(16)) {
     case 0:
@@ -110,7 +110,7 @@ const PIECES = [
 ]
 
 /** A JSON text of about the given length, mostly ASCII, few distinct ones. */
-export function textText(random: Random, plain = false): string {
+function textText(random: Random, plain = false): string {
   const length = chance(random, 0.01) ? 4000 + random.integer(1100) : pick(random, LENGTHS)
   const letter = String.fromCharCode(97 + random.integer(4))
   let text = letter.repeat(length)

@@ -3,11 +3,10 @@ import { average, count, max, min, pipeline, timestamp, topic, tumbling } from '
 import { file } from 'millrace/file'
 import { z } from 'zod'
 
-const temperatures = topic(
-  'temperatures',
-  z.object({ room: z.string(), time: timestamp('ms'), celsius: z.number() }),
-  { key: 'room', eventTime: { field: 'time', disorder: '5 s' } },
-)
+const temperatures = topic('temperatures', z.object({ room: z.string(), time: timestamp('ms'), celsius: z.number() }), {
+  key: 'room',
+  eventTime: { field: 'time', disorder: '5 s' },
+})
 
 export default pipeline('golden-nested', ({ from, deliver, warehouse }) => {
   const minutes = from(temperatures)

@@ -1,0 +1,55 @@
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { expect, test } from 'vitest'
+import { inFolder, ROOT } from './support.ts'
+
+/** What a pack needs; copied, since package.json changes while npm packs. */
+const PARTS = [
+  ...['bin', 'src', 'examples', 'scripts', 'package.json', 'LICENSE', 'README.md'],
+  ...['tsconfig.json', 'tsconfig.package.json'],
+]
+const PACKAGES = ['zod', 'acorn', '@duckdb', '@types', 'undici-types']
+
+function call(command: string, words: readonly string[], cwd: string): string {
+  const { status, stdout, stderr } = spawnSync(command, words, {
+    cwd,
+    encoding: 'utf8',
+    env: { ...process.env, NO_COLOR: '1', NODE_OPTIONS: '', PATH: `${dirname(process.execPath)}:${process.env.PATH}` },
+  })
+  expect({ words, status, failure: status === 0 ? '' : stdout + stderr }).toEqual({ words, status: 0, failure: '' })
+  return stdout
+}
+
+test('what npm packs runs below node_modules, on threads too, and brings its types', { timeout: 60_000 }, () =>
+  inFolder(async folder => {
+    const tree = join(folder, 'tree')
+    for (const part of PARTS) cpSync(join(ROOT, part), join(tree, part), { recursive: true })
+    symlinkSync(join(ROOT, 'node_modules'), join(tree, 'node_modules'))
+    const manifest = readFileSync(join(tree, 'package.json'), 'utf8')
+    call('npm', ['pack', '--loglevel=error', '--pack-destination', folder], tree)
+    expect(readFileSync(join(tree, 'package.json'), 'utf8')).toBe(manifest)
+    expect(existsSync(join(tree, 'dist'))).toBe(false)
+
+    const modules = join(folder, 'project', 'node_modules')
+    mkdirSync(modules, { recursive: true })
+    const archive = readdirSync(folder).find(name => name.endsWith('.tgz'))!
+    call('tar', ['-xzf', join(folder, archive), '-C', modules], folder)
+    cpSync(join(modules, 'package'), join(modules, 'millrace'), { recursive: true })
+    for (const name of PACKAGES) symlinkSync(join(ROOT, 'node_modules', name), join(modules, name))
+
+    const project = join(folder, 'project')
+    writeFileSync(join(project, 'package.json'), '{ "type": "module", "private": true }\n')
+    const millrace = (...words: string[]) =>
+      call(process.execPath, [join(modules, 'millrace/bin/millrace.js'), ...words], project)
+    expect(millrace('init')).toMatch(/^package\.json +yours, left as it is$/m)
+    expect(millrace('run', 'pipeline.ts', '--until-end', '--workers', '2')).toMatch(/^quarters +12$/m)
+    expect(millrace('verify', 'pipeline.ts')).toContain('agree on all 12 rows')
+
+    const compiler = join(ROOT, 'node_modules/typescript/bin/tsc')
+    call(process.execPath, [compiler], project)
+    const pipeline = readFileSync(join(project, 'pipeline.ts'), 'utf8')
+    writeFileSync(join(project, 'pipeline.ts'), pipeline.replace("average('temperature')", "average('sensor')"))
+    expect(spawnSync(process.execPath, [compiler], { cwd: project, encoding: 'utf8' }).stdout).toContain('"sensor"')
+  }),
+)
