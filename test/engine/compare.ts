@@ -25,7 +25,8 @@ function compare(a: Cells, b: Cells): number {
   if (first !== second) return first < second ? -1 : 1
   for (const name of Object.keys(a)) {
     if (!SUMS.test(name) || equal(name, a[name], b[name])) continue
-    return Number(a[name]) - Number(b[name])
+    if (Number.isNaN(a[name])) return -1
+    return Number.isNaN(b[name]) ? 1 : Number(a[name]) - Number(b[name])
   }
   return 0
 }
