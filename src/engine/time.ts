@@ -164,11 +164,6 @@ export class TopicTime {
     this.#partitions[partition]!.ended = true
   }
 
-  /** Whether every partition has ended: then everything closes. */
-  get ended(): boolean {
-    return this.#partitions.every(partition => partition.ended)
-  }
-
   /** The lowest frontier of the partitions that have not ended, without one of them, with or without the idle ones. */
   #lowest(without: number, withIdle: boolean): number {
     let lowest = Number.POSITIVE_INFINITY

@@ -40,7 +40,9 @@ export function deadLetterBytes(bytes: Uint8Array | null): {
           kept.subarray(0, kept.length - dropped),
         ),
       }
-    } catch {}
+    } catch {
+      // Not UTF-8 so far: perhaps it is without its last byte, else base64.
+    }
   }
   return { bytes: Buffer.from(kept).toString('base64'), encoding: 'base64' }
 }

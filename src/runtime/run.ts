@@ -188,10 +188,7 @@ class Run {
     ) => {
       const output = await Output.open(name, sink, {
         consumer: `${this.#plan.namespace}/${this.#plan.name}/${name}`,
-        incarnation: createHash('sha256')
-          .update(`${fingerprint(stream)}\n${untilEnd || isStateless(stream) ? this.#identity : ownRun}`)
-          .digest('hex')
-          .slice(0, 32),
+        incarnation: digest(`${fingerprint(stream)}\n${untilEnd || isStateless(stream) ? this.#identity : ownRun}`),
         dataDirectory,
         columns: stream.columns,
         key,
@@ -230,7 +227,7 @@ class Run {
     await this.#commit()
   }
 
-  /** While inputs are silent there are no ticks, but rows may wait for their commit. */
+  /** While a source says nothing at all there are no ticks: how things stand is told all the same. */
   async #pulse(signal: AbortSignal): Promise<void> {
     while (!this.#options.untilEnd && !signal.aborted) {
       await this.#clock.sleep(COMMIT_EVERY_MS, signal)
@@ -262,14 +259,18 @@ class Run {
     )
     const { name, namespace, warehouseFile } = this.#plan
     const { untilEnd, dataDirectory } = this.#options
-    const identity = createHash('sha256').update(this.#identity).digest('hex').slice(0, 32)
-    const run = { pipeline: name, namespace, warehouseFile, inputs, untilEnd, identity }
+    const run = { pipeline: name, namespace, warehouseFile, inputs, untilEnd, identity: digest(this.#identity) }
     const path = join(dataDirectory, 'run.json')
     const text = `${JSON.stringify(run, null, 2)}\n`
     const isSame = readText(path) === text
     if (!isSame) replaceText(path, text)
     return isSame
   }
+}
+
+/** 32 hexadecimal digits that stand for a text. */
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32)
 }
 
 function pathOf(source: SourceReference): string[] {

@@ -135,11 +135,6 @@ export class Panes {
     return slot === NONE ? Number.NaN : this.index[slot]!
   }
 
-  lastPane(group: number): number {
-    const slot = this.#last[group]!
-    return slot === NONE ? Number.NEGATIVE_INFINITY : this.index[slot]!
-  }
-
   /** Merges the panes [from, to) of a group, with the partly late rows of the window that ends at `end`; NONE: no row. */
   window(group: number, from: number, to: number, end: number): number {
     const late = this.#partlyLate.get(group)

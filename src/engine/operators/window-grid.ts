@@ -20,10 +20,6 @@ export class WindowGrid {
     return Math.floor(time / this.pane)
   }
 
-  paneEnd(pane: number): number {
-    return (pane + 1) * this.pane
-  }
-
   /** End of the first window that holds the pane. */
   earliestEnd(pane: number): number {
     const start = pane * this.pane

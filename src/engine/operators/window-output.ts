@@ -96,10 +96,6 @@ export class WindowOutput {
     this.#output = columns.map(column => new OutputColumn(column))
   }
 
-  get length(): number {
-    return this.#length
-  }
-
   /** Begins a row: the event time of a result is the last microsecond of its window. */
   begin(windowEnd: number, key: number): void {
     if (this.#length >= this.#times.length) {
