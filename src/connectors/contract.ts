@@ -24,6 +24,7 @@
 import type { Batch } from '../engine/batch.ts'
 import type { SinkReference, SourceReference } from '../plan/nodes.ts'
 import type { Column } from '../plan/schema.ts'
+import type { MillraceError } from '../system/errors.ts'
 
 /** Bytes of whole records, from one partition, in order. */
 export interface Chunk {
@@ -52,6 +53,49 @@ export interface Damage {
   readonly lines?: number
 }
 
+/**
+ * Records that their sender holds until it is told that they are kept, because the source cannot give them again (HTTP,
+ * MQTT). The runtime appends what the schema accepts to the topic's log, puts the rest into the dead letters, and calls
+ * `settle` of each message exactly once: when both are safe from a loss of power, or when that failed and none of it is
+ * kept. A message is kept as a whole or not at all.
+ */
+export interface Pushed {
+  readonly kind: 'pushed'
+  /** NDJSON: the records of all messages, in order. Each record ends in a line feed. The runtime's from now on. */
+  readonly bytes: Uint8Array
+  /** When they arrived, in microseconds since the epoch. */
+  readonly arrival: number
+  readonly messages: readonly PushedMessage[]
+}
+
+export interface PushedMessage {
+  /** How many of the records (lines, blank ones excluded) are this message's; the source knows it. */
+  readonly records: number
+  /** Length of its lines in `bytes`. */
+  readonly bytes: number
+  /** Stored with the records: short texts, few of them. */
+  readonly headers: Readonly<Record<string, string>> | null
+  /**
+   * A message with the number of one that is kept already under the same key is not kept again; null: no numbers, all are
+   * kept. Numbers are whole and not negative; `key` names the sender's count (device and session).
+   */
+  readonly once: { readonly key: string; readonly number: number } | null
+  readonly settle: (outcome: PushOutcome) => void
+}
+
+export type PushOutcome =
+  /** Safe. `refused`: records in the dead letters, by their number within the message (from 0); at most 100 of them. */
+  | {
+      readonly kind: 'kept'
+      readonly accepted: number
+      readonly refusedCount: number
+      readonly refused: readonly { readonly record: number; readonly path: string; readonly reason: string }[]
+    }
+  /** The same message is kept already. */
+  | { readonly kind: 'repeated' }
+  /** Nothing of it is kept: the sender may send it again. LOG_FULL: the disk is full. */
+  | { readonly kind: 'failed'; readonly error: MillraceError }
+
 /** Nothing is there now, but more may come: the source follows something that grows. */
 export interface Idle {
   readonly kind: 'idle'
@@ -76,13 +120,38 @@ export interface SourceContext {
   /** The largest chunk that the engine takes, in bytes; a longer record is handed over as damage. */
   readonly maximumChunkBytes: number
   readonly signal: AbortSignal
+  /** Name of the topic that the records are for: keys may be made for one topic only. */
+  readonly topic: string
+  readonly dataDirectory: string
+  /** Where sources that are pushed to take connections. */
+  readonly listen: Listen
+}
+
+/** The address of the HTTP sources of a pipeline; they share it, each with a path of its own. */
+export interface Listen {
+  readonly host: string
+  /** 0: any free one. */
+  readonly port: number
+  /** PEM texts; null: plain HTTP. */
+  readonly tls: { readonly certificate: string; readonly key: string } | null
+  /** Addresses or networks whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[]
+  /** Whether every request needs an API key. Default: as soon as one has been made, and always off loopback. */
+  readonly keys: 'required' | 'when-made'
 }
 
 export interface Source {
+  /** Whether the records can be read again from any position; absent: yes. One that is pushed to says false. */
+  readonly replays?: boolean
+  /** Where a person or a device sends to, once it is open: `http://127.0.0.1:4401/sensor-logger`. */
+  readonly address?: string | null
   /** The partitions, each with the name that dead letters and progress show; files in a stable order. */
   open(context: SourceContext): Promise<readonly { readonly name: string; readonly bytes: number | null }[]>
-  /** Waits until there is something to say. With `untilEnd` it never answers `idle`. */
-  read(): Promise<Chunk | Damage | Idle | PartitionEnd | null>
+  /**
+   * Waits until there is something to say. With `untilEnd` it never answers `idle`. A source that is pushed to answers
+   * `pushed` with all that waits (up to `maximumChunkBytes`), and `idle` when nothing came for 200 ms.
+   */
+  read(): Promise<Chunk | Pushed | Damage | Idle | PartitionEnd | null>
   close(): Promise<void>
 }
 

@@ -1,7 +1,9 @@
 /** What a run is asked to do, what it says while it works, and what it says at its end. */
+import type { Listen, PushOutcome } from '../connectors/contract.ts'
+import type { QueryResult } from '../connectors/duckdb/query.ts'
 import type { Batch } from '../engine/batch.ts'
 import type { WorkerPool } from '../engine/workers/pool.ts'
-import type { SourceReference } from '../plan/nodes.ts'
+import type { Plan, SourceReference } from '../plan/nodes.ts'
 
 export interface RunOptions {
   readonly dataDirectory: string
@@ -20,6 +22,31 @@ export interface RunOptions {
   readonly onProgress: ((progress: RunProgress) => void) | null
   /** Called with the rows that leave each step named here (`tap`), by step identity. */
   readonly taps: ReadonlyMap<string, (batch: Batch) => void>
+  /** Where sources that are pushed to take connections. Default: 127.0.0.1:4401, without TLS. */
+  readonly listen?: Listen
+  /** Called once, when all is open and before the first record is read; what it resolves to is awaited. */
+  readonly onReady?: (run: RunHandle) => void | Promise<void>
+}
+
+/** A run at work, for what looks at it from the same process: the console, the owner's socket. */
+export interface RunHandle {
+  readonly plan: Plan
+  readonly dataDirectory: string
+  /** Where records can be sent to. */
+  readonly addresses: readonly { readonly topic: string; readonly connector: string; readonly address: string }[]
+  progress(): RunProgress
+  /**
+   * Rows that leave a step, by its identity, as soon as they are safe; the batch is lent for the call. Answers what ends
+   * it. A step that is no output of the plan is looked into from the next epoch on. Throws OPTION_INVALID for a step that
+   * there is not.
+   */
+  watch(step: string, onRows: (batch: Batch) => void): () => void
+  /** One read-only question to the warehouse, as it was committed last. Throws QUERY_FAILED. */
+  query(sql: string, limit: number): Promise<QueryResult>
+  /** Writes a copy of the warehouse to a file that is not there yet. */
+  snapshot(path: string): Promise<void>
+  /** Appends records (NDJSON) to a topic that has a schema, as if a client had pushed them. */
+  append(topic: string, lines: Uint8Array): Promise<PushOutcome>
 }
 
 export interface TopicProgress {
@@ -42,6 +69,10 @@ export interface OutputProgress {
 
 export interface RunProgress {
   readonly elapsed_ms: number
+  /** Number of the last epoch that was committed, earlier runs counted; 0: none. */
+  readonly epoch: number
+  /** Why nothing is taken in just now (the disk is full), in words for people; null when all is well. */
+  readonly held: { readonly code: string; readonly message: string; readonly next: string } | null
   readonly topics: readonly TopicProgress[]
   readonly outputs: readonly OutputProgress[]
 }

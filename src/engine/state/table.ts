@@ -1,0 +1,63 @@
+/**
+ * State that survives: what an operator owes an epoch.
+ *
+ * All state is tables of slots: small whole numbers, each with some bytes that say all there is to know of it. An epoch
+ * writes the slots that changed; a start reads for each slot the newest bytes, into an operator that has just been made.
+ * Slots keep their numbers across a restart. What can be computed from the rest (free lists, merges, caches) is not
+ * written.
+ */
+import type { StateReader, StateWriter } from './bytes.ts'
+
+export interface StateTable {
+  /** Stable and unique within its operator. */
+  readonly name: string
+  /** Slots handed out so far, free ones included; all slots are below. */
+  readonly slots: number
+  /** The slots that changed since the last call, those that were freed among them, each once, in any order. */
+  takeChanged(): Int32Array
+  /** Writes all there is to know of a slot; answers false, with nothing written, when it is free. */
+  write(slot: number, to: StateWriter): boolean
+  /** Takes what `write` wrote, in any order of slots, before any row comes. */
+  read(slot: number, from: StateReader): void
+}
+
+/** An operator, or what keeps its time, with state. */
+export interface Stateful {
+  /** The step's identity in the plan, unique among all that have state in a pipeline. */
+  readonly identity: string
+  /** In the order in which they are read. */
+  readonly tables: readonly StateTable[]
+  /** Called once when all slots have been read: what can be computed from them is computed now. */
+  restored(): void
+}
+
+/** Collects slots that changed: marking one again costs a look at an array. */
+export class ChangedSlots {
+  #marks = new Uint8Array(1024)
+  #slots = new Int32Array(256)
+  #count = 0
+
+  mark(slot: number): void {
+    if (slot >= this.#marks.length) {
+      const larger = new Uint8Array(Math.max(slot + 1, this.#marks.length * 2))
+      larger.set(this.#marks)
+      this.#marks = larger
+    }
+    if (this.#marks[slot] !== 0) return
+    this.#marks[slot] = 1
+    if (this.#count === this.#slots.length) {
+      const larger = new Int32Array(this.#count * 2)
+      larger.set(this.#slots)
+      this.#slots = larger
+    }
+    this.#slots[this.#count++] = slot
+  }
+
+  /** The slots marked since the last call; lent until the next mark. */
+  take(): Int32Array {
+    const taken = this.#slots.subarray(0, this.#count)
+    for (const slot of taken) this.#marks[slot] = 0
+    this.#count = 0
+    return taken
+  }
+}
