@@ -13,6 +13,7 @@ export {
   sum,
   variance,
 } from './pipeline/aggregates.ts'
+export type { Panel, Show } from './pipeline/dashboard.ts'
 export { type Parts, type Pipeline, type PipelineOptions, pipeline, type Table } from './pipeline/pipeline.ts'
 export type { Row } from './pipeline/rows.ts'
 export type { Grouped, Stream, Windowed } from './pipeline/stream.ts'

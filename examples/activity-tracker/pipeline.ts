@@ -23,7 +23,7 @@ const readings = topic(
 /** Average magnitudes (m/s², without gravity) from which each activity begins. */
 const thresholds = { walking: 0.5, running: 2, sprinting: 5 }
 
-export default pipeline('activity-tracker', ({ ingest, from, warehouse }) => {
+export default pipeline('activity-tracker', ({ ingest, from, warehouse, dashboard }) => {
   ingest(sensorLogger({ path: '/sensor-logger' }), readings)
 
   const activity = from(readings)
@@ -61,4 +61,14 @@ export default pipeline('activity-tracker', ({ ingest, from, warehouse }) => {
   warehouse
     .table('PROCESSED_DATA.USER_ACTIVITY_PROCESSED')
     .upserts(activity, { key: ['sessionId', 'deviceId', 'window_start'] })
+
+  dashboard('Activities', show => [
+    show.table('Phones now', activity, {
+      latestBy: 'deviceId',
+      columns: ['deviceId', 'activity_type', 'confidence', 'avg_magnitude', 'window_end'],
+    }),
+    show.bars('Windows by activity, last 5 minutes', activity, { category: 'activity_type', over: '5 m' }),
+    show.stateTimeline('Activity', activity, { state: 'activity_type', by: 'deviceId' }),
+    show.timeSeries('Magnitude', activity, { value: 'avg_magnitude', by: 'deviceId', unit: 'm/s²' }),
+  ])
 })

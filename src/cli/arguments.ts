@@ -7,13 +7,16 @@
 import { parseArgs } from 'node:util'
 import { MillraceError, nearest } from '../system/errors.ts'
 
-export type OptionKind = 'flag' | 'text' | 'list' | 'whole' | 'duration' | 'choice'
+/** `optional`: a flag that may have a value. */
+export type OptionKind = 'flag' | 'optional' | 'text' | 'list' | 'whole' | 'duration' | 'choice'
 
 export interface OptionDescription {
   readonly kind: OptionKind
   /** What stands for the value in the help: `FILE`. */
   readonly value?: string
   readonly help: string
+  /** What a word must look like to be the value of an `optional` that stands before it. */
+  readonly pattern?: RegExp
   /** The only values of a `choice`. */
   readonly choices?: readonly string[]
   /** The smallest value of a `whole`; 0 unless given. */
@@ -96,6 +99,9 @@ export class Arguments {
   }
 }
 
+/** `127.0.0.1:4401`, `[::1]:4401`, `phones.local:4401`: the host in brackets or plain, then the port. */
+export const HOST_AND_PORT = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/[\]]+)):(\d{1,5})$/
+
 /** Milliseconds of `30s`, `1.5 m`, `200ms`, `2h`, `1d`; null when it is none of them. */
 export function durationOf_ms(text: string): number | null {
   const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)$/.exec(text.trim())
@@ -116,7 +122,7 @@ export function parseArguments(command: CommandDescription, words: readonly stri
     options: Object.fromEntries(
       Object.entries(command.options).map(([name, option]) => [
         name,
-        { type: option.kind === 'flag' ? ('boolean' as const) : ('string' as const), multiple: true },
+        { type: takesValue(option) ? ('string' as const) : ('boolean' as const), multiple: true },
       ]),
     ),
     strict: false,
@@ -125,11 +131,18 @@ export function parseArguments(command: CommandDescription, words: readonly stri
   })
   const positionals: string[] = []
   const values = new Map<string, string[]>()
+  let optional: OptionDescription | null = null
   for (const token of tokens) {
-    if (token.kind === 'positional') positionals.push(token.value)
+    const before: OptionDescription | null = optional
+    optional = null
+    if (token.kind === 'positional') {
+      if (before?.pattern?.test(token.value)) values.set(nameOf(command, before), [token.value])
+      else positionals.push(token.value)
+    }
     if (token.kind !== 'option') continue
     const option = Object.hasOwn(command.options, token.name) ? command.options[token.name] : undefined
     if (!option) throw unknownOption(command, token.rawName)
+    if (option.kind === 'optional' && token.value === undefined) optional = option
     const value = checkedValue(command, token.name, option, token.value)
     const earlier = values.get(token.name)
     if (earlier && option.kind === 'list') earlier.push(value)
@@ -144,6 +157,11 @@ export function parseArguments(command: CommandDescription, words: readonly stri
   return new Arguments(command, positionals, values)
 }
 
+const takesValue = ({ kind }: OptionDescription) => kind !== 'flag' && kind !== 'optional'
+
+const nameOf = (command: CommandDescription, option: OptionDescription) =>
+  Object.keys(command.options).find(name => command.options[name] === option)!
+
 function checkedValue(
   command: CommandDescription,
   name: string,
@@ -155,6 +173,10 @@ function checkedValue(
     return ''
   }
   const form = option.value ?? 'VALUE'
+  if (option.kind === 'optional') {
+    if (value === undefined || option.pattern?.test(value) !== false) return value ?? ''
+    throw invalid(command, `--${name} takes ${form}, not '${value}'`)
+  }
   if (value === undefined || value === '') throw invalid(command, `--${name} needs a value: --${name} ${form}`)
   switch (option.kind) {
     case 'whole': {

@@ -1,5 +1,6 @@
 /** Every command: what it is called with, what it does in a sentence, where its code is. Others script these names. */
-import type { CommandDescription, OptionDescription } from './arguments.ts'
+import { type CommandDescription, HOST_AND_PORT, type OptionDescription } from './arguments.ts'
+import { DEAD_LETTER_COMMANDS } from './dead-letter-commands.ts'
 
 const FILE = { name: 'FILE', help: 'the pipeline file: its default export is a pipeline' }
 const json: OptionDescription = { kind: 'flag', help: 'answer for machines on stdout' }
@@ -39,11 +40,35 @@ export const COMMANDS: readonly CommandDescription[] = [
         help: 'threads that read and decode plain NDJSON files; default 1',
       },
       strict: { kind: 'flag', help: 'stop at the first record that its schema refuses' },
+      listen: {
+        kind: 'text',
+        value: 'HOST:PORT',
+        help: 'where sources take what is pushed to them; default 127.0.0.1:4401; port 0: any free one',
+      },
+      'tls-cert': { kind: 'text', value: 'FILE', help: 'PEM: take connections with TLS; with --tls-key' },
+      'tls-key': { kind: 'text', value: 'FILE', help: "PEM: the certificate's private key" },
+      'trusted-proxy': {
+        kind: 'list',
+        value: 'NET',
+        help: 'address or network (10.0.0.0/8) whose X-Forwarded-For is believed; may be repeated',
+      },
+      'require-key': { kind: 'flag', help: 'refuse what is pushed without an API key, also from this machine' },
+      console: {
+        kind: 'optional',
+        value: 'HOST:PORT',
+        pattern: HOST_AND_PORT,
+        help: 'serve the live page, at 127.0.0.1:4400 or there',
+      },
+      events: { kind: 'flag', help: 'print JSON a line: when it is ready, its progress each second, the summary' },
       json: { kind: 'flag', help: 'print the summary as one JSON document' },
     },
-    exclusive: [['until-end', 'for']],
+    exclusive: [
+      ['until-end', 'for'],
+      ['events', 'json'],
+    ],
     examples: [
       ['millrace run pipeline.ts', 'follow the sources until Ctrl-C'],
+      ['millrace run pipeline.ts --listen 0.0.0.0:4401 --console', 'phones on the network push; a page shows it'],
       ['millrace run pipeline.ts --input readings=export.ndjson --until-end', 'a recorded file to its end'],
       [
         "millrace run pipeline.ts --input 'readings=exports/*.csv' --until-end --data-dir /tmp/trial --json",
@@ -106,12 +131,13 @@ export const COMMANDS: readonly CommandDescription[] = [
     options: {
       'data-dir': storedDir,
       limit: { ...limit, help: 'at most N records; 0: all; default 20, with --json all' },
-      from: { kind: 'whole', value: 'OFFSET', help: 'begin at this record; default 0' },
+      from: { kind: 'whole', value: 'OFFSET', help: 'begin at this record (of each partition); default 0' },
+      follow: { kind: 'flag', help: 'go on with what is appended, until Ctrl-C' },
       json: { kind: 'flag', help: 'print each record as a line of JSON' },
     },
     examples: [
       ['millrace topics read processed_activity --data-dir DIR', 'the first records as a table'],
-      ['millrace topics read dead_letters --data-dir DIR --json | jq .reason', 'why records were refused'],
+      ['millrace topics read processed_activity --follow --json', 'as they come, beside a run at work'],
     ],
     load: () => import('./commands/topics-read.ts'),
   },
@@ -122,6 +148,11 @@ export const COMMANDS: readonly CommandDescription[] = [
     options: {
       'data-dir': storedDir,
       limit: { ...limit, help: 'at most N rows; 0: all; default 100, with --json all' },
+      timeout: {
+        kind: 'duration',
+        value: '30s',
+        help: 'beside a run at work: give up after this long; default 30s, at most 10m',
+      },
       json: { kind: 'flag', help: 'print each row as a line of JSON' },
     },
     examples: [
@@ -133,6 +164,19 @@ export const COMMANDS: readonly CommandDescription[] = [
     ],
     load: () => import('./commands/query.ts'),
   },
+  {
+    name: 'snapshot',
+    summary: 'Copy the warehouse to a file that other programs can open',
+    positionals: [{ name: 'FILE', help: 'the copy, a DuckDB file' }],
+    options: {
+      'data-dir': storedDir,
+      force: { kind: 'flag', help: 'put it in the place of a file that is there' },
+      json: { kind: 'flag', help: 'print path and size as one JSON document' },
+    },
+    examples: [['millrace snapshot today.duckdb', 'beside a run at work or without one']],
+    load: () => import('./commands/snapshot.ts'),
+  },
+  ...DEAD_LETTER_COMMANDS,
   {
     name: 'verify',
     summary: 'Recompute every window by one SQL query and compare it with what was delivered',
@@ -152,9 +196,10 @@ export const COMMANDS: readonly CommandDescription[] = [
   },
   {
     name: 'tap',
-    summary: 'Print rows as they pass a step of the pipeline; nothing is delivered',
+    summary: 'Print rows as they pass a step of the pipeline',
     positionals: [FILE, { name: 'STAGE', help: "name of a step; '?' lists them" }],
     options: {
+      'data-dir': dataDir,
       input,
       limit: { ...limit, help: 'stop after N rows; 0: never; default 20' },
       follow: { kind: 'flag', help: 'wait for more at the end of the inputs' },
@@ -163,13 +208,14 @@ export const COMMANDS: readonly CommandDescription[] = [
     },
     examples: [
       ["millrace tap pipeline.ts '?'", 'the steps'],
+      ['millrace tap pipeline.ts activity/filter-1', 'the rows of the run at work'],
       ['millrace tap pipeline.ts activity/filter-1 --input readings=export.ndjson --limit 5', 'what passes the filter'],
     ],
     load: () => import('./commands/tap.ts'),
   },
   {
     name: 'simulate phones',
-    summary: 'Write the readings of simulated phones as lines of JSON',
+    summary: 'Simulated phones: their readings as lines of JSON, or pushed over HTTP',
     positionals: [],
     options: {
       people: { kind: 'whole', value: 'N', minimum: 1, help: 'persons with a phone each; default 5' },
@@ -178,22 +224,33 @@ export const COMMANDS: readonly CommandDescription[] = [
         kind: 'choice',
         value: 'RATE',
         choices: ['realtime', 'max'],
-        help: 'how fast lines are written; default max',
+        help: 'how fast readings are given; default max, with --to realtime',
       },
       hz: { kind: 'whole', value: 'N', minimum: 1, help: 'readings a second of each sensor; default 50' },
       seed: { kind: 'whole', value: 'N', help: 'the same seed and start give the same bytes; default 1' },
       start: {
         kind: 'text',
         value: 'TIME',
-        help: "first event time: ISO 8601, 'now' or 'now-1m'; default 2026-01-01T00:00:00Z, with --rate realtime now",
+        help: "first event time: ISO 8601, 'now' or 'now-1m'; default 2026-01-01T00:00:00Z, in real time now",
       },
       faults: {
         kind: 'text',
         value: 'LIST',
-        help: 'of late, duplicate, out-of-order, offline, clock-ahead, malformed (each =RATE) or all',
+        help: 'of late, duplicate, out-of-order, offline, clock-ahead, malformed, with --to also retry, reorder, timeout (each =RATE), or all',
       },
       output: { kind: 'text', value: 'FILE', help: 'write there instead of stdout (the file is begun anew)' },
+      to: { kind: 'text', value: 'URL', help: 'push there as the app Sensor Logger does, until what was sent is kept' },
+      every: { kind: 'duration', value: '1s', help: 'with --to: how long a phone gathers for a message; default 1s' },
+      connections: {
+        kind: 'whole',
+        value: 'N',
+        minimum: 1,
+        maximum: 10_000,
+        help: 'with --to: connections at once; default one a phone, at most 256',
+      },
+      json: { kind: 'flag', help: 'with --to: the summary as one JSON document' },
     },
+    exclusive: [['output', 'to']],
     examples: [
       ['millrace simulate phones --people 20 --for 10m --seed 7 --output phones.ndjson', 'a file to try things on'],
       [
@@ -201,6 +258,7 @@ export const COMMANDS: readonly CommandDescription[] = [
         'live, with a past of a minute',
       ],
       ['millrace simulate phones --for 5m --faults all --start 2026-01-01T00:00:00Z', 'everything that goes wrong'],
+      ['millrace simulate phones --to http://127.0.0.1:4401/sensor-logger --faults all', 'push to a pipeline at work'],
     ],
     load: () => import('./commands/simulate-phones.ts'),
   },

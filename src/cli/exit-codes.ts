@@ -3,7 +3,7 @@ import { ERRORS, type ErrorCode, MillraceError } from '../system/errors.ts'
 
 export const EXIT = {
   ok: 0,
-  /** The command worked and its answer is no: `verify` found a difference, `check` found an error. */
+  /** The command worked and its answer is no: `verify` found a difference, `check` an error, a topic refused again. */
   no: 1,
   /** The command line cannot be carried out as written. */
   usage: 2,
@@ -16,7 +16,10 @@ export const EXIT = {
 
 export const EXIT_MEANINGS: readonly (readonly [number, string])[] = [
   [EXIT.ok, 'done; also after Ctrl-C'],
-  [EXIT.no, 'the answer is no (verify differs or could compare nothing, check found an error)'],
+  [
+    EXIT.no,
+    'the answer is no (verify differs or could compare nothing, check found an error, a record was refused again)',
+  ],
   [EXIT.usage, 'the command line is wrong'],
   [EXIT.pipeline, 'the pipeline or its data is wrong (also: --strict stopped)'],
   [EXIT.outside, 'something outside failed: a file, a disk, a server'],
@@ -31,6 +34,7 @@ const USAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'INPUT_MISSING',
   'TOPIC_UNKNOWN',
   'QUERY_FAILED',
+  'NOT_RUNNING',
   'DATA_DIR_BUSY',
   'DATA_DIR_MISMATCH',
   'NODE_TOO_OLD',

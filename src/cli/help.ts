@@ -54,6 +54,7 @@ function usageWords(command: CommandDescription): string {
 }
 
 function optionWords(name: string, option: OptionDescription): string {
+  if (option.kind === 'optional') return `--${name} [${option.value ?? 'VALUE'}]`
   return option.kind === 'flag'
     ? `--${name}`
     : `--${name} ${option.value ?? 'VALUE'}${option.kind === 'list' ? ' ...' : ''}`

@@ -38,6 +38,7 @@ export function planUpTo(plan: Plan, stage: StreamNode): Plan {
     ingests: plan.ingests.filter(ingest => topics.has(ingest.topic.name)),
     produces: [...produces, { kind: 'produce', stream: stage, topic: tapped, location: null }],
     delivers: [],
+    dashboards: [],
   }
 }
 

@@ -94,6 +94,8 @@ export function processTerminal(): Terminal {
 
 const ESCAPE = '\u001b'
 const ESCAPES = new RegExp(`${ESCAPE}\\[[0-9;]*m`, 'g')
+/** All but tab, line feed and carriage return, which become blanks in a table. */
+const CONTROLS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/g
 const ESCAPES_KEPT = new RegExp(`(${ESCAPES.source})`)
 
 /** Length as a terminal shows it: colours take no room. */
@@ -169,12 +171,16 @@ function isNumeric(value: unknown): boolean {
   return typeof value === 'number' || typeof value === 'bigint'
 }
 
+/** Control characters as dots: what a stranger sent must not move the cursor or change colours. */
+export function harmless(text: string): string {
+  return text.replace(CONTROLS, '·')
+}
+
 /** One cell as a person reads it. */
 export function cellText(value: unknown): string {
   if (value === null || value === undefined) return ''
   if (typeof value === 'number') return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(10)))
-  if (typeof value === 'object') return jsonText(value)
-  return String(value)
+  return harmless(typeof value === 'object' ? jsonText(value) : String(value))
 }
 
 /** JSON on one line; a 64-bit integer keeps its digits, NaN and the infinities become null as in JSON itself. */

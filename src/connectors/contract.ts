@@ -120,6 +120,11 @@ export interface SourceContext {
   /** The largest chunk that the engine takes, in bytes; a longer record is handed over as damage. */
   readonly maximumChunkBytes: number
   readonly signal: AbortSignal
+  /**
+   * By the name of a partition the position at which it goes on: records before it are not handed out again. A partition
+   * that is not named begins at its start.
+   */
+  readonly from: ReadonlyMap<string, number>
   /** Name of the topic that the records are for: keys may be made for one topic only. */
   readonly topic: string
   readonly dataDirectory: string
@@ -156,11 +161,12 @@ export interface Source {
 }
 
 /**
- * A source whose bytes are NDJSON in plain files also offers their ranges, so that workers can read them in parallel.
+ * A source whose bytes are NDJSON in plain files also offers their ranges, so that workers can read them in parallel;
+ * `start`: where the first line begins that is still to be read.
  * null: this source cannot be split.
  */
 export interface SplittableSource extends Source {
-  plainFiles(): readonly { readonly path: string; readonly bytes: number }[] | null
+  plainFiles(): readonly { readonly path: string; readonly bytes: number; readonly start?: number }[] | null
 }
 
 export interface SinkContext {

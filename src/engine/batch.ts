@@ -35,6 +35,42 @@ export interface Batch {
   readonly origin: Int32Array | null
 }
 
+/**
+ * An own copy of a lent batch, which can be kept. Dictionaries are shared, as they only grow; json cells are the same
+ * values.
+ */
+export function copyBatch(batch: Batch): Batch {
+  const { length } = batch
+  return {
+    length,
+    columns: batch.columns,
+    data: batch.data.map(data => data && copyColumn(data, length)),
+    origin: batch.origin?.slice(0, length) ?? null,
+  }
+}
+
+function copyColumn(data: ColumnData, length: number): ColumnData {
+  switch (data.type) {
+    case 'number':
+    case 'timestamp':
+      return {
+        type: data.type,
+        values: data.values.slice(0, length),
+        validity: data.validity?.slice(0, length) ?? null,
+      }
+    case 'boolean':
+      return {
+        type: 'boolean',
+        values: data.values.slice(0, length),
+        validity: data.validity?.slice(0, length) ?? null,
+      }
+    case 'text':
+      return { type: 'text', codes: data.codes.slice(0, length), dictionary: data.dictionary }
+    case 'json':
+      return { type: 'json', values: data.values.slice(0, length) }
+  }
+}
+
 /** The cell at a row as plain JavaScript sees it; for edges, tests and slow paths only. */
 export function cellAt(data: ColumnData, row: number): unknown {
   switch (data.type) {

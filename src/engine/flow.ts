@@ -13,6 +13,7 @@ import { ExplodeOperator } from './operators/explode.ts'
 import { FinalsOperator } from './operators/finals.ts'
 import { Fork, type Stage } from './operators/stage.ts'
 import { WindowOperator } from './operators/window.ts'
+import type { Stateful } from './state/table.ts'
 import type { StatelessNode } from './steps.ts'
 import type { Times, Watermark } from './time.ts'
 
@@ -29,6 +30,8 @@ export interface FlowOptions {
   readonly taps: ReadonlyMap<string, (batch: Batch) => void>
   /** Called for each row that counts in no window of a step; `row` is its index in the batch from the topic. */
   readonly onLate: (row: number, step: WindowNode) => void
+  /** Whether the state is to survive: what changes is noted. Default false. */
+  readonly keepsState?: boolean
 }
 
 interface Built {
@@ -60,6 +63,7 @@ export class Flow {
   } | null = null
   #prepared: Stage | null = null
   readonly #options: FlowOptions
+  readonly #stateful: Stateful[] = []
   readonly #consumers = new Map<StreamNode, StreamNode[]>()
   readonly #root: Stage
   #roots = 0
@@ -93,6 +97,14 @@ export class Flow {
     this.quarantines = quarantines
     this.needsLowestKey = built.some(next => next.needsLowestKey)
     this.#root = built.length === 1 ? built[0]!.stage : new Fork(built.map(next => next.stage))
+  }
+
+  /**
+   * The operators that have state, each under its step's identity: restored before any row comes, and asked for what
+   * changed between calls of `push`, `advance` and `end`, where `keepsState` was given (else they throw INTERNAL).
+   */
+  get stateful(): readonly Stateful[] {
+    return this.#stateful
   }
 
   /** Sends rows through that have taken the steps of the prefix elsewhere. */
@@ -151,7 +163,7 @@ export class Flow {
       window: (window: WindowNode, next) => this.#window(window, next),
       dedupe: (dedupe: Extract<StreamNode, { kind: 'dedupe' }>, next) => ({
         ...next,
-        stage: new DedupeOperator(dedupe, dedupe.input.columns, next.stage),
+        stage: this.#keeping(new DedupeOperator(dedupe, dedupe.input.columns, next.stage, this.#options.keepsState)),
         reads: new Set([...next.reads, ...dedupe.key]),
         keepsTime: true,
         needsLowestKey: true,
@@ -216,15 +228,23 @@ export class Flow {
     const hasOwnTime = byKey && topic.key.every(name => ownKeys.has(name))
     const aggregated = node.aggregates.flatMap(aggregate => (aggregate.column === null ? [] : [aggregate.column]))
     return {
-      stage: new WindowOperator(node, node.input.columns, next.stage, {
-        progress: hasOwnTime ? 'key' : 'partition',
-        downstreamKeepsTime: next.keepsTime,
-        onLate: row => this.#options.onLate(row, node),
-      }),
+      stage: this.#keeping(
+        new WindowOperator(node, node.input.columns, next.stage, {
+          progress: hasOwnTime ? 'key' : 'partition',
+          downstreamKeepsTime: next.keepsTime,
+          onLate: row => this.#options.onLate(row, node),
+          keepsState: this.#options.keepsState ?? false,
+        }),
+      ),
       reads: new Set([...node.keys, ...aggregated]),
       keepsTime: true,
       needsLowestKey: next.needsLowestKey || (byKey && !hasOwnTime),
     }
+  }
+
+  #keeping<S extends Stage & { readonly stateful: Stateful }>(stage: S): S {
+    this.#stateful.push(stage.stateful)
+    return stage
   }
 
   #output(node: StreamNode, output: FlowOutput): Built {

@@ -8,8 +8,9 @@
 import type { EventTime } from '../plan/nodes.ts'
 import type { Column } from '../plan/schema.ts'
 import type { Batch, ColumnData } from './batch.ts'
-import { KeyResolver } from './state/key-resolver.ts'
-import { grown } from './state/key-table.ts'
+import { KeyTimes } from './key-times.ts'
+import type { StateReader, StateWriter } from './state/bytes.ts'
+import { ChangedSlots, type Stateful, stateTable } from './state/table.ts'
 
 /** What operators know of the time of a batch's rows, by row of the batch as it came from the topic. */
 export interface Times {
@@ -42,7 +43,8 @@ export interface Watermark {
 interface PartitionTime {
   maximum: number
   offset: number
-  ended: boolean
+  /** Whether a source reads it now; one of an earlier run only, which no source has any more, holds nobody up. */
+  live: boolean
   idle: boolean
   arrived: number
 }
@@ -50,31 +52,33 @@ interface PartitionTime {
 export class TopicTime {
   readonly #eventTime: EventTime
   readonly #column: number
-  readonly #keyColumns: readonly number[]
-  readonly #keys: KeyResolver | null
+  readonly #keys: KeyTimes | null
   readonly #partitions: PartitionTime[] = []
-  /** By partition and key. A key belongs into one partition; where it comes in several, each has its own frontier. */
-  readonly #keyMaxima: Float64Array[] = []
-  #keyArrived = new Float64Array(1024)
+  readonly #added = new Set<number>()
+  readonly #isLive = (partition: number) => this.#partitions[partition]?.live === true
   #frontier = new Float64Array(1024)
   #emission = new Float64Array(1024)
   #idleEmit = Number.NEGATIVE_INFINITY
+  readonly #changed = { partitions: new ChangedSlots(false), idle: new ChangedSlots(false) }
 
   constructor(eventTime: EventTime, columns: readonly Column[], key: readonly string[]) {
     this.#eventTime = eventTime
     this.#column = columns.findIndex(column => column.name === eventTime.column)
-    this.#keyColumns = key.map(name => columns.findIndex(column => column.name === name))
-    this.#keys = eventTime.progress === 'key' ? new KeyResolver(this.#keyColumns.map(index => columns[index]!)) : null
+    this.#keys = eventTime.progress === 'key' ? new KeyTimes(columns, key, eventTime.disorder_us) : null
   }
 
+  /** Says that a source reads the partition; saying it again changes nothing. */
   addPartition(partition: number): void {
-    this.#partitions[partition] ??= {
-      maximum: Number.NEGATIVE_INFINITY,
-      offset: 0,
-      ended: false,
-      idle: false,
-      arrived: 0,
+    if (this.#added.has(partition)) return
+    this.#added.add(partition)
+    this.#partition(partition).live = true
+  }
+
+  #partition(partition: number): PartitionTime {
+    while (this.#partitions.length <= partition) {
+      this.#partitions.push({ maximum: Number.NEGATIVE_INFINITY, offset: 0, live: false, idle: false, arrived: 0 })
     }
+    return this.#partitions[partition]!
   }
 
   /** Takes note of rows; `arrived` is the wall clock in microseconds (0 where nobody asks for idleness). */
@@ -87,18 +91,20 @@ export class TopicTime {
       this.#emission = new Float64Array(rows * 2)
     }
     const keys = this.#keys
-      ? this.#observeKeys(batch, time, partition, arrived)
+      ? this.#keys.observe(batch, time, partition, arrived, this.#frontier)
       : this.#observePartition(state, time, rows)
     for (let row = 0; this.#keys && row < rows; row++) if (time[row]! > state.maximum) state.maximum = time[row]!
     const firstOffset = state.offset
     state.offset += rows
     state.arrived = arrived
     state.idle = false
+    this.#changed.partitions.mark(partition)
     // Something came: event time goes by records again.
-    this.#idleEmit = Number.NEGATIVE_INFINITY
+    this.#setIdleEmit(Number.NEGATIVE_INFINITY)
     const others = this.#keys ? Number.NEGATIVE_INFINITY : this.#lowest(partition, false)
     const othersClosed = this.#keys ? Number.NEGATIVE_INFINITY : this.#lowest(partition, true)
     const emission = this.#keys && this.#partitions.length > 1 ? this.#emission : null
+    if (emission) this.#keys!.putEmission(keys!, this.#frontier, emission, partition, rows, this.#isLive)
     return { rows, time, frontier: this.#frontier, keys, emission, partition, firstOffset, others, othersClosed }
   }
 
@@ -115,53 +121,14 @@ export class TopicTime {
     return null
   }
 
-  #observeKeys(batch: Batch, time: Float64Array, partition: number, arrived: number): Int32Array {
-    const { disorder_us } = this.#eventTime
-    const frontier = this.#frontier
-    const keys = this.#keys!.resolve(
-      this.#keyColumns.map(index => batch.data[index]!),
-      batch.length,
-    )
-    this.#ensureKeys(partition)
-    const maxima = this.#keyMaxima[partition]!
-    for (let row = 0; row < batch.length; row++) {
-      const key = keys[row]!
-      const at = time[row]!
-      if (at > maxima[key]!) maxima[key] = at
-      frontier[row] = maxima[key]! - disorder_us
-    }
-    if (this.#partitions.length > 1) this.#observeEmission(keys, frontier, partition, batch.length)
-    if (arrived !== 0) for (let row = 0; row < batch.length; row++) this.#keyArrived[keys[row]!] = arrived
-    return keys
-  }
-
-  /** A key that comes in several partitions waits for the lowest of them. */
-  #observeEmission(keys: Int32Array, frontier: Float64Array, partition: number, rows: number): void {
-    const emission = this.#emission
-    const others = this.#keyMaxima.filter((_, other) => other !== partition && !this.#partitions[other]!.ended)
-    for (let row = 0; row < rows; row++) {
-      let lowest = frontier[row]!
-      for (const maxima of others) {
-        const other = (maxima[keys[row]!] ?? Number.NEGATIVE_INFINITY) - this.#eventTime.disorder_us
-        if (other < lowest && other !== Number.NEGATIVE_INFINITY) lowest = other
-      }
-      emission[row] = lowest
-    }
-  }
-
-  #ensureKeys(partition: number): void {
-    const { capacity } = this.#keys!
-    for (let index = this.#keyMaxima.length; index <= partition; index++) this.#keyMaxima.push(new Float64Array(0))
-    const old = this.#keyMaxima[partition]!.length
-    if (capacity > old) {
-      const larger = grown(this.#keyMaxima[partition]!, new Float64Array(Math.max(1024, capacity * 2)))
-      this.#keyMaxima[partition] = larger.fill(Number.NEGATIVE_INFINITY, old)
-    }
-    if (capacity > this.#keyArrived.length) this.#keyArrived = grown(this.#keyArrived, new Float64Array(capacity * 2))
+  /** Says that nothing could come until now (the process was away): who has been silent is counted from `now` on. */
+  wake(now: number): void {
+    for (const state of this.#partitions) state.arrived = Math.max(state.arrived, now)
+    this.#keys?.wake(now)
   }
 
   endPartition(partition: number): void {
-    this.#partitions[partition]!.ended = true
+    this.#partitions[partition]!.live = false
   }
 
   /** The lowest frontier of the partitions that have not ended, without one of them, with or without the idle ones. */
@@ -169,41 +136,32 @@ export class TopicTime {
     let lowest = Number.POSITIVE_INFINITY
     for (let index = 0; index < this.#partitions.length; index++) {
       const state = this.#partitions[index]!
-      if (index === without || state.ended || (state.idle && !withIdle)) continue
+      if (index === without || !state.live || (state.idle && !withIdle)) continue
       lowest = Math.min(lowest, state.maximum - this.#eventTime.disorder_us)
-    }
-    return lowest
-  }
-
-  /** The lowest maximum of a key among the live partitions that it came in. */
-  #maximumOf(key: number): number {
-    let lowest = Number.POSITIVE_INFINITY
-    for (let partition = 0; partition < this.#keyMaxima.length; partition++) {
-      const maximum = this.#keyMaxima[partition]![key] ?? Number.NEGATIVE_INFINITY
-      if (maximum !== Number.NEGATIVE_INFINITY && !this.#partitions[partition]!.ended)
-        lowest = Math.min(lowest, maximum)
     }
     return lowest
   }
 
   #lowestKey(): number {
     let lowest = Number.POSITIVE_INFINITY
-    for (let key = 0; key < this.#keys!.capacity; key++) lowest = Math.min(lowest, this.#maximumOf(key))
+    const { count } = this.#keys!
+    for (let key = 0; key < count; key++) lowest = Math.min(lowest, this.#keys!.maximumOf(key, this.#isLive))
     return lowest - this.#eventTime.disorder_us
   }
 
   /** Event time for all keys while some of them are silent: it follows the others, with none of them the wall clock. */
   #idleKeys(silentKeys: ReadonlySet<number>, now: number): Watermark {
     const { disorder_us } = this.#eventTime
+    const keys = this.#keys!
     let lowest = Number.POSITIVE_INFINITY
     let furthest = Number.NEGATIVE_INFINITY
     let arrived = 0
-    for (let key = 0; key < this.#keys!.capacity; key++) {
-      const maximum = this.#maximumOf(key)
+    for (let key = 0; key < keys.count; key++) {
+      const maximum = keys.maximumOf(key, this.#isLive)
       if (maximum === Number.POSITIVE_INFINITY) continue
       if (!silentKeys.has(key)) lowest = Math.min(lowest, maximum)
       furthest = Math.max(furthest, maximum)
-      arrived = Math.max(arrived, this.#keyArrived[key]!)
+      arrived = Math.max(arrived, keys.arrivedAt(key))
     }
     const reached = lowest === Number.POSITIVE_INFINITY ? furthest + (now - arrived) : lowest
     const close = finite(this.#lowestKey())
@@ -232,9 +190,9 @@ export class TopicTime {
     const { idleAfter_us, disorder_us } = this.#eventTime
     if (this.#keys) {
       const found: Watermark[] = []
-      for (let key = 0; key < this.#keys.capacity; key++) {
-        const silent = now - this.#keyArrived[key]!
-        const maximum = this.#maximumOf(key)
+      for (let key = 0; key < this.#keys.count; key++) {
+        const silent = now - this.#keys.arrivedAt(key)
+        const maximum = this.#keys.maximumOf(key, this.#isLive)
         if (silent < idleAfter_us || maximum === Number.POSITIVE_INFINITY) continue
         found.push({ emit: maximum + silent - disorder_us, close: maximum - disorder_us, key })
       }
@@ -243,17 +201,74 @@ export class TopicTime {
     }
     let furthest = Number.NEGATIVE_INFINITY
     let arrived = 0
-    for (const state of this.#partitions) {
-      if (state.ended) continue
-      if (now - state.arrived >= idleAfter_us) state.idle = true
+    for (const [partition, state] of this.#partitions.entries()) {
+      if (!state.live) continue
+      if (!state.idle && now - state.arrived >= idleAfter_us) {
+        state.idle = true
+        this.#changed.partitions.mark(partition)
+      }
       if (state.maximum > furthest) furthest = state.maximum
       arrived = Math.max(arrived, state.arrived)
     }
-    const allIdle = this.#partitions.every(state => state.ended || state.idle)
+    const allIdle = this.#partitions.every(state => !state.live || state.idle)
     if (allIdle && furthest !== Number.NEGATIVE_INFINITY) {
-      this.#idleEmit = Math.max(this.#idleEmit, furthest + (now - arrived) - disorder_us)
+      this.#setIdleEmit(Math.max(this.#idleEmit, furthest + (now - arrived) - disorder_us))
     }
     return [this.watermark()]
+  }
+
+  #setIdleEmit(time: number): void {
+    if (time === this.#idleEmit) return
+    this.#idleEmit = time
+    this.#changed.idle.mark(0)
+  }
+
+  /**
+   * Time as state, under an identity that is the owner's to choose; asked for before any row comes. Partitions are added
+   * and ended anew after a restart: that is the sources' to say.
+   */
+  stateful(identity: string): Stateful {
+    this.#changed.partitions.ask()
+    this.#changed.idle.ask()
+    const partitions = stateTable('partitions', this.#changed.partitions, {
+      slots: () => this.#partitions.length,
+      write: (partition, to) => this.#writePartition(partition, to),
+      read: (partition, from) => this.#readPartition(partition, from),
+    })
+    const idle = stateTable('idle', this.#changed.idle, {
+      slots: () => 1,
+      write: (_, to) => {
+        if (this.#idleEmit === Number.NEGATIVE_INFINITY) return false
+        to.number(this.#idleEmit)
+        return true
+      },
+      read: (_, from) => {
+        this.#idleEmit = from.number()
+      },
+    })
+    return {
+      identity,
+      tables: [partitions, idle, ...(this.#keys?.tables() ?? [])],
+      restored: () => this.#keys?.restored(),
+    }
+  }
+
+  #writePartition(partition: number, to: StateWriter): boolean {
+    const { maximum, offset, idle, arrived } = this.#partitions[partition]!
+    if (offset === 0 && !idle) return false
+    to.number(maximum)
+    to.number(offset)
+    to.byte(idle ? 1 : 0)
+    to.number(arrived)
+    return true
+  }
+
+  #readPartition(partition: number, from: StateReader): void {
+    const state = this.#partition(partition)
+    state.maximum = from.number()
+    state.offset = from.number()
+    state.idle = from.byte() === 1
+    state.arrived = from.number()
   }
 }
 

@@ -1,12 +1,14 @@
 /**
  * A block: the unit in which records are written, checked and read. docs/log.md has the table of its bytes.
  *
- * header (96 bytes, little-endian) | records, each ended by a line feed | form 0: an index of 8 bytes a record.
+ * header (96 bytes, little-endian) | records, each ended by a line feed | records with an index: 8 bytes a record |
+ * with headers: the appends (appends.ts).
  * The header has a checksum of its own, over the payload's checksum too: when only the payload is damaged, the header
  * still says which offsets are lost and where the next block begins.
  */
 import { crc32 } from 'node:zlib'
 import { MillraceError } from '../system/errors.ts'
+import { AppendsBuilder, appendsBegin, type Headers } from './appends.ts'
 
 export const HEADER_BYTES = 96
 const MAGIC = 0x4b4c424d
@@ -18,12 +20,16 @@ const LINE_FEED = 10
 export const PAYLOAD_BYTES_MAX = 1024 * 1024 * 1024
 const ARRIVAL_SPAN_MAX_US = 0xffff_ffff
 
-/** 0: records as they came, with an arrival time each. 1: rows written by the engine; all arrived with their block. */
+/** Records: as they came, with an arrival time each. Rows: written by the engine; all arrived with their block. */
 export const FORM = { records: 0, rows: 1 } as const
 export type PayloadForm = (typeof FORM)[keyof typeof FORM]
+/** Added to the form where the block holds headers; a block without is as it was before there were any. */
+const WITH_HEADERS = 2
 
 export interface BlockHeader {
   readonly form: PayloadForm
+  /** Whether appends of the block have headers. */
+  readonly hasHeaders: boolean
   /** Identity of the topic: 32 hexadecimal digits, new when a topic is made anew under the same name. */
   readonly incarnation: string
   readonly schemaId: number
@@ -47,6 +53,8 @@ export interface Block {
   readonly bytes: Buffer
   /** Form 0: end of each record in `bytes` and arrival after `firstArrival`, two uint32 a record. Form 1: empty. */
   readonly index: Buffer
+  /** The appends of the block with their headers, for `appendsOf`; empty when it has no headers. */
+  readonly appends: Buffer
 }
 
 /** Records to append. */
@@ -59,6 +67,8 @@ export interface Records {
   readonly count?: number
   /** Microseconds since the epoch. Default: now. */
   readonly arrival?: number
+  /** Short texts that are stored once beside the records, of which there must be one or more. */
+  readonly headers?: Headers | null
 }
 
 /** The header at a place, when there is a whole one whose checksum is right. Throws LOG_FORMAT for a newer version. */
@@ -67,11 +77,12 @@ export function headerAt(bytes: Buffer, at: number): { header: BlockHeader; chec
   if (crc32(bytes.subarray(at, at + HEADER_BYTES - 4)) !== bytes.readUInt32LE(at + HEADER_BYTES - 4)) return null
   const version = bytes[at + 4]!
   const form = bytes[at + 5]!
-  if (version !== VERSION || form > FORM.rows) {
+  if (version !== VERSION || form > FORM.rows + WITH_HEADERS) {
     throw new MillraceError('LOG_FORMAT', `A stored block has format version ${version}, form ${form}.`)
   }
   const header: BlockHeader = {
-    form: form as PayloadForm,
+    form: (form & FORM.rows) as PayloadForm,
+    hasHeaders: (form & WITH_HEADERS) !== 0,
     incarnation: bytes.toString('hex', at + 8, at + 24),
     schemaId: bytes.readUInt32LE(at + 24),
     partition: bytes.readUInt32LE(at + 28),
@@ -94,9 +105,15 @@ export function blockOf(header: BlockHeader, checksum: number, payload: Buffer):
 
 /** A payload that is known to be right. */
 function blockFrom(header: BlockHeader, payload: Buffer): Block {
+  const appendsAt = header.hasHeaders ? appendsBegin(payload) : payload.length
   const indexBytes = header.form === FORM.records ? header.records * INDEX_ENTRY_BYTES : 0
-  const split = payload.length - indexBytes
-  return { header, bytes: payload.subarray(0, split), index: payload.subarray(split) }
+  const split = appendsAt - indexBytes
+  return {
+    header,
+    bytes: payload.subarray(0, split),
+    index: payload.subarray(split, appendsAt),
+    appends: payload.subarray(appendsAt),
+  }
 }
 
 /** The block in bytes that `BlockBuilder.seal` gave. */
@@ -113,7 +130,10 @@ export interface StoredRecord {
 }
 
 /** The records of a block, from the offset `from` on. */
-export function* recordsOf({ header, bytes, index }: Block, from = 0): Generator<StoredRecord, void, undefined> {
+export function* recordsOf(
+  { header, bytes, index }: Omit<Block, 'appends'>,
+  from = 0,
+): Generator<StoredRecord, void, undefined> {
   const { firstOffset, firstArrival, records, form } = header
   let start = 0
   for (let record = 0; record < records; record++) {
@@ -137,6 +157,7 @@ export class BlockBuilder {
   #records = 0
   #firstArrival = 0
   #lastArrival = 0
+  readonly #appends = new AppendsBuilder()
 
   constructor(form: PayloadForm) {
     this.#form = form
@@ -148,7 +169,7 @@ export class BlockBuilder {
 
   /** Bytes of the block as it would be written now. */
   get bytes(): number {
-    return this.#end + this.#indexBytes
+    return this.#end + this.#indexBytes + this.#appends.bytes
   }
 
   get #indexBytes(): number {
@@ -186,7 +207,9 @@ export class BlockBuilder {
         this.#note(at - HEADER_BYTES, arrival)
       }
     }
-    return this.#records - before
+    const added = this.#records - before
+    this.#appends.add(added, records.headers ?? null)
+    return added
   }
 
   /** The bytes of the block; the builder is empty then. The bytes are the caller's. */
@@ -200,10 +223,11 @@ export class BlockBuilder {
       let at = this.#end
       for (let entry = 0; entry < this.#records * 2; entry++) at = block.writeUInt32LE(this.#index[entry]!, at)
     }
+    this.#appends.write(block)
     block.fill(0, 0, HEADER_BYTES)
     block.writeUInt32LE(MAGIC, 0)
     block[4] = VERSION
-    block[5] = this.#form
+    block[5] = this.#form + (this.#appends.hasHeaders ? WITH_HEADERS : 0)
     block.writeUInt16LE(HEADER_BYTES, 6)
     block.write(place.incarnation, 8, 'hex')
     block.writeUInt32LE(place.schemaId, 24)
@@ -226,6 +250,7 @@ export class BlockBuilder {
     this.#buffer = Buffer.allocUnsafe(0)
     this.#end = HEADER_BYTES
     this.#records = 0
+    this.#appends.clear()
   }
 
   #note(end: number, arrival: number): void {

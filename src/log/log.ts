@@ -1,16 +1,15 @@
 /** All topics of a data directory, within one budget of disk. */
-import { join } from 'node:path'
 import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
 import type { Storage } from '../system/storage.ts'
-import type { TopicLogOptions } from './options.ts'
-import { TopicLog } from './topic-log.ts'
+import { openTopic, type PartitionOptions } from './open-topic.ts'
+import type { TopicLog } from './topic-log.ts'
 
 /** Of the budget: from here on it says that it is nearly full. */
 const NEARLY_FULL = 0.9
 
 export type LogNotice =
-  /** Said once each time that the topics come to nine tenths of the budget; nothing has been dropped for it yet. */
+  /** Said once each time that nine tenths of the budget are used; nothing has been dropped for it yet. */
   | { readonly kind: 'nearly-full'; readonly bytes: number; readonly budgetBytes: number }
   /** Records that had to go for newer ones: all offsets of the topic below `start`. */
   | { readonly kind: 'dropped'; readonly topic: string; readonly partition: number; readonly start: number }
@@ -21,14 +20,16 @@ export interface LogOptions {
   readonly dataDirectory: string
   /** null: as much as the disk holds. */
   readonly budgetBytes: number | null
+  /** Bytes that count and are not the topics': the journal, the warehouse. Default: none. */
+  readonly otherBytes?: () => number
   readonly onEvent?: (notice: LogNotice) => void
 }
-
-type PartitionOptions = Omit<TopicLogOptions, 'storage' | 'clock' | 'folder' | 'quarantine' | 'topic' | 'admit'>
 
 export class Log {
   readonly #options: LogOptions
   readonly #logs: TopicLog[] = []
+  /** Those that have a retention: their oldest segments may go for newer records of any topic. */
+  readonly #givingUp = new Set<TopicLog>()
   #isNearlyFull = false
 
   constructor(options: LogOptions) {
@@ -40,19 +41,13 @@ export class Log {
     return this.#logs.reduce((sum, log) => sum + log.bytes, 0)
   }
 
-  /** Opens a partition of a topic, made when missing. The topic's name is a folder's name. */
-  open(topic: string, options: PartitionOptions): TopicLog {
+  /** Opens a partition of a topic, made when missing. Throws as `openTopic` does. */
+  open(topic: string, options: Omit<PartitionOptions, 'storage' | 'clock' | 'admit'>): TopicLog {
     const { storage, clock, dataDirectory } = this.#options
-    const log = new TopicLog({
-      ...options,
-      storage,
-      clock,
-      topic,
-      folder: join(dataDirectory, 'topics', topic, String(options.partition ?? 0)),
-      quarantine: join(dataDirectory, 'quarantine'),
-      admit: bytes => this.#admit(bytes),
-    })
+    const log = openTopic(dataDirectory, topic, { ...options, storage, clock, admit: bytes => this.#admit(bytes) })
     this.#logs.push(log)
+    const { retention } = options
+    if (retention !== undefined && (retention.time_us !== null || retention.bytes !== null)) this.#givingUp.add(log)
     return log
   }
 
@@ -68,29 +63,28 @@ export class Log {
   }
 
   #admit(bytes: number): void {
-    const { budgetBytes, onEvent } = this.#options
+    const { budgetBytes, onEvent, otherBytes } = this.#options
     if (budgetBytes === null) return
-    let total = this.bytes + bytes
+    const other = bytes + (otherBytes?.() ?? 0)
+    let total = this.bytes + other
     const isNearlyFull = total > budgetBytes * NEARLY_FULL
     if (isNearlyFull && !this.#isNearlyFull) onEvent?.({ kind: 'nearly-full', bytes: total - bytes, budgetBytes })
     this.#isNearlyFull = isNearlyFull
     while (total > budgetBytes) {
       const oldest = this.#oldest()
-      const before = oldest?.start
-      oldest?.drop(1)
-      if (oldest === null || oldest.start === before) {
+      if (oldest === null || oldest.drop(1) === 0) {
         throw new MillraceError('LOG_FULL', `The topics may take ${budgetBytes} bytes, and nothing more can go.`)
       }
       onEvent?.({ kind: 'dropped', topic: oldest.topic, partition: oldest.partition, start: oldest.start })
-      total = this.bytes + bytes
+      total = this.bytes + other
     }
   }
 
-  /** The log whose oldest segment, apart from the one that is written, ended first. */
+  /** Of the topics with a retention, the log whose oldest segment ended first and may go. */
   #oldest(): TopicLog | null {
     let oldest: TopicLog | null = null
-    for (const log of this.#logs) {
-      if (log.segments.length < 2) continue
+    for (const log of this.#givingUp) {
+      if (!log.canDrop) continue
       if (oldest === null || log.lastArrival(0) < oldest.lastArrival(0)) oldest = log
     }
     return oldest

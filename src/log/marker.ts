@@ -3,7 +3,8 @@
  *
  * It tells damage (a block below that offset is missing) from a write that a crash cut off (nobody was promised it).
  * Three slots of 64 bytes: slot 0 is written after each commit and not synced, so it may be lost, never wrong; slots 1
- * and 2 are written in turn, each synced before the other is written again: one of them is always whole.
+ * and 2 are written in turn, each synced before the other is written again: one of them is always whole. When a log is
+ * cut back, what was safe before counts no more: the slots of the highest cut alone say how far it reaches.
  */
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
@@ -36,11 +37,20 @@ export function readMarker(storage: Storage, folder: string): MarkerState | null
   }
 }
 
-function read(file: StorageFile): { state: MarkerState; sequence: number; lastSynced: number } | null {
+interface Found {
+  readonly state: MarkerState
+  readonly sequence: number
+  readonly lastSynced: number
+  /** How often the log had been cut back. */
+  readonly cuts: number
+}
+
+function read(file: StorageFile): Found | null {
   const bytes = Buffer.alloc(SLOT_BYTES * SLOTS)
   file.read(bytes, 0)
   let state = null as MarkerState | null
   let sequence = 0
+  let cuts = 0
   let lastSynced = 1
   let lastSyncedSequence = -1
   for (let slot = 0; slot < SLOTS; slot++) {
@@ -52,32 +62,41 @@ function read(file: StorageFile): { state: MarkerState; sequence: number; lastSy
       lastSynced = slot
       lastSyncedSequence = own
     }
+    const ownCuts = Number(bytes.readBigUInt64LE(at + 48))
+    const durable = Number(bytes.readBigUInt64LE(at + 40))
     state = {
       incarnation: state === null || own >= sequence ? bytes.toString('hex', at + 8, at + 24) : state.incarnation,
       start: Math.max(state?.start ?? 0, Number(bytes.readBigUInt64LE(at + 32))),
-      durable: Math.max(state?.durable ?? 0, Number(bytes.readBigUInt64LE(at + 40))),
+      durable: ownCuts > cuts ? durable : ownCuts < cuts ? state!.durable : Math.max(state?.durable ?? 0, durable),
     }
+    cuts = Math.max(cuts, ownCuts)
     sequence = Math.max(sequence, own)
   }
-  return state === null ? null : { state, sequence, lastSynced }
+  return state === null ? null : { state, sequence, lastSynced, cuts }
 }
 
 /** The marker of a log that is open for writing. */
 export class Marker {
   readonly #file: StorageFile
   readonly #slot = Buffer.alloc(SLOT_BYTES)
-  #sequence = 0
-  #lastSynced = 2
+  #sequence: number
+  #lastSynced: number
+  #cuts: number
 
   constructor(storage: Storage, folder: string) {
     this.#file = storage.open(join(folder, MARKER_NAME))
-    const found = read(this.#file)
-    // All of it has its place on the disk from the beginning: writing it again needs no room.
-    const length = this.#file.length()
-    if (length < SLOT_BYTES * SLOTS) this.#file.write(Buffer.alloc(SLOT_BYTES * SLOTS - length), length)
-    if (found === null) return
-    this.#sequence = found.sequence
-    this.#lastSynced = found.lastSynced
+    try {
+      const found = read(this.#file)
+      this.#sequence = found?.sequence ?? 0
+      this.#lastSynced = found?.lastSynced ?? 2
+      this.#cuts = found?.cuts ?? 0
+      // All of it has its place on the disk from the beginning: writing it again needs no room.
+      const length = this.#file.length()
+      if (length < SLOT_BYTES * SLOTS) this.#file.write(Buffer.alloc(SLOT_BYTES * SLOTS - length), length)
+    } catch (error) {
+      this.#file.close()
+      throw error
+    }
   }
 
   /** Written, not synced: after a loss of power an older state may be found. */
@@ -93,6 +112,15 @@ export class Marker {
     this.#lastSynced = slot
   }
 
+  /** As `save`, for a log that is cut back to where `state` says: what was noted before counts no more. */
+  cutBack(state: MarkerState): void {
+    this.#cuts++
+    // In all slots, so that none of them, when it rots, leaves an older one to count.
+    this.save(state)
+    this.save(state)
+    this.note(state)
+  }
+
   close(): void {
     this.#file.close()
   }
@@ -105,6 +133,7 @@ export class Marker {
     bytes.writeBigUInt64LE(BigInt(++this.#sequence), 24)
     bytes.writeBigUInt64LE(BigInt(state.start), 32)
     bytes.writeBigUInt64LE(BigInt(state.durable), 40)
+    bytes.writeBigUInt64LE(BigInt(this.#cuts), 48)
     bytes.writeUInt32LE(crc32(bytes.subarray(0, SLOT_BYTES - 4)), SLOT_BYTES - 4)
     this.#file.write(bytes, slot * SLOT_BYTES)
   }

@@ -1,7 +1,7 @@
 /** What is done to the files of a log besides appending: copies of damage, lengths, a look at a header. */
 import { basename, join } from 'node:path'
 import { MillraceError } from '../system/errors.ts'
-import type { Storage } from '../system/storage.ts'
+import type { Storage, StorageFile } from '../system/storage.ts'
 import { type BlockHeader, HEADER_BYTES, headerAt } from './block.ts'
 import type { TopicLogOptions } from './options.ts'
 import type { Cut, Recovered } from './recovery.ts'
@@ -36,24 +36,31 @@ function setAside(
     if (storage.lengthOf(copy) === bytes) return copy
     storage.makeFolder(quarantine)
     const from = storage.openForReading(path)
-    const to = storage.open(copy)
     try {
-      const piece = Buffer.allocUnsafe(Math.min(bytes, 1024 * 1024))
-      for (let at = 0; at < bytes; ) {
-        const read = from.read(piece.subarray(0, Math.min(piece.length, bytes - at)), position + at)
-        if (read === 0) break
-        to.write(piece.subarray(0, read), at)
-        at += read
-      }
-      to.syncNow()
-      storage.syncFolder(quarantine)
-      return copy
+      copyTo(storage, copy, from, position, bytes)
     } finally {
       from.close()
-      to.close()
     }
+    storage.syncFolder(quarantine)
+    return copy
   } catch {
     return null
+  }
+}
+
+function copyTo(storage: Storage, path: string, from: StorageFile, position: number, bytes: number): void {
+  const to = storage.open(path)
+  try {
+    const piece = Buffer.allocUnsafe(Math.min(bytes, 1024 * 1024))
+    for (let at = 0; at < bytes; ) {
+      const read = from.read(piece.subarray(0, Math.min(piece.length, bytes - at)), position + at)
+      if (read === 0) break
+      to.write(piece.subarray(0, read), at)
+      at += read
+    }
+    to.syncNow()
+  } finally {
+    to.close()
   }
 }
 

@@ -30,6 +30,12 @@ export interface TopicLogOptions {
   readonly retention?: { readonly time_us: number | null; readonly bytes: number | null }
   /** How much of the newest data opening checks byte by byte; the rest is checked as it is read. Default 256 MiB. */
   readonly checkBytes?: number
+  /**
+   * Opening removes the records at this offset and behind it, durably; those below it were promised, and what is missing
+   * of them is told as damage. It must stand between two blocks (LOG_FORMAT), of a log that still holds something
+   * (DATA_DIR_MISMATCH). Default: nothing is removed.
+   */
+  readonly cutTo?: number
   /** Looks without changing anything; appends are refused. Another process may be writing. */
   readonly readOnly?: boolean
   /** Asked before so many bytes are written; throws LOG_FULL when there is no room for them. */

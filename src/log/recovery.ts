@@ -75,11 +75,13 @@ export interface Place {
   readonly partition: number
   /** The newest segments are checked byte by byte up to so many bytes; what is older is checked as it is read. */
   readonly checkBytes: number
+  /** All offsets below it were safe, whatever the files say. Default 0. */
+  readonly promised?: number
 }
 
 /** Looks, and changes nothing. */
 export function recover(place: Place): Recovered {
-  const { storage, folder, topic, partition } = place
+  const { storage, folder, topic, partition, promised = 0 } = place
   const marker = readMarker(storage, folder)
   const found: Segment[] = []
   for (const name of storage.list(folder)) {
@@ -96,7 +98,7 @@ export function recover(place: Place): Recovered {
 
   let incarnation = marker?.incarnation ?? null
   let expected = start
-  let durable = marker?.durable ?? start
+  let durable = Math.max(marker?.durable ?? start, promised)
   /** End of the last whole block of the last segment. */
   let wholeEnd = 0
   const troubles: Trouble[] = []

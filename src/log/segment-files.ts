@@ -142,10 +142,12 @@ export class SegmentFiles {
     return count
   }
 
-  /** Up to so many of the oldest segments that may be removed: never the last one, nor one that is not safe. */
-  oldest(count: number): readonly Segment[] {
+  /** Up to so many of the oldest segments that may be removed: never the last one, one that is not safe, or one held. */
+  oldest(count: number, heldFrom: number): readonly Segment[] {
     const going = this.#segments.slice(0, Math.min(count, this.#segments.length - 1))
-    const kept = going.findIndex(segment => this.#dirty.has(segment))
+    const kept = going.findIndex(
+      (segment, index) => this.#dirty.has(segment) || this.#segments[index + 1]!.firstOffset > heldFrom,
+    )
     return kept < 0 ? going : going.slice(0, kept)
   }
 

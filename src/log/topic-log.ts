@@ -11,11 +11,13 @@
  */
 import { MillraceError } from '../system/errors.ts'
 import { BlockBuilder, FORM, HEADER_BYTES, PAYLOAD_BYTES_MAX, type Records } from './block.ts'
+import { Followers } from './followers.ts'
 import { Marker } from './marker.ts'
-import { coded, setAsideAll } from './mend.ts'
+import { coded } from './mend.ts'
+import { lookInto, type Opened } from './opening.ts'
 import type { ReadOptions, Settled, TopicLogOptions } from './options.ts'
 import { type LogEvent, readSegments } from './read.ts'
-import { type Cut, type Damage, type Recovered, recover } from './recovery.ts'
+import type { Cut, Damage } from './recovery.ts'
 import type { Segment } from './segment.ts'
 import { SegmentFiles } from './segment-files.ts'
 import { Tail } from './tail.ts'
@@ -23,7 +25,6 @@ import { Tail } from './tail.ts'
 const SEGMENT_BYTES = 64 * 1024 * 1024
 const SEGMENT_AGE_US = 24 * 3600 * 1_000_000
 const BLOCK_BYTES = 256 * 1024
-const CHECK_BYTES = 256 * 1024 * 1024
 
 export class TopicLog {
   readonly topic: string
@@ -50,45 +51,36 @@ export class TopicLog {
   #committing = false
   #isClosed = false
   #room = 4096
-  #followers: (() => void)[] = []
+  /** Offsets from here on are needed by somebody. */
+  #heldFrom = Number.POSITIVE_INFINITY
+  readonly #followers = new Followers()
 
   constructor(options: TopicLogOptions) {
-    const { storage, folder, topic, partition = 0 } = options
+    const { storage, clock, folder, topic, segmentBytes = SEGMENT_BYTES, segmentAge_us = SEGMENT_AGE_US } = options
     this.#options = options
     this.topic = topic
-    this.partition = partition
+    this.partition = options.partition ?? 0
     this.#blockBytes = options.blockBytes ?? BLOCK_BYTES
     this.#builder = new BlockBuilder(options.form ?? FORM.records)
-    const found = recover({ storage, folder, topic, partition, checkBytes: options.checkBytes ?? CHECK_BYTES })
-    const { segments, start, next } = found
-    // A topic that never had a record is nobody's.
-    const incarnation = next === 0 ? null : found.incarnation
-    if (incarnation !== null && incarnation !== options.incarnation && !options.adoptIncarnation) {
-      throw new MillraceError(
-        'DATA_DIR_MISMATCH',
-        `Topic ${topic} (${folder}) holds records that are not of this run: its steps or inputs were others, or it followed its inputs.`,
-      )
-    }
-    this.incarnation = incarnation ?? options.incarnation
-    const { clock, segmentBytes = SEGMENT_BYTES, segmentAge_us = SEGMENT_AGE_US } = options
-    this.#files = new SegmentFiles({ storage, clock, folder, segmentBytes, segmentAge_us }, segments)
-    this.#start = start
-    this.#durable = next
-    this.#written = next
-    this.#next = next
+    const found = lookInto(options)
+    this.incarnation = found.incarnation
+    this.damage = found.damage
+    this.cut = found.cut
+    this.#files = new SegmentFiles({ storage, clock, folder, segmentBytes, segmentAge_us }, found.segments)
+    this.#start = found.start
+    this.#durable = found.next
+    this.#written = found.next
+    this.#next = found.next
     if (options.readOnly) {
-      this.damage = found.damage
-      this.cut = found.cut
       this.#isClosed = true
+      this.#followers.wake(true)
       return
     }
-    const { damage, cut } = setAsideAll(found, options)
-    this.damage = damage
-    this.cut = cut
     try {
       this.#begin(found)
     } catch (cause) {
       this.#marker?.close()
+      this.#files.close()
       throw coded(cause, topic)
     }
   }
@@ -131,6 +123,9 @@ export class TopicLog {
    */
   put(records: Records, settled: Settled): number {
     if (this.#isClosed) throw new MillraceError('INTERNAL', `The log of topic ${this.topic} is closed.`)
+    if (records.headers && records.bytes.length === 0) {
+      throw new MillraceError('INTERNAL', `Headers without a record were appended to topic ${this.topic}.`)
+    }
     if (records.bytes.length > PAYLOAD_BYTES_MAX / 2) {
       throw new MillraceError('FILE_UNWRITABLE', `${records.bytes.length} bytes are too many for one append.`)
     }
@@ -186,42 +181,35 @@ export class TopicLog {
   }
 
   /** As `read`, and then what comes, as soon as it is durable, until the signal is aborted or the log is closed. */
-  async *follow(from: number, signal: AbortSignal): AsyncGenerator<LogEvent, void, undefined> {
-    let offset = from
-    while (!signal.aborted) {
-      for (const event of this.read(offset)) {
-        offset = event.kind === 'gap' ? event.to : event.block.header.firstOffset + event.block.header.records
-        yield event
-        if (signal.aborted) return
-      }
-      if (this.#isClosed && offset >= this.#durable) return
-      if (offset < this.#durable) continue
-      await new Promise<void>(resolve => {
-        const wake = () => {
-          signal.removeEventListener('abort', wake)
-          resolve()
-        }
-        signal.addEventListener('abort', wake, { once: true })
-        this.#followers.push(wake)
-      })
-    }
+  follow(from: number, signal: AbortSignal): AsyncGenerator<LogEvent, void, undefined> {
+    return this.#followers.follow(this, from, signal)
+  }
+
+  /** Retention and `drop` remove no offset at this one or behind it, until it is moved: somebody still needs them. */
+  holdFrom(offset: number): void {
+    this.#heldFrom = offset
   }
 
   /** Removes the oldest segments that the topic's retention gives up; returns how many. The last one always stays. */
   retain(): number {
     const count = this.#options.retention === undefined ? 0 : this.#files.givenUp(this.#options.retention)
-    this.drop(count)
-    return count
+    return this.drop(count)
   }
 
-  /** Removes so many of the oldest segments, never the last one nor one that is not safe. */
-  drop(count: number): void {
-    const going = this.#files.oldest(count)
-    if (going.length === 0) return
+  /** Whether `drop` could remove something. */
+  get canDrop(): boolean {
+    return this.#files.oldest(1, this.#heldFrom).length > 0
+  }
+
+  /** Removes up to so many of the oldest segments, never the last one nor one that is not safe; returns how many. */
+  drop(count: number): number {
+    const going = this.#files.oldest(count, this.#heldFrom)
+    if (going.length === 0) return 0
     const start = Math.max(this.#start, this.segments[going.length]!.firstOffset)
     this.#marker!.save({ incarnation: this.incarnation, start, durable: this.#durable })
     this.#start = start
     this.#files.remove(going)
+    return going.length
   }
 
   /** When the last record of a segment arrived, microseconds; of one that is unknown, when the next one began. */
@@ -239,17 +227,18 @@ export class TopicLog {
       this.#isClosed = true
       this.#files.close()
       this.#marker!.close()
-      this.#wake()
+      this.#followers.wake(true)
     }
   }
 
   /** Makes the files what `recover` says that they are, in an order that may be cut off anywhere. */
-  #begin(found: Recovered): void {
+  #begin(found: Opened): void {
     const { storage, folder } = this.#options
     this.#files.secure()
     this.#marker = new Marker(storage, folder)
     // What vouches for older records may stand in what is cut off now: it is written down before.
-    this.#marker.save(this.#state())
+    if ((found.marker?.durable ?? 0) > found.next) this.#marker.cutBack(this.#state())
+    else this.#marker.save(this.#state())
     this.#files.begin(found)
   }
 
@@ -285,16 +274,9 @@ export class TopicLog {
         // It only helps to tell damage from a crash; the records are safe without it.
       }
       for (const settled of waiting) settled(null)
-      this.#wake()
+      this.#followers.wake()
     }
     this.#committing = false
-  }
-
-  #wake(): void {
-    const followers = this.#followers
-    if (followers.length === 0) return
-    this.#followers = []
-    for (const wake of followers) wake()
   }
 
   /** Writes what was gathered; returns the error that its appends were given, or null. */

@@ -1,6 +1,7 @@
 /** Collects what a pipeline's function declares, and makes the frozen plan of it. */
 import { assignIdentities } from '../plan/identity.ts'
 import type {
+  DashboardNode,
   DeliverNode,
   IngestNode,
   Plan,
@@ -25,6 +26,7 @@ export class Builder {
   readonly #ingests: IngestNode[] = []
   readonly #produces: ProduceNode[] = []
   readonly #delivers: DeliverNode[] = []
+  readonly #dashboards: DashboardNode[] = []
   #done = false
 
   ingest(source: SourceReference, topic: AnyTopic, location: Location | null): void {
@@ -112,6 +114,17 @@ export class Builder {
     this.#delivers.push(Object.freeze({ kind: 'deliver', stream, target: Object.freeze(target), location }))
   }
 
+  show(dashboard: DashboardNode): void {
+    const { title, panels, location } = dashboard
+    this.#refuseLate('dashboard', location)
+    if (this.#dashboards.some(other => other.title === title)) {
+      const message = `two dashboards are titled ${JSON.stringify(title)}`
+      throw refusal('PIPELINE_INVALID', message, location, 'Give each its own title.')
+    }
+    for (const { stream, location: place } of panels) this.#refuseForeign(stream, place)
+    this.#dashboards.push(dashboard)
+  }
+
   #checkTable(stream: StreamNode, target: DeliverNode['target'] & { kind: 'table' }, location: Location | null): void {
     const step = `table '${target.table}'`
     if (this.#delivers.some(other => other.target.kind === 'table' && same(other.target.table, target.table))) {
@@ -144,11 +157,12 @@ export class Builder {
     location: Location | null,
   ): Plan {
     this.#done = true
-    if (this.#ingests.length + this.#produces.length + this.#delivers.length === 0) {
+    const parts = [this.#ingests, this.#produces, this.#delivers, this.#dashboards]
+    if (parts.every(list => list.length === 0)) {
       const next = 'Deliver a stream: warehouse.table(name).appends(stream), stream.to(topic) or deliver(stream, sink).'
       throw refusal('PIPELINE_INVALID', `pipeline '${name}' does nothing`, location, next)
     }
-    const outputs = assignIdentities(this.#produces, this.#delivers)
+    const outputs = assignIdentities(this.#produces, this.#delivers, this.#dashboards)
     return Object.freeze({
       kind: 'plan',
       name,
@@ -158,6 +172,7 @@ export class Builder {
       ingests: Object.freeze([...this.#ingests]),
       produces: outputs.produces,
       delivers: outputs.delivers,
+      dashboards: outputs.dashboards,
       location,
     })
   }

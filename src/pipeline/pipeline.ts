@@ -3,6 +3,7 @@ import { callerOf } from '../plan/location.ts'
 import type { Plan, SinkReference, SourceReference } from '../plan/nodes.ts'
 import type { Location } from '../plan/schema.ts'
 import { Builder } from './builder.ts'
+import { dashboardNode, type Panel, type Show, showOf } from './dashboard.ts'
 import { refusal, refuseUnknown } from './refuse.ts'
 import type { Rows } from './rows.ts'
 import { Stream } from './stream.ts'
@@ -42,6 +43,8 @@ export interface Parts {
     /** A table by its name, with its schema: `'RAW_DATA.ACTIVITY_RECORDS'`. */
     table(name: string): Table
   }
+  /** A page of panels that `millrace run --console` shows live: `dashboard('Activities', show => [show.table(...)])`. */
+  dashboard(title: string, panels: (show: Show) => readonly Panel[]): void
 }
 
 /**
@@ -122,7 +125,15 @@ function partsOf(builder: Builder): Parts {
     }
     return { appends, upserts }
   }
-  return { ingest, from, deliver, warehouse: { table } }
+  function dashboard(title: string, panels: (show: Show) => readonly Panel[]): void {
+    const location = callerOf(dashboard)
+    if (typeof panels !== 'function') {
+      const next = "Write dashboard('Title', show => [show.table('Latest', stream)])."
+      throw refusal('PIPELINE_INVALID', 'dashboard: the second argument is no function', location, next)
+    }
+    builder.show(dashboardNode(title, panels(showOf(nodeOf)), location))
+  }
+  return { ingest, from, deliver, warehouse: { table }, dashboard }
 }
 
 function checkName(what: string, name: unknown, location: Location | null): void {

@@ -3,9 +3,18 @@ import { formatBytes, formatDuration } from './duration.ts'
 import type { Lambda } from './expression/lambda.ts'
 import { normalise } from './expression/normalise.ts'
 import { fingerprint } from './fingerprint.ts'
-import type { AggregateNode, DeliverNode, Plan, ReadNode, StreamNode, TopicNode, WindowNode } from './nodes.ts'
+import type {
+  AggregateNode,
+  DeliverNode,
+  PanelNode,
+  Plan,
+  ReadNode,
+  StreamNode,
+  TopicNode,
+  WindowNode,
+} from './nodes.ts'
 import type { Column } from './schema.ts'
-import { type Output, outputsOf, readOf, stepsOf } from './walk.ts'
+import { type Output, outputsOf, panelStreamsOf, readOf, stepsOf } from './walk.ts'
 import { slowReason } from './wire.ts'
 import { readSchema } from './zod.ts'
 
@@ -24,12 +33,13 @@ interface Entry {
 export function explain(plan: Plan, options: ExplainOptions = {}): string {
   const steps = stepsOf(plan)
   const outputs = outputsOf(plan)
-  const read = new Set(outputs.map(({ stream }) => readOf(stream)))
+  const read = new Set([...outputs.map(({ stream }) => stream), ...panelStreamsOf(plan)].map(readOf))
   const entryOf = (node: StreamNode): Entry => ({
     ...stepEntry(node),
     children: [
       ...steps.filter(step => step.kind !== 'read' && step.input === node).map(entryOf),
       ...outputs.filter(({ stream }) => stream === node).map(output => outputEntry(output, options)),
+      ...panelEntries(plan, node),
     ],
   })
   const topics = [...read].map(node => {
@@ -88,6 +98,11 @@ function topicLines(plan: Plan, topic: TopicNode): Omit<Entry, 'children'> {
       columnsLine(topic.columns),
     ],
   }
+}
+
+/** What a step does, in a few short lines, without its columns and fingerprint. */
+export function describeStep(node: StreamNode): readonly string[] {
+  return stepEntry(node).details.filter(line => !/^(?:columns|fingerprint): |^rows (?:are only|replace)/.test(line))
 }
 
 function stepEntry(node: StreamNode): Omit<Entry, 'children'> {
@@ -149,6 +164,39 @@ function outputEntry(output: Output, options: ExplainOptions): Entry {
   if (target.kind === 'sink') return { title: `-> ${target.sink.connector}`, details, children: [] }
   const how = target.mode === 'append' ? 'appends' : `upserts by ${target.key.join(', ')}`
   return { title: `-> table ${target.table}, ${how}`, details, children: [] }
+}
+
+function panelEntries(plan: Plan, node: StreamNode): readonly Entry[] {
+  return plan.dashboards.flatMap(({ title, panels }) =>
+    panels
+      .filter(({ stream }) => stream === node)
+      .map(panel => ({
+        title: `-> page ${title}, ${panel.title}: ${panelText(panel)}`,
+        details: [],
+        children: [],
+      })),
+  )
+}
+
+function panelText(panel: PanelNode): string {
+  const by = 'by' in panel && panel.by !== null ? ` by ${panel.by}` : ''
+  const over = 'span_us' in panel ? ` over ${formatDuration(panel.span_us)} of ${panel.time}` : ''
+  switch (panel.kind) {
+    case 'time-series':
+      return `lines of ${panel.value}${by}${over}`
+    case 'state-timeline':
+      return `states of ${panel.state}${by}${over}`
+    case 'stat':
+      return `${panel.aggregate}(${panel.value ?? ''})${over}`
+    case 'bars':
+      return `${panel.value === null ? 'rows' : `sum of ${panel.value}`} by ${panel.category}${over}`
+    case 'map':
+      return `places of ${panel.latitude}, ${panel.longitude}${by}${over}`
+    case 'table': {
+      const latest = panel.latestBy.length === 0 ? 'latest rows' : `latest row by ${panel.latestBy.join(', ')}`
+      return `${latest}, at most ${panel.limit}: ${panel.shown.join(', ')}`
+    }
+  }
 }
 
 function lambdaText(lambda: Lambda): string {

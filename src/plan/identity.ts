@@ -1,12 +1,13 @@
 /**
  * The stable name of each step: what the user named it, or its output, kind and ordinal: `activity/window-1`.
  *
- * The output is the first topic, then the first table or sink, that the step leads to; ordinals count each kind from the
- * topic towards the output. So a step keeps its name when others of another kind come and go around it.
+ * The output is the first topic, then the first table or sink, then the first panel, that the step leads to; ordinals
+ * count each kind from the topic towards the output. So a step keeps its name when others of another kind come and go
+ * around it, and when a panel shows it.
  */
 import { MillraceError } from '../system/errors.ts'
 import { formatLocation } from './location.ts'
-import type { DeliverNode, ProduceNode, StreamNode } from './nodes.ts'
+import type { DashboardNode, DeliverNode, PanelNode, ProduceNode, StreamNode } from './nodes.ts'
 
 export function outputName(output: ProduceNode | DeliverNode, ordinal = 1): string {
   if (output.kind === 'produce') return output.topic.name
@@ -18,7 +19,12 @@ export function outputName(output: ProduceNode | DeliverNode, ordinal = 1): stri
 export function assignIdentities(
   produces: readonly ProduceNode[],
   delivers: readonly DeliverNode[],
-): { readonly produces: readonly ProduceNode[]; readonly delivers: readonly DeliverNode[] } {
+  dashboards: readonly DashboardNode[],
+): {
+  readonly produces: readonly ProduceNode[]
+  readonly delivers: readonly DeliverNode[]
+  readonly dashboards: readonly DashboardNode[]
+} {
   const done = new Map<StreamNode, StreamNode>()
   const taken = new Map<string, StreamNode>()
   const sinks = new Map<string, number>()
@@ -56,10 +62,33 @@ export function assignIdentities(
     const stream = identified(output.stream, outputName(output, ordinal), new Map())
     return Object.freeze<O>({ ...output, stream })
   }
+  const panels = new Set<string>()
+  const withPanels = (dashboard: DashboardNode): DashboardNode => {
+    const shown = dashboard.panels.map((panel): PanelNode => {
+      const identity = panelName(dashboard.title, panel.title, panels)
+      return Object.freeze({ ...panel, identity, stream: identified(panel.stream, identity, new Map()) })
+    })
+    return Object.freeze({ ...dashboard, panels: Object.freeze(shown) })
+  }
   return {
     produces: Object.freeze(produces.map(withIdentities)),
     delivers: Object.freeze(delivers.map(withIdentities)),
+    dashboards: Object.freeze(dashboards.map(withPanels)),
   }
+}
+
+/** The two titles in the form of a name; those that look alike in it are told apart by a number. */
+function panelName(dashboard: string, panel: string, taken: Set<string>): string {
+  const plain = `${nameOf(dashboard)}/${nameOf(panel)}`
+  let name = plain
+  for (let number = 2; taken.has(name); number++) name = `${plain}-${number}`
+  taken.add(name)
+  return name
+}
+
+function nameOf(title: string): string {
+  const words = title.toLowerCase().match(/[\p{L}\p{N}]+/gu)
+  return words === null ? 'untitled' : words.join('-')
 }
 
 function sinkOrdinal(sinks: Map<string, number>, output: DeliverNode): number {

@@ -192,6 +192,85 @@ export interface DeliverNode {
   readonly location: Location | null
 }
 
+/** What the panels of a page have in common: rows of a stream, and where the page shows them. */
+interface PanelBase {
+  readonly title: string
+  /** Stable name, of the dashboard's title and the panel's own: `activities/magnitude`. */
+  readonly identity: string
+  readonly stream: StreamNode
+  readonly location: Location | null
+}
+
+/** The column that says when, and how far back from now the panel looks. */
+interface Timed {
+  readonly time: string
+  readonly span_us: number
+}
+
+/** A line through the values of each series. */
+export interface TimeSeriesNode extends PanelBase, Timed {
+  readonly kind: 'time-series'
+  readonly value: string
+  /** The column by which rows are told into series; null: one series. */
+  readonly by: string | null
+  readonly unit: string | null
+}
+
+/** A bar for each series, coloured by the state it was in. */
+export interface StateTimelineNode extends PanelBase, Timed {
+  readonly kind: 'state-timeline'
+  readonly state: string
+  readonly by: string
+}
+
+export type PanelAggregate = 'last' | 'count' | 'sum' | 'average' | 'min' | 'max'
+
+/** One number, of all rows of the span. */
+export interface StatNode extends PanelBase, Timed {
+  readonly kind: 'stat'
+  /** null: rows are counted. */
+  readonly value: string | null
+  readonly aggregate: PanelAggregate
+  readonly unit: string | null
+}
+
+/** A bar for each category: how many rows of the span it has, or the sum of a value. */
+export interface BarsNode extends PanelBase, Timed {
+  readonly kind: 'bars'
+  readonly category: string
+  readonly value: string | null
+  readonly unit: string | null
+}
+
+/** The latest row of each key, or the latest rows of all when there is none. */
+export interface TableNode extends PanelBase {
+  readonly kind: 'table'
+  readonly shown: readonly string[]
+  readonly latestBy: readonly string[]
+  readonly limit: number
+  /** The column by which a row is later than another; null: order of arrival. */
+  readonly time: string | null
+}
+
+/** Where each series is, and was during the span. */
+export interface MapNode extends PanelBase, Timed {
+  readonly kind: 'map'
+  readonly latitude: string
+  readonly longitude: string
+  readonly by: string | null
+  readonly label: string | null
+}
+
+export type PanelNode = TimeSeriesNode | StateTimelineNode | StatNode | BarsNode | TableNode | MapNode
+
+/** A page of panels, in the order in which they are shown. */
+export interface DashboardNode {
+  readonly kind: 'dashboard'
+  readonly title: string
+  readonly panels: readonly PanelNode[]
+  readonly location: Location | null
+}
+
 /** What a connector's `describe.ts` makes: its name and checked options. `open.ts` is loaded only when it runs. */
 export interface SourceReference {
   /** `source-and-sink`: the same reference can be read from and delivered to (a file). */
@@ -220,5 +299,6 @@ export interface Plan {
   readonly ingests: readonly IngestNode[]
   readonly produces: readonly ProduceNode[]
   readonly delivers: readonly DeliverNode[]
+  readonly dashboards: readonly DashboardNode[]
   readonly location: Location | null
 }

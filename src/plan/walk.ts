@@ -1,11 +1,21 @@
 /** Ways through a plan. */
 import type { Lambda } from './expression/lambda.ts'
-import type { DeliverNode, Plan, ProduceNode, ReadNode, StreamNode } from './nodes.ts'
+import type { DeliverNode, PanelNode, Plan, ProduceNode, ReadNode, StreamNode } from './nodes.ts'
 
 export type Output = ProduceNode | DeliverNode
 
+/** What leaves the pipeline for good: what panels show is not among it. */
 export function outputsOf(plan: Plan): readonly Output[] {
   return [...plan.produces, ...plan.delivers]
+}
+
+export function panelsOf(plan: Plan): readonly PanelNode[] {
+  return plan.dashboards.flatMap(({ panels }) => panels)
+}
+
+/** The streams that panels show, each once. */
+export function panelStreamsOf(plan: Plan): readonly StreamNode[] {
+  return [...new Set(panelsOf(plan).map(({ stream }) => stream))]
 }
 
 /** The steps from the topic to this one, in order, both included. */
@@ -25,9 +35,10 @@ export function readOf(stream: StreamNode): ReadNode {
   return node
 }
 
-/** Every step of the plan, each once, inputs before what uses them. */
+/** Every step of the plan, each once, inputs before what uses them; those that only panels show too. */
 export function stepsOf(plan: Plan): readonly StreamNode[] {
-  return [...new Set(outputsOf(plan).flatMap(({ stream }) => chainOf(stream)))]
+  const streams = [...outputsOf(plan).map(({ stream }) => stream), ...panelStreamsOf(plan)]
+  return [...new Set(streams.flatMap(chainOf))]
 }
 
 /** The user's functions in a step, each with the column that it makes; a filter's makes none. */

@@ -1,9 +1,15 @@
 /** What could not become a record, kept with its reason and place in the topic `dead_letters`. */
 import { type DeadLetter, deadLetterBytes } from '../log/dead-letter.ts'
-import { readTopic, type TopicWriter, topicWriter } from '../log/topic-store.ts'
+import type { TopicLog } from '../log/topic-log.ts'
 import { MillraceError } from '../system/errors.ts'
 
-const DEAD_LETTERS = 'dead_letters'
+export const DEAD_LETTERS = 'dead_letters'
+
+/**
+ * Its partitions. What ingestion refused was refused once, before its sender got an answer; what processing refuses comes
+ * again when a run that was cut off goes on, so that partition is cut back with the epoch.
+ */
+export const REFUSED_BY = { ingestion: 0, processing: 1 } as const
 
 export interface Refusal {
   readonly topic: string
@@ -18,37 +24,27 @@ export interface Refusal {
   readonly arrived: number | null
 }
 
-/** What makes a refusal the same one in a run over the same inputs. */
-function identityOf({ topic, partition, position, code }: Pick<Refusal, 'topic' | 'partition' | 'position' | 'code'>) {
-  return `${topic} ${partition} ${position} ${code}`
-}
-
-/** The letters that are stored: how many of each, for a record can be refused by several steps. */
-function heldBy(dataDirectory: string): Map<string, number> {
-  const held = new Map<string, number>()
-  for (const line of readTopic(dataDirectory, DEAD_LETTERS)) {
-    const identity = identityOf(JSON.parse(line) as DeadLetter)
-    held.set(identity, (held.get(identity) ?? 0) + 1)
-  }
-  return held
-}
-
+/** One partition of the dead letters. */
 export class DeadLetters {
-  readonly #dataDirectory: string
+  readonly #open: () => TopicLog
   readonly #strict: boolean
-  readonly #goesOn: boolean
-  #writer: TopicWriter | null = null
-  /** Refusals of the run that was cut off which this one has not met yet. */
-  #held = new Map<string, number>()
+  #log: TopicLog | null = null
+  #failure: Error | null = null
 
-  /**
-   * `strict`: the first refusal stops the run instead of being kept. `goesOn`: the directory holds the beginning of this
-   * same run, which meets the same refusals again; those that are held already are not kept twice.
-   */
-  constructor(dataDirectory: string, strict: boolean, goesOn: boolean) {
-    this.#dataDirectory = dataDirectory
+  /** `open` is called at the first letter. `strict`: the first refusal stops the run instead of being kept. */
+  constructor(open: () => TopicLog, strict: boolean) {
+    this.#open = open
     this.#strict = strict
-    this.#goesOn = goesOn
+  }
+
+  /** Letters so far, those of earlier runs included; 0 while it was not opened. */
+  get next(): number {
+    return this.#log?.next ?? 0
+  }
+
+  open(): TopicLog {
+    this.#log ??= this.#open()
+    return this.#log
   }
 
   /** Throws RECORD_INVALID when the run is strict. */
@@ -59,16 +55,6 @@ export class DeadLetters {
       throw new MillraceError('RECORD_INVALID', `${place}: a record of topic ${topic} was refused: ${reason}`, {
         next: 'Correct the record, or run without --strict to keep such records in dead_letters.',
       })
-    }
-    if (this.#writer === null) {
-      this.#writer = topicWriter(this.#dataDirectory, DEAD_LETTERS, [])
-      if (this.#goesOn) this.#held = heldBy(this.#dataDirectory)
-    }
-    const identity = identityOf(refusal)
-    const held = this.#held.get(identity) ?? 0
-    if (held > 0) {
-      this.#held.set(identity, held - 1)
-      return
     }
     const letter: DeadLetter = {
       topic,
@@ -82,15 +68,17 @@ export class DeadLetters {
       bytes_total: bytesTotal,
       arrived,
     }
-    this.#writer.appendJson(JSON.stringify(letter))
+    const text = Buffer.from(`${JSON.stringify(letter)}\n`)
+    this.open().put({ bytes: text, count: 1 }, error => {
+      this.#failure ??= error
+    })
   }
 
-  async flush(): Promise<void> {
-    await this.#writer?.flush()
-  }
-
-  async close(): Promise<void> {
-    await this.#writer?.close()
-    this.#writer = null
+  /** Resolves when all letters are safe. Rejects when one of them could not be kept, once. */
+  async commit(): Promise<void> {
+    await this.#log?.commit()
+    const failure = this.#failure
+    this.#failure = null
+    if (failure !== null) throw failure
   }
 }

@@ -1,6 +1,7 @@
 /** What a run is asked to do, what it says while it works, and what it says at its end. */
-import type { Listen, PushOutcome } from '../connectors/contract.ts'
-import type { QueryResult } from '../connectors/duckdb/query.ts'
+import type { Listen, PushedMessage, PushOutcome } from '../connectors/contract.ts'
+import type { LiveQueryOptions } from '../connectors/duckdb/live-query.ts'
+import type { RowStream } from '../connectors/duckdb/rows.ts'
 import type { Batch } from '../engine/batch.ts'
 import type { WorkerPool } from '../engine/workers/pool.ts'
 import type { Plan, SourceReference } from '../plan/nodes.ts'
@@ -41,12 +42,28 @@ export interface RunHandle {
    * there is not.
    */
   watch(step: string, onRows: (batch: Batch) => void): () => void
-  /** One read-only question to the warehouse, as it was committed last. Throws QUERY_FAILED. */
-  query(sql: string, limit: number): Promise<QueryResult>
-  /** Writes a copy of the warehouse to a file that is not there yet. */
-  snapshot(path: string): Promise<void>
-  /** Appends records (NDJSON) to a topic that has a schema, as if a client had pushed them. */
-  append(topic: string, lines: Uint8Array): Promise<PushOutcome>
+  /**
+   * One read-only question to the warehouse, as it was committed last; its rows come as they are read. Asking and reading
+   * throw QUERY_FAILED.
+   */
+  query(sql: string, options?: LiveQueryOptions): Promise<RowStream>
+  /** Writes a copy of the warehouse to a file that is not there yet. Throws FILE_UNWRITABLE. */
+  snapshot(path: string): Promise<Snapshot>
+  /**
+   * Appends records (NDJSON) to a topic that has a schema, as if a client had pushed them. `once`: not again when a message
+   * of this number was kept under the same key (see `PushedMessage`). Throws TOPIC_UNKNOWN.
+   */
+  append(topic: string, lines: Uint8Array, once?: PushedMessage['once']): Promise<PushOutcome>
+}
+
+/** What a copy of the warehouse holds: the rows of one epoch, all of them and no others. */
+export interface Snapshot {
+  readonly epoch: number
+  /**
+   * By topic, by partition: where the epoch ended. Records below are in the results, those from here on are not: offsets of
+   * what the log holds, else bytes of the source. A derived topic is told too. null: the copy may be ahead of that.
+   */
+  readonly positions: Readonly<Record<string, readonly number[]>> | null
 }
 
 export interface TopicProgress {

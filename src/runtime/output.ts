@@ -1,53 +1,174 @@
-/** One output of a pipeline: counts its rows, leaves out those that the sink holds from an earlier run, commits. */
-import type { Sink, SinkContext, SinkModule } from '../connectors/contract.ts'
+/** Where the rows of a stream go: a stored topic, or a sink; each takes part in the epochs. */
+import type { Sink, SinkModule } from '../connectors/contract.ts'
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
-import type { Batch } from '../engine/batch.ts'
-import { pick } from '../engine/operators/pick.ts'
-import { type TopicWriter, topicWriter } from '../log/topic-store.ts'
-import type { DeliverNode, ProduceNode } from '../plan/nodes.ts'
+import { type Batch, copyBatch } from '../engine/batch.ts'
+import { rowWriter } from '../engine/rows-json.ts'
+import type { TopicLog } from '../log/topic-log.ts'
+import type { DeliverNode, StreamNode } from '../plan/nodes.ts'
+import type { Column } from '../plan/schema.ts'
+import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
+import type { EpochMember } from './epochs.ts'
 
-export class Output {
+/** Rows that wait while a sink commits: more, and the stream waits with them. */
+const WAITING_ROWS_MAX = 200_000
+
+/** A stream whose rows are records of a stored topic. */
+export class TopicOutput implements EpochMember {
   readonly name: string
-  readonly #sink: Sink
-  readonly #held: number
-  #rows = 0
-  #committed = 0
+  readonly stream: StreamNode
+  readonly log: TopicLog
+  readonly #write: (batch: Batch) => Uint8Array
+  readonly #onRows: () => void
+  #failure: Error | null = null
 
-  private constructor(name: string, sink: Sink, held: number) {
+  constructor(name: string, stream: StreamNode, columns: readonly Column[], log: TopicLog, onRows: () => void) {
     this.name = name
-    this.#sink = sink
-    this.#held = held
-    this.#committed = held
+    this.stream = stream
+    this.log = log
+    const rows = rowWriter(columns)
+    this.#write = batch => rows.write(batch)
+    this.#onRows = onRows
   }
 
-  static async open(name: string, sink: Sink, context: SinkContext): Promise<Output> {
-    return new Output(name, sink, await sink.open(context))
-  }
-
-  /** Rows of this stream so far, those of earlier runs included. */
+  /** Rows of the stream so far, those of earlier runs included. */
   get rows(): number {
-    return Math.max(this.#rows, this.#held)
+    return this.log.next
   }
 
   async write(batch: Batch): Promise<void> {
-    const before = this.#rows
-    this.#rows += batch.length
-    if (this.#rows <= this.#held) return
-    if (before >= this.#held) return this.#sink.write(batch)
-    const skipped = this.#held - before
-    const rest = Int32Array.from({ length: batch.length - skipped }, (_, row) => row + skipped)
-    return this.#sink.write(pick(batch, rest))
+    if (this.#failure !== null) throw this.#failure
+    this.log.put({ bytes: this.#write(batch), count: batch.length }, error => {
+      this.#failure ??= error
+    })
+    this.#onRows()
   }
 
-  async commit(): Promise<void> {
-    if (this.#rows <= this.#committed) return
-    await this.#sink.commit(this.#rows)
-    this.#committed = this.#rows
+  staged(): void {}
+
+  async sync(): Promise<void> {
+    await this.log.commit()
+    if (this.#failure !== null) throw this.#failure
+  }
+}
+
+/** A sink: what it commits is never ahead of the epoch, so a run that goes on from its epoch never meets a row twice. */
+export class Delivery implements EpochMember {
+  readonly name: string
+  readonly stream: StreamNode
+  readonly #sink: Sink
+  readonly #clock: Clock
+  readonly #commitEvery_ms: number
+  readonly #onRows: () => void
+  #rows: number
+  /** Rows that the sink has committed, or will when the commit under way is done. */
+  #committed: number
+  #lastCommit_ms: number
+  /** Rows at the epoch under way whose commit this sink takes part in; null: it does not. */
+  #epochRows: number | null = null
+  #waiting: Batch[] = []
+  #waitingRows = 0
+  #drained: (() => void)[] = []
+  #committing: Promise<void> = Promise.resolve()
+  #failure: unknown = null
+  #hurries = false
+
+  constructor(
+    target: { readonly name: string; readonly stream: StreamNode; readonly sink: Sink },
+    rows: number,
+    options: { readonly clock: Clock; readonly commitEvery_ms: number; readonly onRows: () => void },
+  ) {
+    this.name = target.name
+    this.stream = target.stream
+    this.#sink = target.sink
+    this.#clock = options.clock
+    this.#commitEvery_ms = options.commitEvery_ms
+    this.#onRows = options.onRows
+    this.#rows = rows
+    this.#committed = rows
+    this.#lastCommit_ms = options.clock.monotonic_ms()
+  }
+
+  get rows(): number {
+    return this.#rows
+  }
+
+  /** Rows that the sink holds for good. */
+  get committed(): number {
+    return this.#committed
+  }
+
+  async write(batch: Batch): Promise<void> {
+    if (this.#failure !== null) throw this.#failure
+    this.#rows += batch.length
+    this.#onRows()
+    if (this.#epochRows === null) return await this.#sink.write(batch)
+    // The sink's transaction ends with the epoch: what comes after it waits for the next one.
+    this.#waiting.push(copyBatch(batch))
+    this.#waitingRows += batch.length
+    if (this.#waitingRows > WAITING_ROWS_MAX) await new Promise<void>(resolve => this.#drained.push(resolve))
+  }
+
+  staged(): void {
+    const isDue = this.#hurries || this.#clock.monotonic_ms() - this.#lastCommit_ms >= this.#commitEvery_ms
+    if (!isDue || this.#epochRows !== null) return
+    this.#hurries = false
+    if (this.#rows > this.#committed) this.#epochRows = this.#rows
+  }
+
+  async sync(): Promise<void> {
+    if (this.#failure !== null) throw this.#failure
+  }
+
+  /** The epoch is safe: the sink commits, and nobody waits for it. */
+  whenSafe(onCommitted: (rows: number) => void): void {
+    const rows = this.#epochRows
+    if (rows === null) return
+    this.#committing = this.#commit(rows).then(
+      () => onCommitted(rows),
+      error => {
+        this.#failure = error
+        this.#letGo()
+      },
+    )
+  }
+
+  /** Resolves when no commit is under way. Rejects with what the sink failed with. */
+  async settle(): Promise<void> {
+    await this.#committing
+    if (this.#failure !== null) throw this.#failure
+  }
+
+  /** Commits what was written, all of it rows of an epoch that is safe. */
+  async commitNow(): Promise<void> {
+    await this.#commit(this.#rows)
+  }
+
+  /** The next epoch is committed, however short ago the last one was. */
+  hurry(): void {
+    this.#hurries = true
   }
 
   async close(): Promise<void> {
+    await this.#committing
     await this.#sink.close()
+  }
+
+  async #commit(rows: number): Promise<void> {
+    await this.#sink.commit(rows)
+    this.#committed = rows
+    this.#lastCommit_ms = this.#clock.monotonic_ms()
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.shift()!
+      this.#waitingRows -= batch.length
+      await this.#sink.write(batch)
+    }
+    this.#letGo()
+  }
+
+  #letGo(): void {
+    this.#epochRows = null
+    for (const resolve of this.#drained.splice(0)) resolve()
   }
 }
 
@@ -75,35 +196,4 @@ export async function sinkOf(
     throw new MillraceError('PIPELINE_INVALID', `The connector ${connector} cannot be delivered to.`)
   }
   return { name, sink: await module.openSink(options), key: [] }
-}
-
-/** A stored topic as a sink: what a stream that is sent to a topic goes through. */
-export class TopicSink implements Sink {
-  readonly guarantee =
-    'Exactly once: a topic that was cut off is cut to its last whole record, and rows that it holds are not sent again.'
-  readonly #node: ProduceNode
-  #writer: TopicWriter | null = null
-
-  constructor(node: ProduceNode) {
-    this.#node = node
-  }
-
-  async open(context: SinkContext): Promise<number> {
-    const { name } = this.#node.topic
-    this.#writer = topicWriter(context.dataDirectory, name, context.columns, { incarnation: context.incarnation })
-    return this.#writer.offset
-  }
-
-  async write(batch: Batch): Promise<void> {
-    this.#writer!.append(batch)
-  }
-
-  async commit(): Promise<void> {
-    await this.#writer!.flush()
-  }
-
-  async close(): Promise<void> {
-    await this.#writer?.close()
-    this.#writer = null
-  }
 }

@@ -1,18 +1,24 @@
 /** The records of one topic that are not taken: counted, and handed to the dead letters with their place. */
-import type { Chunk, Damage } from '../connectors/contract.ts'
+import type { Damage } from '../connectors/contract.ts'
 import type { DeadLetters } from './dead-letters.ts'
 
 export interface Partition {
   readonly name: string
+  /** Where the next record begins: bytes of its source, or the offset in the topic's log. */
+  position: number
   /** Lines that have been read, blank and refused ones included. */
   lines: number
+  /** Nothing more comes. */
+  ended: boolean
 }
 
 /** Where rows come from, for what operators say of them. */
 export interface Lines {
   readonly partition: number
-  /** Position of the byte from which row starts count. */
+  /** Position of the byte from which row starts count; of rows out of the log, the offset of the first one. */
   readonly position: number
+  /** Rows count by offsets, not by bytes. */
+  readonly byOffset: boolean
   readonly arrival: number | null
   /** For each row where its line begins; null where no operator shows its late rows. */
   readonly rowStarts: Int32Array | null
@@ -20,20 +26,18 @@ export interface Lines {
   readonly lineAt: (start: number) => Uint8Array
 }
 
-/** The lines of a chunk that a decoder holds. */
-export function linesOf(
-  { partition, position, arrival }: Chunk,
-  rowStarts: Int32Array,
-  lineAt: (start: number) => Uint8Array,
-): Lines {
-  return { partition, position, arrival, rowStarts, lineAt }
+export interface RefusalReason {
+  readonly reason: string
+  readonly code: string
+  readonly line?: number
+  readonly length?: number
 }
 
 export class Refusals {
   readonly #topic: string
   readonly #partitions: readonly Partition[]
   readonly #deadLetters: Pick<DeadLetters, 'add'>
-  #count = 0
+  count = 0
 
   constructor(topic: string, partitions: readonly Partition[], deadLetters: Pick<DeadLetters, 'add'>) {
     this.#topic = topic
@@ -41,30 +45,16 @@ export class Refusals {
     this.#deadLetters = deadLetters
   }
 
-  get count(): number {
-    return this.#count
+  /** Refuses the record whose line begins at `start`. */
+  record({ partition, position, arrival, lineAt }: Lines, start: number, why: RefusalReason): void {
+    this.#add(partition, position + start, lineAt(start), arrival, why)
   }
 
-  /** Refuses the record whose line begins at `start`. */
-  record(
-    { partition, position, arrival, lineAt }: Lines,
-    start: number,
-    why: { readonly reason: string; readonly code: string; readonly line?: number; readonly length?: number },
-  ): void {
-    const bytes = lineAt(start)
-    this.#count++
-    this.#deadLetters.add({
-      topic: this.#topic,
-      source: this.#partitions[partition]!.name,
-      partition,
-      position: position + start,
-      line: why.line ?? null,
-      reason: why.reason,
-      code: why.code,
-      bytes,
-      bytesTotal: why.length ?? bytes.length,
-      arrived: arrival,
-    })
+  /** Refuses a row that was decoded: the one with this number among the lines' row starts. */
+  row(lines: Lines, row: number, why: RefusalReason): void {
+    const start = lines.rowStarts![row]!
+    const position = lines.position + (lines.byOffset ? row : start)
+    this.#add(lines.partition, position, lines.lineAt(start), lines.arrival, why)
   }
 
   /** Refuses a stretch that could not be read. */
@@ -72,7 +62,9 @@ export class Refusals {
     const partition = this.#partitions[damage.partition]!
     const line = damage.lines === undefined ? null : partition.lines + 1
     partition.lines += damage.lines ?? 0
-    this.#count++
+    // Only whole lines are a stretch of the partition's positions; other damage stands between them.
+    partition.position = damage.position + (damage.lines === undefined ? 0 : (damage.bytesTotal ?? 0))
+    this.count++
     this.#deadLetters.add({
       topic: this.#topic,
       source: partition.name,
@@ -84,6 +76,22 @@ export class Refusals {
       bytes: damage.bytes,
       bytesTotal: damage.bytesTotal ?? damage.bytes?.length ?? 0,
       arrived: null,
+    })
+  }
+
+  #add(partition: number, position: number, bytes: Uint8Array, arrived: number | null, why: RefusalReason): void {
+    this.count++
+    this.#deadLetters.add({
+      topic: this.#topic,
+      source: this.#partitions[partition]!.name,
+      partition,
+      position,
+      line: why.line ?? null,
+      reason: why.reason,
+      code: why.code,
+      bytes,
+      bytesTotal: why.length ?? bytes.length,
+      arrived,
     })
   }
 }

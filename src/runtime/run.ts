@@ -1,41 +1,45 @@
 /**
- * Runs a pipeline on one machine: opens what it needs, drives each topic, commits its outputs, and cleans up.
- *
- * A run that was cut off is simply run again: results are a function of the inputs, so the rows that a sink holds already
- * (its ledger says how many) are left out, and nothing is lost or doubled.
+ * Runs a pipeline on one machine: takes its data directory, opens its sources, and makes attempts until one comes to the
+ * end (attempt.ts). A run that was cut off is simply started again and goes on from its last epoch.
  */
-import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
-import { loadSource, type Sink, type Source } from '../connectors/contract.ts'
+import { type Listen, loadSource, type Source } from '../connectors/contract.ts'
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
-import { fingerprint } from '../plan/fingerprint.ts'
-import { formatLocation } from '../plan/location.ts'
-import type { Plan, SourceReference, StreamNode, TopicNode } from '../plan/nodes.ts'
-import { readOf, stepsOf } from '../plan/walk.ts'
+import type { LogNotice } from '../log/log.ts'
+import type { Plan, SourceReference, TopicNode } from '../plan/nodes.ts'
 import { type Clock, systemClock } from '../system/clock.ts'
-import { MillraceError } from '../system/errors.ts'
-import { filesMatching, readText, replaceText, statusOf } from '../system/files.ts'
-import { DeadLetters } from './dead-letters.ts'
+import { ERRORS, MillraceError } from '../system/errors.ts'
+import { readText, remove, replaceText } from '../system/files.ts'
+import { diskStorage, type Storage } from '../system/storage.ts'
+import { Attempt, type NamedSource } from './attempt.ts'
+import { handleOf } from './handle.ts'
+import { inputIdentity, pathsOf, refuseTimeless, type Sources, sourcesOf } from './inputs.ts'
 import type { RunOptions, RunProgress, RunSummary } from './options.ts'
-import { Output, sinkOf, TopicSink } from './output.ts'
 import { takeOwnership } from './owner.ts'
-import { type OpenedSource, RECORD_BYTES_MAX } from './topic-task.ts'
-import { type Terminal, Topics } from './topics.ts'
+import { PushQueue } from './push-queue.ts'
+import { RECORD_BYTES_MAX } from './topic-task.ts'
 
-const COMMIT_EVERY_MS = 500
-const COMMIT_EVERY_BOUNDED_MS = 5000
 const PROGRESS_EVERY_MS = 200
 const YIELD_EVERY_MS = 50
+/** A message that is pushed is taken as a whole; it may hold many records. */
+const PUSHED_BYTES_MAX = 8 << 20
+const RETRY_AFTER_MS = { first: 500, longest: 30_000 }
+const LISTEN: Listen = { host: '127.0.0.1', port: 4401, tls: null, trustedProxies: [], keys: 'when-made' }
 
 /** Throws INPUT_MISSING when nothing feeds the pipeline, and what sources and sinks throw; all is closed then. */
-export async function runPipeline(plan: Plan, options: RunOptions, clock: Clock = systemClock): Promise<RunSummary> {
-  const started = clock.monotonic_ms()
+export async function runPipeline(
+  plan: Plan,
+  options: RunOptions,
+  clock: Clock = systemClock,
+  storage: Storage = diskStorage,
+): Promise<RunSummary> {
+  const started_ms = clock.monotonic_ms()
   const dataDirectory = resolve(options.dataDirectory)
   refuseTimeless(plan)
-  const sources = sourcesOf(plan, options)
+  const sources = sourcesOf(plan, options.inputs)
   const owner = takeOwnership(dataDirectory)
   try {
-    const run = new Run(plan, { ...options, dataDirectory }, clock, started, sources)
+    const run = new Run(plan, { ...options, dataDirectory }, sources, { clock, storage, started_ms })
     try {
       return await run.work()
     } finally {
@@ -46,162 +50,227 @@ export async function runPipeline(plan: Plan, options: RunOptions, clock: Clock 
   }
 }
 
-/** A step that goes by event time needs a topic that has it. */
-function refuseTimeless(plan: Plan): void {
-  for (const step of stepsOf(plan)) {
-    const { topic } = readOf(step)
-    if ((step.kind !== 'window' && step.kind !== 'dedupe') || topic.eventTime !== null) continue
-    const place = step.location === null ? '' : `${formatLocation(step.location)}: `
-    const message = `${place}${step.identity} goes by event time, and topic '${topic.name}' has none`
-    throw new MillraceError('PIPELINE_INVALID', message, {
-      next: "Say which field it is: { eventTime: { field: 'time', disorder: '5 s' } }.",
-    })
-  }
+interface RunContext {
+  readonly clock: Clock
+  readonly storage: Storage
+  readonly started_ms: number
 }
 
-/** The sources of each topic: those of the command line, else those that the pipeline declares. */
-function sourcesOf(plan: Plan, options: RunOptions): Sources {
-  const sources = new Map<TopicNode, readonly SourceReference[]>()
-  for (const topic of plan.topics) {
-    const declared = plan.ingests.filter(ingest => ingest.topic.name === topic.name).map(ingest => ingest.source)
-    const bound = options.inputs.get(topic.name) ?? declared
-    if (bound.length === 0) continue
-    if (plan.produces.some(produce => produce.topic.name === topic.name)) {
-      throw new MillraceError(
-        'PIPELINE_INVALID',
-        `Topic ${topic.name} would get records from a source and from a stream.`,
-        {
-          next: 'Use a topic for each.',
-        },
-      )
-    }
-    sources.set(topic, bound)
-  }
-  if (sources.size === 0) {
-    const names = plan.topics.filter(topic => topic.schema !== null).map(topic => topic.name)
-    throw new MillraceError(
-      'INPUT_MISSING',
-      `Nothing feeds the pipeline ${plan.name}: its topics are ${names.join(', ')}.`,
-    )
-  }
-  return sources
+interface PushedTopic {
+  readonly sources: NamedSource[]
+  readonly queue: PushQueue
 }
-
-type Sources = ReadonlyMap<TopicNode, readonly SourceReference[]>
 
 class Run {
   readonly #plan: Plan
-  readonly #sources: Sources
-  /** Names the bytes that this run reads. */
-  readonly #identity: string
   readonly #options: RunOptions
-  readonly #clock: Clock
-  readonly #started: number
-  readonly #deadLetters: DeadLetters
-  readonly #terminals: (Terminal & { readonly output: Output })[] = []
-  readonly #opened: Source[] = []
-  #topics: Topics | null = null
+  readonly #sources: Sources
+  readonly #context: RunContext
+  readonly #stop = new AbortController()
+  readonly #signal: AbortSignal
+  readonly #pushed = new Map<string, PushedTopic>()
+  #attempt: Attempt | null = null
   #warehouse: Promise<Warehouse> | null = null
-  #lastCommit: number
-  #lastProgress = 0
-  #lastYield = 0
-  #committing: Promise<void> = Promise.resolve()
+  #held: MillraceError | null = null
+  #isReady = false
+  #lastProgress_ms = 0
+  #lastYield_ms = 0
 
-  constructor(plan: Plan, options: RunOptions, clock: Clock, started: number, sources: Sources) {
+  constructor(plan: Plan, options: RunOptions, sources: Sources, context: RunContext) {
     this.#plan = plan
-    this.#sources = sources
-    this.#identity = inputIdentity(sources, options.untilEnd)
     this.#options = options
-    this.#clock = clock
-    this.#started = started
-    this.#lastCommit = started
-    this.#deadLetters = new DeadLetters(options.dataDirectory, options.strict, this.#saveRun())
+    this.#sources = sources
+    this.#context = context
+    this.#signal = AbortSignal.any([options.signal, this.#stop.signal])
   }
 
   async work(): Promise<RunSummary> {
-    const stop = new AbortController()
-    const signal = AbortSignal.any([this.#options.signal, stop.signal])
-    const { duration_ms, untilEnd } = this.#options
-    // Before the outputs: an input that is not there must not leave its mark on them.
-    const sources = await this.#openSources(signal)
-    await this.#openOutputs()
-    const topics = new Topics(this.#plan, this.#terminals, this.#options.taps, this.#deadLetters, this.#clock)
-    this.#topics = topics
-    const timer = duration_ms === null ? null : this.#clock.sleep(duration_ms, signal).then(() => stop.abort())
-    const pulse = this.#pulse(signal)
-    let reason: RunSummary['reason'] = 'ended'
+    const { duration_ms, onProgress, dataDirectory } = this.#options
+    const { clock } = this.#context
+    const timer = duration_ms === null ? null : clock.sleep(duration_ms, this.#signal).then(() => this.#stop.abort())
+    const pulse = this.#pulse()
     try {
-      const closesAtEnd = () => untilEnd && !signal.aborted
-      const runs = [...sources].map(([topic, opened]) =>
-        topics
-          .task(topic.name)
-          .run(opened, untilEnd, signal, closesAtEnd, () => this.#tick(), this.#options.pool ?? null),
-      )
-      await Promise.all(runs.map(one => one.catch(error => Promise.reject(stop.abort() ?? error))))
-      if (signal.aborted) reason = 'stopped'
-      else if (untilEnd) await topics.endDerived(new Set([...sources.keys()].map(topic => topic.name)))
+      let reason: RunSummary['reason'] | null = null
+      for (let wait_ms = RETRY_AFTER_MS.first; reason === null; ) {
+        try {
+          reason = await this.#try()
+        } catch (error) {
+          if (!this.#mayPass(error)) throw error
+          this.#held = error as MillraceError
+          await this.#closeAttempt()
+          await this.#hold(wait_ms)
+          wait_ms = Math.min(wait_ms * 2, RETRY_AFTER_MS.longest)
+        }
+      }
+      const progress = this.progress()
+      onProgress?.(progress)
+      return { ...progress, dataDirectory, reason }
     } finally {
-      stop.abort()
+      this.#stop.abort()
       await Promise.all([timer, pulse])
     }
-    await this.#commit()
-    const progress = this.#progress()
-    this.#options.onProgress?.(progress)
-    return { ...progress, dataDirectory: this.#options.dataDirectory, reason }
+  }
+
+  progress(): RunProgress {
+    const held = this.#held
+    const targets = this.#attempt?.outputs?.targets ?? []
+    const produced = new Set(this.#plan.produces.map(({ topic }) => topic.name))
+    const topics = this.#attempt?.outputs?.topics.filter(({ name }) => produced.has(name)) ?? []
+    return {
+      elapsed_ms: this.#context.clock.monotonic_ms() - this.#context.started_ms,
+      epoch: this.#attempt?.epoch ?? 0,
+      held: held && { code: held.code, message: held.message, next: held.next },
+      topics: this.#attempt?.topics ?? [],
+      outputs: [...topics, ...targets.map(({ delivery }) => delivery)].map(({ name, rows }) => ({ output: name, rows })),
+    }
   }
 
   async close(): Promise<void> {
-    await this.#committing.catch(() => {})
-    for (const source of this.#opened) await source.close()
-    for (const { output } of this.#terminals) await output.close()
-    await this.#deadLetters.close()
-    if (this.#warehouse) await (await this.#warehouse).close()
+    await this.#closeAttempt()
+    for (const { sources } of this.#pushed.values()) for (const { source } of sources) await source.close()
+    remove(join(this.#options.dataDirectory, 'addresses.json'))
   }
 
-  async #openSources(signal: AbortSignal): Promise<Map<TopicNode, readonly OpenedSource[]>> {
-    const { untilEnd } = this.#options
-    const opened = new Map<TopicNode, OpenedSource[]>()
+  /** One attempt, to its end. */
+  async #try(): Promise<RunSummary['reason']> {
+    const { clock, storage } = this.#context
+    if (!this.#isReady) await this.#openPushed()
+    const attempt = new Attempt({
+      plan: this.#plan,
+      sources: this.#sources,
+      identity: inputIdentity(this.#sources, this.#options.untilEnd),
+      options: { ...this.#options, signal: this.#signal },
+      clock,
+      storage,
+      warehouse: () => this.#openWarehouse(),
+      openSources: (topic, from, untilEnd) => this.#openSources(topic, from, untilEnd),
+      pushed: topic => this.#pushed.get(topic.name)?.sources ?? [],
+      onTurn: () => this.#turn(),
+      onHeld: error => {
+        this.#held = error
+      },
+      onNotice: notice => this.#notice(notice),
+    })
+    this.#attempt = attempt
+    await attempt.open()
+    this.#held = null
+    if (!this.#isReady) await this.#ready()
+    return await attempt.work()
+  }
+
+  async #ready(): Promise<void> {
+    const { onReady, dataDirectory } = this.#options
+    this.#isReady = true
+    this.#saveRun()
+    const handle = handleOf({
+      plan: this.#plan,
+      dataDirectory,
+      addresses: this.#addresses(),
+      progress: () => this.progress(),
+      watched: step => this.#attempt?.outputs?.watched.get(step) ?? null,
+      warehouse: () => this.#openWarehouse(),
+      atEpoch: action => this.#attempt!.atEpoch(action),
+      queue: topic => this.#pushed.get(topic)?.queue ?? null,
+    })
+    if (handle.addresses.length > 0) {
+      replaceText(join(dataDirectory, 'addresses.json'), `${JSON.stringify(handle.addresses, null, 2)}\n`)
+    }
+    await onReady?.(handle)
+  }
+
+  /** Whether waiting may help: then the run holds, says why, and tries again. What ends by itself fails at once. */
+  #mayPass(error: unknown): boolean {
+    if (!(error instanceof MillraceError) || this.#options.untilEnd || this.#signal.aborted) return false
+    return this.#isReady && ERRORS[error.code].retried
+  }
+
+  /** Nothing can be kept just now: whoever pushes is told so. */
+  async #hold(wait_ms: number): Promise<void> {
+    const { clock } = this.#context
+    const error = this.#held!
+    const until_ms = clock.monotonic_ms() + wait_ms
+    const refusing = [...this.#pushed.values()].flatMap(({ sources }) => sources).map(async ({ source }) => {
+      while (clock.monotonic_ms() < until_ms && !this.#signal.aborted) {
+        const event = await source.read()
+        if (event === null) return
+        if (event.kind === 'pushed') for (const { settle } of event.messages) settle({ kind: 'failed', error })
+      }
+    })
+    await Promise.all([clock.sleep(wait_ms, this.#signal), ...refusing])
+  }
+
+  async #closeAttempt(): Promise<void> {
+    const attempt = this.#attempt
+    await attempt?.close().catch(error => {
+      // What could not be closed well is as after a crash; the error that ended the attempt counts.
+      if (this.#held === null) throw error
+    })
+    const warehouse = this.#warehouse
+    this.#warehouse = null
+    if (warehouse !== null) await warehouse.then(opened => opened.close()).catch(() => {})
+  }
+
+  /** The sources that are pushed to: they are there before the first attempt, and after a failed one. */
+  async #openPushed(): Promise<void> {
     for (const [topic, references] of this.#sources) {
-      const sources: OpenedSource[] = []
-      opened.set(topic, sources)
+      const found: NamedSource[] = []
       for (const reference of references) {
         const source = await loadSource(reference)
-        this.#opened.push(source)
-        const oneByOne = topic.eventTime?.progress === 'key'
-        const context = { untilEnd, oneByOne, columns: topic.columns, maximumChunkBytes: RECORD_BYTES_MAX, signal }
-        sources.push({ source, partitions: await source.open(context) })
+        if (source.replays !== false) continue
+        if (this.#options.untilEnd) {
+          throw new MillraceError('INPUT_MISSING', `Topic ${topic.name} is pushed to, and that has no end.`, {
+            next: `Run it without --until-end, or give it an input: --input ${topic.name}=FILE.`,
+          })
+        }
+        found.push(await this.#open(topic, source, new Map(), false))
       }
+      if (found.length === 0) continue
+      const queue = new PushQueue(this.#context.clock)
+      found.push({ source: queue, partitions: await queue.open() })
+      this.#pushed.set(topic.name, { sources: found, queue })
+    }
+  }
+
+  async #openSources(
+    topic: TopicNode,
+    from: ReadonlyMap<string, number>,
+    untilEnd: boolean,
+  ): Promise<readonly NamedSource[]> {
+    const opened: NamedSource[] = []
+    for (const reference of this.#sources.get(topic) ?? []) {
+      const source = await loadSource(reference)
+      if (source.replays !== false) opened.push(await this.#open(topic, source, from, untilEnd))
     }
     return opened
   }
 
-  async #openOutputs(): Promise<void> {
-    const { dataDirectory, untilEnd } = this.#options
-    // What the wall clock closed in a followed run is not kept: windows of another run are not the continuation of these.
-    const ownRun = `${this.#identity}\n${this.#clock.now()}`
-    const open = async (
-      stream: StreamNode,
-      name: string,
-      sink: Sink,
-      key: readonly string[],
-      topic: TopicNode | null,
-    ) => {
-      const output = await Output.open(name, sink, {
-        consumer: `${this.#plan.namespace}/${this.#plan.name}/${name}`,
-        incarnation: digest(`${fingerprint(stream)}\n${untilEnd || isStateless(stream) ? this.#identity : ownRun}`),
-        dataDirectory,
-        columns: stream.columns,
-        key,
-      })
-      this.#terminals.push({ output, stream, topic })
-    }
-    for (const node of this.#plan.produces) {
-      await open(node.stream, node.topic.name, new TopicSink(node), [], node.topic)
-    }
-    for (const node of this.#plan.delivers) {
-      const { name, sink, key } = await sinkOf(node, () => this.#openWarehouse())
-      await open(node.stream, name, sink, key, null)
-    }
+  async #open(
+    topic: TopicNode,
+    source: Source,
+    from: ReadonlyMap<string, number>,
+    untilEnd: boolean,
+  ): Promise<NamedSource> {
+    const { listen = LISTEN, dataDirectory } = this.#options
+    const partitions = await source.open({
+      untilEnd,
+      oneByOne: topic.eventTime?.progress === 'key',
+      columns: topic.columns,
+      maximumChunkBytes: source.replays === false ? PUSHED_BYTES_MAX : RECORD_BYTES_MAX,
+      signal: this.#signal,
+      from,
+      topic: topic.name,
+      dataDirectory,
+      listen,
+    })
+    return { source, partitions }
+  }
+
+  #addresses() {
+    return [...this.#pushed].flatMap(([topic, { sources }]) =>
+      sources.flatMap(({ source }) =>
+        source.address == null ? [] : [{ topic, connector: connectorOf(this.#sources, topic), address: source.address }],
+      ),
+    )
   }
 
   #openWarehouse(): Promise<Warehouse> {
@@ -212,93 +281,46 @@ class Run {
   }
 
   /** Called after each piece of input. */
-  async #tick(): Promise<void> {
-    const now = this.#clock.monotonic_ms()
-    if (now - this.#lastProgress >= PROGRESS_EVERY_MS) {
-      this.#lastProgress = now
-      this.#options.onProgress?.(this.#progress())
+  async #turn(): Promise<void> {
+    const { clock } = this.#context
+    const now_ms = clock.monotonic_ms()
+    if (now_ms - this.#lastProgress_ms >= PROGRESS_EVERY_MS) {
+      this.#lastProgress_ms = now_ms
+      this.#options.onProgress?.(this.progress())
     }
-    // Reading files never waits: signals and timers get their turn here.
-    if (now - this.#lastYield >= YIELD_EVERY_MS) {
-      this.#lastYield = now
-      await this.#clock.sleep(0)
-    }
-    if (now - this.#lastCommit < (this.#options.untilEnd ? COMMIT_EVERY_BOUNDED_MS : COMMIT_EVERY_MS)) return
-    await this.#commit()
+    // Reading files never waits: signals, timers and epochs get their turn here.
+    if (now_ms - this.#lastYield_ms < YIELD_EVERY_MS) return
+    this.#lastYield_ms = now_ms
+    await clock.sleep(0)
   }
 
-  /** While a source says nothing at all there are no ticks: how things stand is told all the same. */
-  async #pulse(signal: AbortSignal): Promise<void> {
-    while (!this.#options.untilEnd && !signal.aborted) {
-      await this.#clock.sleep(COMMIT_EVERY_MS, signal)
-      this.#options.onProgress?.(this.#progress())
+  /** While a source says nothing at all there are no turns: how things stand is told all the same. */
+  async #pulse(): Promise<void> {
+    while (!this.#options.untilEnd && !this.#signal.aborted) {
+      await this.#context.clock.sleep(PROGRESS_EVERY_MS, this.#signal)
+      this.#options.onProgress?.(this.progress())
     }
   }
 
-  async #commit(): Promise<void> {
-    this.#lastCommit = this.#clock.monotonic_ms()
-    this.#committing = this.#committing.then(async () => {
-      await this.#deadLetters.flush()
-      for (const { output } of this.#terminals) await output.commit()
-    })
-    await this.#committing
+  #notice(notice: LogNotice): void {
+    if (notice.kind === 'dropped') return
+    const { bytes, budgetBytes } = notice
+    this.#held ??= new MillraceError('LOG_FULL', `The log holds ${bytes} bytes of its ${budgetBytes}.`)
   }
 
-  #progress(): RunProgress {
-    return {
-      elapsed_ms: this.#clock.monotonic_ms() - this.#started,
-      topics: this.#topics?.progress ?? [],
-      outputs: this.#terminals.map(({ output }) => ({ output: output.name, rows: output.rows })),
-    }
-  }
-
-  /** Writes what `verify` and `query` need to know of this run; answers whether the directory held the beginning of it. */
-  #saveRun(): boolean {
-    const inputs = Object.fromEntries(
-      [...this.#sources].map(([topic, references]) => [topic.name, references.flatMap(pathOf)]),
-    )
+  /** Writes what `verify` and `query` need to know of this run. */
+  #saveRun(): void {
+    const inputs = Object.fromEntries([...this.#sources].map(([topic, references]) => [topic.name, pathsOf(references)]))
+    const stored = [...this.#pushed.keys()]
     const { name, namespace, warehouseFile } = this.#plan
     const { untilEnd, dataDirectory } = this.#options
-    const run = { pipeline: name, namespace, warehouseFile, inputs, untilEnd, identity: digest(this.#identity) }
     const path = join(dataDirectory, 'run.json')
-    const text = `${JSON.stringify(run, null, 2)}\n`
-    const isSame = readText(path) === text
-    if (!isSame) replaceText(path, text)
-    return isSame
+    const text = `${JSON.stringify({ pipeline: name, namespace, warehouseFile, inputs, stored, untilEnd }, null, 2)}\n`
+    if (readText(path) !== text) replaceText(path, text)
   }
 }
 
-/** 32 hexadecimal digits that stand for a text. */
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 32)
-}
-
-function pathOf(source: SourceReference): string[] {
-  const path = source.options.path ?? source.options.export
-  return typeof path === 'string' ? [resolve(path)] : []
-}
-
-/** Sizes of the file, or of the files that a pattern matches. */
-function bytesAt(path: string): readonly (readonly [string, number])[] {
-  const status = statusOf(path)
-  const paths = status === null ? filesMatching(path) : [path]
-  return paths.map(each => [each, statusOf(each)?.bytes ?? 0])
-}
-
-function isStateless(stream: StreamNode): boolean {
-  if (stream.kind === 'read') return true
-  return stream.kind !== 'window' && stream.kind !== 'dedupe' && stream.kind !== 'finals' && isStateless(stream.input)
-}
-
-/** Equal when a run reads the same bytes again; a file that is followed is the same while it grows. */
-function inputIdentity(sources: Sources, untilEnd: boolean): string {
-  const inputs = [...sources].map(([topic, references]) => [
-    topic.name,
-    references.map(reference => [
-      reference.connector,
-      reference.options,
-      pathOf(reference).map(path => (untilEnd ? bytesAt(path) : null)),
-    ]),
-  ])
-  return JSON.stringify(inputs)
+function connectorOf(sources: Sources, topic: string): string {
+  const references: readonly SourceReference[] = [...sources].find(([{ name }]) => name === topic)?.[1] ?? []
+  return references[0]?.connector ?? ''
 }

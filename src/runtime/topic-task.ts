@@ -1,55 +1,64 @@
 /**
- * One topic at work: bytes of its sources are decoded, checked, put in time and sent through the operators behind it.
+ * The records of one topic on their way: decoded, judged by time, through the operators, with the position that they have
+ * come to. What reads them is topic-input.ts.
  *
- * Lateness and results are functions of what the sources hold, in the order of each partition; how it is cut into chunks
- * does not show.
+ * All that an epoch keeps (positions, counts, the state of time and operators) changes between two awaits together, so an
+ * epoch may be taken whenever nothing runs.
  */
-import type { Chunk, Source, SplittableSource } from '../connectors/contract.ts'
+import type { Chunk, Damage } from '../connectors/contract.ts'
 import type { Batch } from '../engine/batch.ts'
-import { type DecodedBatch, Decoder } from '../engine/decode/decoder.ts'
+import { type DecodedBatch, Decoder, type RefusedLine } from '../engine/decode/decoder.ts'
 import type { Flow } from '../engine/flow.ts'
 import { pick } from '../engine/operators/pick.ts'
+import type { Stateful } from '../engine/state/table.ts'
 import { type Times, TopicTime } from '../engine/time.ts'
 import { Unpacker } from '../engine/workers/piece.ts'
-import type { PieceJob } from '../engine/workers/piece-maker.ts'
-import type { WorkerPool } from '../engine/workers/pool.ts'
-import { type PlainFile, rangesOf } from '../engine/workers/ranges.ts'
 import type { TopicNode, WindowNode } from '../plan/nodes.ts'
 import { slowDecoder } from '../plan/slow.ts'
 import { readSchema, type SchemaReading } from '../plan/zod.ts'
 import type { Clock } from '../system/clock.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { TopicProgress } from './options.ts'
-import { ParallelInput, type PieceEvent } from './parallel-input.ts'
-import { type Lines, linesOf, type Partition, Refusals } from './refusals.ts'
+import type { PieceEvent } from './parallel-input.ts'
+import { linePieces, type Prepared, prepareRecords } from './prepare.ts'
+import { type Lines, type Partition, type RefusalReason, Refusals } from './refusals.ts'
 
 /** The longest record that is taken; a longer one becomes a dead letter. */
 export const RECORD_BYTES_MAX = 1 << 20
-
 /** What a thread reads at once. */
-const RANGE_BYTES = 1 << 19
-/** Smaller inputs are done before other threads could help. */
-const PARALLEL_BYTES_MIN = 8 << 20
+export const RANGE_BYTES = 1 << 19
 
-/** A source that is open, with its partitions. */
-export interface OpenedSource {
-  readonly source: Source
-  readonly partitions: Awaited<ReturnType<Source['open']>>
+/** How far a topic has come, as an epoch keeps it. */
+export interface TopicPosition {
+  readonly partitions: readonly Readonly<Partition>[]
+  readonly records: number
+  readonly bytes: number
+  readonly late: number
+  readonly deadLetters: number
+}
+
+export interface TopicTaskOptions {
+  readonly topic: TopicNode
+  readonly makeFlow: (onLate: (row: number, step: WindowNode) => void) => Flow
+  readonly deadLetters: Pick<DeadLetters, 'add'>
+  readonly clock: Clock
+  /** Called when nothing comes any more. */
+  readonly onIdle?: () => Promise<void>
+  /** Called when something has changed that an epoch keeps. */
+  readonly onChange?: () => void
 }
 
 export class TopicTask {
-  readonly #topic: TopicNode
-  readonly #clock: Clock
-  readonly #onIdle: () => Promise<void>
+  readonly topic: TopicNode
+  readonly #options: TopicTaskOptions
   readonly #time: TopicTime | null
   readonly #timeColumn: number
   readonly #partitions: Partition[] = []
   readonly #refusals: Refusals
   readonly #decoder: Decoder | null
-  readonly #decoderSchema: SchemaReading | null
+  readonly schema: SchemaReading | null
   readonly #unpacker = new Unpacker()
-  #parallelInput: ParallelInput | null = null
-  readonly #flow: Flow
+  readonly flow: Flow
   #noTime: Times | null = null
   #records = 0
   #bytes = 0
@@ -58,33 +67,27 @@ export class TopicTask {
   /** The rows under way, for what operators say of them. */
   #current: Lines | null = null
 
-  constructor(
-    topic: TopicNode,
-    makeFlow: (onLate: (row: number, step: WindowNode) => void) => Flow,
-    deadLetters: Pick<DeadLetters, 'add'>,
-    clock: Clock,
-    onIdle: () => Promise<void> = async () => {},
-  ) {
-    this.#topic = topic
-    this.#refusals = new Refusals(topic.name, this.#partitions, deadLetters)
-    this.#clock = clock
-    this.#onIdle = onIdle
-    this.#flow = makeFlow((row, step) => this.#onLate(row, step))
+  constructor(options: TopicTaskOptions) {
+    const { topic } = options
+    this.topic = topic
+    this.#options = options
+    this.#refusals = new Refusals(topic.name, this.#partitions, options.deadLetters)
+    this.flow = options.makeFlow((row, step) => this.#onLate(row, step))
     this.#time = topic.eventTime && new TopicTime(topic.eventTime, topic.columns, topic.key)
     this.#timeColumn = topic.columns.findIndex(column => column.name === topic.eventTime?.column)
-    this.#decoderSchema = topic.schema && readSchema(topic.schema)
+    this.schema = topic.schema && readSchema(topic.schema)
     this.#decoder =
-      this.#decoderSchema &&
+      this.schema &&
       new Decoder(
-        { ...this.#decoderSchema, slow: slowDecoder(topic.schema!) },
-        this.#flow.reads,
+        { ...this.schema, slow: slowDecoder(topic.schema!) },
+        this.flow.reads,
         RECORD_BYTES_MAX + RANGE_BYTES,
       )
   }
 
   get progress(): TopicProgress {
     return {
-      topic: this.#topic.name,
+      topic: this.topic.name,
       records: this.#records,
       bytes: this.#bytes,
       bytesTotal: this.#bytesTotal,
@@ -94,97 +97,142 @@ export class TopicTask {
     }
   }
 
-  /**
-   * Reads the sources to their end (or until the signal), then closes what is open when `closesAtEnd` says so. `onTurn` is
-   * called after each piece of input. With a pool other threads help where the input lets them.
-   */
-  async run(
-    sources: readonly OpenedSource[],
-    untilEnd: boolean,
-    signal: AbortSignal,
-    closesAtEnd: () => boolean,
-    onTurn: () => Promise<void>,
-    pool: WorkerPool | null,
+  /** What has state: an epoch keeps it. */
+  get stateful(): readonly Stateful[] {
+    const { stateful } = this.flow
+    return this.#time === null ? stateful : [this.#time.stateful(`${this.topic.name}/time`), ...stateful]
+  }
+
+  get position(): TopicPosition {
+    return {
+      partitions: this.#partitions.map(partition => ({ ...partition })),
+      records: this.#records,
+      bytes: this.#bytes,
+      late: this.#late,
+      deadLetters: this.#refusals.count,
+    }
+  }
+
+  /** Goes on where an epoch stood, before any partition is added. */
+  resume(position: TopicPosition): void {
+    this.#records = position.records
+    this.#bytes = position.bytes
+    this.#late = position.late
+    this.#refusals.count = position.deadLetters
+    for (const partition of position.partitions) this.#partitions.push({ ...partition })
+  }
+
+  /** The number of the partition with this name, and where it goes on; `bytes`: how long it is, null when nobody can say. */
+  addPartition(name: string, bytes: number | null): { readonly number: number; readonly position: number } {
+    this.#bytesTotal = bytes === null || this.#bytesTotal === null ? null : this.#bytesTotal + bytes
+    const known = this.#partitions.findIndex(partition => partition.name === name)
+    const number = known < 0 ? this.#partitions.push({ name, position: 0, lines: 0, ended: false }) - 1 : known
+    this.#time?.addPartition(number)
+    return { number, position: this.#partitions[number]!.position }
+  }
+
+  /** Where the next record of the partition with this name begins, null when there is none. */
+  positionOf(name: string): number | null {
+    return this.#partitions.find(partition => partition.name === name)?.position ?? null
+  }
+
+  endPartition(partition: number): Promise<void> {
+    this.#partitions[partition]!.ended = true
+    this.#time?.endPartition(partition)
+    this.#options.onChange?.()
+    return this.#advance()
+  }
+
+  /** After a pause of the process itself nobody was silent: idleness counts from now on. */
+  wake(): void {
+    this.#time?.wake(this.#options.clock.now())
+  }
+
+  /** Takes a chunk of a source that can be read again: what its schema refuses becomes dead letters here. */
+  async take(chunk: Chunk): Promise<void> {
+    const decoder = this.#decoder!
+    const partition = this.#partitions[chunk.partition]!
+    const lineOfChunk = partition.lines
+    this.#bytes += chunk.bytes.length
+    decoder.load(chunk.bytes)
+    for (let batch = decoder.next(); batch !== null; batch = decoder.next()) {
+      const lines: Lines = {
+        partition: chunk.partition,
+        position: chunk.position,
+        byOffset: false,
+        arrival: chunk.arrival,
+        rowStarts: batch.rowStarts,
+        lineAt: start => decoder.lineAt(start),
+      }
+      for (const refused of batch.refused) {
+        this.#refusals.record(lines, refused.start, {
+          ...reasonOf(refused),
+          line: lineOfChunk + refused.line + 1,
+          length: refused.length,
+        })
+      }
+      const accepted = this.#withoutAhead(batch, chunk.arrival, (row, why) => this.#refusals.row(lines, row, why))
+      this.#records += batch.length + batch.refused.length
+      partition.position = chunk.position + batch.inputEnd
+      partition.lines = lineOfChunk + batch.linesEnd
+      await this.#push(accepted, chunk.partition, chunk.arrival ?? 0, { ...lines, rowStarts: accepted.rowStarts })
+    }
+  }
+
+  /** Takes records out of the topic's log, where only accepted ones are. */
+  async takeStored(bytes: Uint8Array, partition: number, firstOffset: number, arrival: number): Promise<void> {
+    const decoder = this.#decoder!
+    const { position } = this.#partitions[partition]!
+    if (firstOffset > position) this.#partitions[partition]!.position = firstOffset
+    this.#bytes += bytes.length
+    for (const { start, length } of linePieces(bytes, RECORD_BYTES_MAX)) {
+      decoder.load(bytes.subarray(start, start + length))
+      for (let batch = decoder.next(); batch !== null; batch = decoder.next()) {
+        await this.#takeKept(batch, partition, arrival, at => decoder.lineAt(at), batch.refused)
+      }
+    }
+  }
+
+  /** Decodes records (whole lines, as many as there are) that are to be kept before they go on. */
+  prepare(bytes: Uint8Array, arrival: number): Prepared {
+    return prepareRecords(this.#decoder!, bytes, RECORD_BYTES_MAX, (batch, refuse) =>
+      this.#withoutAhead(batch, arrival, refuse),
+    )
+  }
+
+  /** Takes records that were prepared and are kept now; `lineAt` finds the line that begins at a place of their bytes. */
+  async takePrepared(
+    { batches }: Prepared,
+    partition: number,
+    arrival: number,
+    bytes: number,
+    lineAt: Lines['lineAt'],
   ): Promise<void> {
-    const offsets: number[] = []
-    for (const { partitions } of sources) {
-      offsets.push(this.#partitions.length)
-      for (const { name, bytes } of partitions) {
-        this.#time?.addPartition(this.#partitions.length)
-        this.#partitions.push({ name, lines: 0 })
-        this.#bytesTotal = bytes === null || this.#bytesTotal === null ? null : this.#bytesTotal + bytes
-      }
-    }
-    const opened = sources.map(({ source }) => source)
-    const parallel = this.#parallel(opened, untilEnd, pool)
-    try {
-      if (parallel) {
-        for (let event = parallel.read(); event !== null && !signal.aborted; event = parallel.read()) {
-          await this.#event(event, 0)
-          await onTurn()
-        }
-      } else await this.#takeTurns(opened, offsets, onTurn)
-    } finally {
-      parallel?.close()
-    }
-    if (closesAtEnd()) await this.#flow.end()
+    this.#bytes += bytes
+    for (const batch of batches) await this.#takeKept(batch, partition, arrival, lineAt, [])
   }
 
-  /** Sources of one topic take turns, so that the decoder and the operators have one caller. */
-  async #takeTurns(sources: readonly Source[], offsets: readonly number[], onTurn: () => Promise<void>): Promise<void> {
-    const live = sources.map((source, index) => ({ source, offset: offsets[index]! }))
-    for (let turn = 0; live.length > 0; ) {
-      turn %= live.length
-      const { source, offset } = live[turn]!
-      const event = await source.read()
-      if (event === null) live.splice(turn, 1)
-      else {
-        turn++
-        await this.#event(event, offset)
-        await onTurn()
-      }
+  /** Takes rows that another thread has decoded. */
+  async takePiece({ piece, partition }: PieceEvent, lineAt: Lines['lineAt']): Promise<void> {
+    this.#bytes += piece.bytes
+    const { columns } = this.schema!
+    const place = this.#partitions[partition]!
+    const linesBefore = place.lines
+    for (const rows of piece.rows) {
+      const source = this.#unpacker.unpack(rows.source, columns)
+      const prepared = this.#unpacker.unpack(rows.prepared, this.flow.prefix?.columns ?? columns)
+      this.#records += source.length
+      place.position = rows.end
+      place.lines = linesBefore + rows.linesEnd
+      this.#options.onChange?.()
+      const { rowStarts } = rows
+      this.#current = { rowStarts, partition, position: piece.position, byOffset: false, arrival: null, lineAt }
+      const times = this.#time ? this.#time.observe(source, partition, 0) : this.#timeless(source)
+      const pushed = this.flow.pushPrepared(prepared, times)
+      this.#current = null
+      if (pushed) await pushed
+      await this.#advance()
     }
-  }
-
-  async #event(event: NonNullable<Awaited<ReturnType<Source['read']>>> | PieceEvent, offset: number): Promise<void> {
-    switch (event.kind) {
-      case 'records':
-        return this.#take({ ...event, partition: event.partition + offset })
-      case 'piece':
-        return this.#takePiece(event)
-      case 'damaged':
-        return this.#refusals.damage({ ...event, partition: event.partition + offset })
-      case 'idle':
-        return this.idle()
-      case 'end':
-        this.#time?.endPartition(event.partition + offset)
-        return this.#advance()
-    }
-  }
-
-  /** The input shared among threads, null where one thread must do. */
-  #parallel(sources: readonly Source[], untilEnd: boolean, pool: WorkerPool | null): ParallelInput | null {
-    const [source, ...others] = sources as readonly Partial<SplittableSource>[]
-    if (pool === null || !untilEnd || this.#decoderSchema === null || others.length > 0) return null
-    const files: readonly PlainFile[] | null = source?.plainFiles?.() ?? null
-    if (files === null || files.reduce((sum, file) => sum + file.bytes, 0) < PARALLEL_BYTES_MIN) return null
-    const { columns, wire } = this.#decoderSchema
-    const { eventTime, key } = this.#topic
-    const timed = eventTime === null ? [] : [eventTime.column, ...(eventTime.progress === 'key' ? key : [])]
-    const job: PieceJob = {
-      files,
-      ranges: rangesOf(files, RANGE_BYTES, eventTime?.progress === 'key'),
-      columns,
-      wire,
-      reads: this.#flow.reads,
-      timeColumns: new Set(timed.map(name => columns.findIndex(column => column.name === name))),
-      prefix: this.#flow.prefix,
-      withRowStarts: this.#flow.quarantines,
-      recordBytesMax: RECORD_BYTES_MAX,
-    }
-    const work = pool.work(job)
-    this.#parallelInput = work && new ParallelInput(job, work)
-    return this.#parallelInput
   }
 
   /** Takes rows that another stream of the pipeline sends to this topic. */
@@ -192,84 +240,78 @@ export class TopicTask {
     this.#records += batch.length
     this.#time?.addPartition(0)
     const own = batch.origin === null ? batch : { ...batch, origin: null }
-    const times = this.#time ? this.#time.observe(own, 0, this.#clock.now()) : this.#timeless(own)
-    await this.#flow.push(own, times)
+    const times = this.#time ? this.#time.observe(own, 0, this.#options.clock.now()) : this.#timeless(own)
+    await this.flow.push(own, times)
     await this.#advance()
   }
 
-  async endDerived(): Promise<void> {
-    await this.#flow.end()
+  damage(damage: Damage): void {
+    this.#refusals.damage(damage)
+    this.#options.onChange?.()
   }
 
-  async #take(chunk: Chunk): Promise<void> {
-    const decoder = this.#decoder!
-    const partition = this.#partitions[chunk.partition]!
-    this.#bytes += chunk.bytes.length
-    decoder.load(chunk.bytes)
-    for (let batch = decoder.next(); batch !== null; batch = decoder.next()) {
-      const lines = linesOf(chunk, batch.rowStarts, start => decoder.lineAt(start))
-      for (const { start, length, line, reason, path } of batch.refused) {
-        this.#refusals.record(lines, start, {
-          reason: path === '' ? reason : `${path}: ${reason}`,
-          code: 'RECORD_INVALID',
-          line: partition.lines + line + 1,
-          length,
-        })
-      }
-      this.#records += batch.length + batch.refused.length
-      const accepted = this.#withoutAhead(batch, lines)
-      if (accepted.length > 0) {
-        this.#current = { ...lines, rowStarts: accepted.rowStarts }
-        const times = this.#time
-          ? this.#time.observe(accepted, chunk.partition, chunk.arrival ?? 0)
-          : this.#timeless(accepted)
-        const pushed = this.#flow.push(accepted, times)
-        if (pushed) await pushed
-        this.#current = null
-      }
-      await this.#advance()
-      if (decoder.isDone) partition.lines += batch.linesEnd
-    }
+  /** Counts records that were refused before they were kept. */
+  countRefused(records: number): void {
+    this.#records += records
+    this.#refusals.count += records
   }
 
-  async #takePiece({ piece, partition }: PieceEvent): Promise<void> {
-    this.#bytes += piece.bytes
-    const { columns } = this.#decoderSchema!
-    for (const rows of piece.rows) {
-      const source = this.#unpacker.unpack(rows.source, columns)
-      const prepared = this.#unpacker.unpack(rows.prepared, this.#flow.prefix?.columns ?? columns)
-      this.#records += source.length
-      this.#current = {
-        rowStarts: rows.rowStarts,
-        partition,
-        position: piece.position,
-        arrival: null,
-        lineAt: start => this.#parallelInput!.lineAt(partition, piece.position + start),
-      }
-      const times = this.#time ? this.#time.observe(source, partition, 0) : this.#timeless(source)
-      const pushed = this.#flow.pushPrepared(prepared, times)
-      if (pushed) await pushed
+  async end(): Promise<void> {
+    await this.flow.end()
+    this.#options.onChange?.()
+  }
+
+  /** Nothing came, and nothing is known to be on its way: event time may go on with the wall clock. */
+  async idle(): Promise<void> {
+    for (const watermark of this.#time?.idle(this.#options.clock.now()) ?? []) await this.flow.advance(watermark)
+    await this.#options.onIdle?.()
+  }
+
+  async #takeKept(
+    batch: DecodedBatch,
+    partition: number,
+    arrival: number,
+    lineAt: Lines['lineAt'],
+    refused: readonly RefusedLine[],
+  ): Promise<void> {
+    const place = this.#partitions[partition]!
+    const { rowStarts } = batch
+    const lines: Lines = { partition, position: place.position, byOffset: true, arrival, rowStarts, lineAt }
+    // The schema has changed since they were kept.
+    for (const line of refused) this.#refusals.record({ ...lines, position: place.position }, line.start, reasonOf(line))
+    this.#records += batch.length + refused.length
+    place.position += batch.length + refused.length
+    await this.#push(batch, partition, arrival, lines)
+  }
+
+  async #push(batch: Batch, partition: number, arrived: number, lines: Lines): Promise<void> {
+    this.#options.onChange?.()
+    if (batch.length > 0) {
+      this.#current = lines
+      const times = this.#time ? this.#time.observe(batch, partition, arrived) : this.#timeless(batch)
+      const pushed = this.flow.push(batch, times)
       this.#current = null
-      await this.#advance()
+      if (pushed) await pushed
     }
-    this.#partitions[partition]!.lines += piece.lines
+    await this.#advance()
   }
 
-  /** The batch without the records whose time is too far ahead of their arrival: they go to the dead letters. */
-  #withoutAhead(batch: DecodedBatch, lines: Lines): DecodedBatch {
-    const maxAhead = this.#topic.eventTime?.maxAhead_us ?? null
-    if (maxAhead === null || lines.arrival === null) return batch
+  /** The batch without the records whose time is too far ahead of their arrival. */
+  #withoutAhead(
+    batch: DecodedBatch,
+    arrival: number | null,
+    refuse: (row: number, why: RefusalReason) => void,
+  ): DecodedBatch {
+    const maxAhead = this.topic.eventTime?.maxAhead_us ?? null
+    if (maxAhead === null || arrival === null) return batch
     const { values } = batch.data[this.#timeColumn] as { values: Float64Array }
-    const limit = lines.arrival + maxAhead
+    const limit = arrival + maxAhead
     const kept: number[] = []
     for (let row = 0; row < batch.length; row++) {
       if (values[row]! <= limit) kept.push(row)
       else {
-        const ahead_s = Math.round((values[row]! - lines.arrival) / 1e6)
-        this.#refusals.record(lines, batch.rowStarts[row]!, {
-          reason: `Its event time is ${ahead_s} s ahead of its arrival`,
-          code: 'RECORD_AHEAD',
-        })
+        const ahead_s = Math.round((values[row]! - arrival) / 1e6)
+        refuse(row, { reason: `Its event time is ${ahead_s} s ahead of its arrival`, code: 'RECORD_AHEAD' })
       }
     }
     if (kept.length === batch.length) return batch
@@ -280,7 +322,7 @@ export class TopicTask {
   #onLate(row: number, step: WindowNode): void {
     this.#late++
     if (step.late !== 'quarantine' || this.#current === null) return
-    this.#refusals.record(this.#current, this.#current.rowStarts![row]!, {
+    this.#refusals.row(this.#current, row, {
       reason: `It is late for every window of ${step.identity}`,
       code: 'RECORD_LATE',
     })
@@ -288,14 +330,8 @@ export class TopicTask {
 
   async #advance(): Promise<void> {
     if (this.#time === null) return
-    if (this.#topic.eventTime!.progress === 'key' && !this.#flow.needsLowestKey) return
-    await this.#flow.advance(this.#time.watermark())
-  }
-
-  /** Nothing came, and nothing is known to be on its way: event time may go on with the wall clock. */
-  async idle(): Promise<void> {
-    for (const watermark of this.#time?.idle(this.#clock.now()) ?? []) await this.#flow.advance(watermark)
-    await this.#onIdle()
+    if (this.topic.eventTime!.progress === 'key' && !this.flow.needsLowestKey) return
+    await this.flow.advance(this.#time.watermark())
   }
 
   /** Times for a topic without event time: no operator behind it asks for them. */
@@ -315,4 +351,8 @@ export class TopicTask {
     }
     return { ...this.#noTime, rows: batch.length }
   }
+}
+
+function reasonOf({ reason, path }: RefusedLine): { readonly reason: string; readonly code: string } {
+  return { reason: path === '' ? reason : `${path}: ${reason}`, code: 'RECORD_INVALID' }
 }

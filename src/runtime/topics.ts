@@ -15,28 +15,40 @@ export interface Terminal {
   readonly output: { write(batch: Batch): Promise<void> }
 }
 
+export interface TopicsOptions {
+  readonly plan: Plan
+  readonly terminals: readonly Terminal[]
+  readonly taps: RunOptions['taps']
+  readonly deadLetters: Pick<DeadLetters, 'add'>
+  readonly clock: Clock
+  /** Whether the state is to be kept in epochs. Default false. */
+  readonly keepsState?: boolean
+  /** Called when something has changed that an epoch keeps. */
+  readonly onChange?: () => void
+}
+
 export class Topics {
   readonly #plan: Plan
   readonly #terminals: readonly Terminal[]
   readonly #tasks = new Map<string, TopicTask>()
 
-  constructor(
-    plan: Plan,
-    terminals: readonly Terminal[],
-    taps: RunOptions['taps'],
-    deadLetters: Pick<DeadLetters, 'add'>,
-    clock: Clock,
-  ) {
+  constructor(options: TopicsOptions) {
+    const { plan, terminals, taps, deadLetters, clock, keepsState = false, onChange } = options
     this.#plan = plan
     this.#terminals = terminals
     for (const topic of plan.topics) {
       const outputs = terminals
         .filter(({ stream }) => topicOf(stream).name === topic.name)
         .map((terminal): FlowOutput => ({ stream: terminal.stream, write: this.#writer(terminal) }))
-      const makeFlow = (onLate: FlowOptions['onLate']) => new Flow(topic, { outputs, taps, onLate })
-      const task = new TopicTask(topic, makeFlow, deadLetters, clock, () => this.#idleDerived(topic.name))
-      this.#tasks.set(topic.name, task)
+      const makeFlow = (onLate: FlowOptions['onLate']) => new Flow(topic, { outputs, taps, onLate, keepsState })
+      const onIdle = () => this.#idleDerived(topic.name)
+      const notice = onChange === undefined ? {} : { onChange }
+      this.#tasks.set(topic.name, new TopicTask({ topic, makeFlow, deadLetters, clock, onIdle, ...notice }))
     }
+  }
+
+  get tasks(): readonly TopicTask[] {
+    return [...this.#tasks.values()]
   }
 
   get progress(): TopicProgress[] {
@@ -56,7 +68,7 @@ export class Topics {
       )
       if (ready === undefined) return
       open.delete(ready)
-      await this.task(ready).endDerived()
+      await this.task(ready).end()
     }
   }
 

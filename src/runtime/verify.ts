@@ -12,10 +12,12 @@ import { type OracleQuery, oracleQuery } from '../plan/oracle/query.ts'
 import { HIDDEN, quoted } from '../plan/oracle/text.ts'
 import { MillraceError } from '../system/errors.ts'
 import { makeFolder, readText, remove, statusOf } from '../system/files.ts'
+import type { Snapshot } from './options.ts'
 import { type Comparison, compareAsBags, compareByIdentity, type Difference } from './verify/compare.ts'
 import { attach, type Database, openDatabase, type Row } from './verify/database.ts'
 import { type Delivered, deliveredRows, type Output, outputOf, type Places } from './verify/delivered.ts'
 import { loadRecords, type Records } from './verify/records.ts'
+import { storedTopic } from './verify/stored.ts'
 
 interface VerifyOutput {
   /** Table, topic or file. */
@@ -43,6 +45,8 @@ export interface VerifyReport {
 
 export interface VerifyOptions {
   readonly dataDirectory: string
+  /** A copy of the warehouse (`RunHandle.snapshot`) that is verified in its place: a run at work has it open. */
+  readonly snapshot?: { readonly path: string; readonly positions: Snapshot['positions'] }
   /** Told what is being done, a sentence a step. */
   readonly onProgress?: (step: string) => void
 }
@@ -52,6 +56,8 @@ interface RunRecord {
   readonly pipeline?: string
   readonly warehouseFile?: string
   readonly inputs?: Readonly<Record<string, readonly string[]>>
+  /** Topics whose records are in the log because they were pushed. */
+  readonly stored?: readonly string[]
   readonly untilEnd?: boolean
 }
 
@@ -74,12 +80,14 @@ export async function verifyPipeline(plan: Plan, options: VerifyOptions): Promis
   makeFolder(folder)
   const database = await openDatabase(folder)
   try {
-    const warehouseFile = resolve(dataDirectory, record.warehouseFile ?? plan.warehouseFile)
+    const own = resolve(dataDirectory, record.warehouseFile ?? plan.warehouseFile)
+    const warehouseFile = options.snapshot?.path ?? own
     const warehouse = statusOf(warehouseFile) === null ? null : 'warehouse'
     if (warehouse !== null) await attach(database, warehouseFile, warehouse)
     const session: Session = {
       plan,
       record,
+      positions: options.snapshot?.positions ?? null,
       folder,
       database,
       places: { dataDirectory, warehouse, folder },
@@ -104,6 +112,8 @@ export async function verifyPipeline(plan: Plan, options: VerifyOptions): Promis
 interface Session {
   readonly plan: Plan
   readonly record: RunRecord
+  /** Where the warehouse that is verified ends, by topic and partition; null: with all that is stored. */
+  readonly positions: Snapshot['positions']
   readonly folder: string
   readonly database: Database
   readonly places: Places
@@ -228,6 +238,10 @@ async function recordsOf(session: Session, topic: TopicNode, isDoubtful: boolean
 const REPLAYED = new Set(['file', 'sensor-logger'])
 
 async function sourcesOf(session: Session, topic: TopicNode): Promise<readonly SourceReference[] | string> {
+  if (session.record.stored?.includes(topic.name)) {
+    const end = session.positions?.[topic.name]?.[0] ?? null
+    return [storedTopic(session.places.dataDirectory, topic.name, end)]
+  }
   const declared = session.plan.ingests.filter(ingest => ingest.topic.name === topic.name).map(({ source }) => source)
   const given = session.record.inputs?.[topic.name]
   if (given !== undefined && given.length > 0) {
@@ -278,7 +292,13 @@ async function dropPending(
   const { eventTime } = query.topic
   if (session.record.untilEnd !== false || query.identity === null || query.windowEnd === null || eventTime === null)
     return 0
-  const reached = `SELECT min(reached) FROM (SELECT max(${quoted(eventTime.column)}) - ${eventTime.disorder_us} AS reached FROM ${relation} GROUP BY ${HIDDEN.partition})`
+  const { topic, identity } = query
+  // With progress by key each key's windows wait for its own records.
+  const byKey = eventTime.progress === 'key' && topic.key.every(name => identity.includes(name))
+  const own = byKey ? topic.key.map(quoted) : [HIDDEN.partition]
+  const mine = byKey ? topic.key.map(name => `k.${quoted(name)} IS NOT DISTINCT FROM o.${quoted(name)}`) : ['true']
+  const ends = `SELECT ${own.join(', ')}, max(${quoted(eventTime.column)}) - ${eventTime.disorder_us} AS reached FROM ${relation} GROUP BY ALL`
+  const reached = `SELECT min(reached) FROM (${ends}) k WHERE ${mine.join(' AND ')}`
   const same = query.identity.map(name => `o.${quoted(name)} IS NOT DISTINCT FROM d.${quoted(name)}`).join(' AND ')
   const [count] = await session.database.rows(
     `DELETE FROM ${sides.oracle} o WHERE ${quoted(query.windowEnd)} > (${reached})

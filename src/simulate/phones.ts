@@ -5,7 +5,7 @@
  * a run with faults can be held against the run without them.
  */
 import { type Random, seededRandom } from '../system/random.ts'
-import { aheadBy_us, type FaultRates, lineOf, malformedLine, type Reading } from './faults.ts'
+import { aheadBy_us, type FaultRates, happens, type Reading, type ReadingForm, recordForm } from './faults.ts'
 import { type Activity, type Bout, drawPosture, firstBout, measure, nextBout, type Posture, SENSORS } from './gait.ts'
 import { Waiting } from './waiting.ts'
 
@@ -19,11 +19,15 @@ export interface PhonesOptions {
   /** Readings a second of each sensor; default 50. */
   readonly readings_hz?: number
   readonly faults?: FaultRates
+  /** How a reading is written; default a record of its own. */
+  readonly form?: ReadingForm
 }
 
 export interface SimulatedLine {
   /** When the line arrives, microseconds since the epoch; lines come in this order. */
   readonly arrival_us: number
+  /** 0-based number of the phone. */
+  readonly person: number
   /** One record, without the line feed. */
   readonly line: string
 }
@@ -45,6 +49,7 @@ export interface PhonesSimulation extends Iterable<SimulatedLine> {
 }
 
 interface Phone {
+  readonly person: number
   readonly sessionId: string
   readonly deviceId: string
   readonly posture: Posture
@@ -91,6 +96,7 @@ function makePhones(options: PhonesOptions): Phone[] {
     const sessionId = hexadecimal(motion)
     const deviceId = hexadecimal(motion)
     return {
+      person,
       sessionId,
       deviceId,
       posture: drawPosture(motion),
@@ -107,9 +113,9 @@ function makePhones(options: PhonesOptions): Phone[] {
 }
 
 function* generate(options: PhonesOptions, phones: readonly Phone[], spans: TruthSpan[]): Generator<SimulatedLine> {
-  const { start_us, duration_us, faults = {} } = options
+  const { start_us, duration_us, faults = {}, form = recordForm } = options
   const readings_hz = options.readings_hz ?? 50
-  const waiting = new Waiting()
+  const waiting = new Waiting<SimulatedLine>()
   const values = new Float64Array(3)
   const periods = duration_us === null ? Number.POSITIVE_INFINITY : Math.ceil((duration_us * readings_hz) / 1e6)
   let messageId = 0
@@ -136,11 +142,12 @@ function* generate(options: PhonesOptions, phones: readonly Phone[], spans: Trut
         if (waiting.due(time_us)) yield* waiting.until(time_us)
         const arrival_us = arrivalOf(phone, time_us, faults, readings_hz)
         const malformed = happens(phone.mishaps, faults.malformed)
-        const line = malformed ? malformedLine(reading, phone.mishaps) : lineOf(reading)
-        if (arrival_us === time_us) yield { arrival_us, line }
-        else waiting.add({ arrival_us, line })
+        const line = malformed ? form.malformed(reading, phone.mishaps) : form.line(reading)
+        const { person } = phone
+        if (arrival_us === time_us) yield { arrival_us, person, line }
+        else waiting.add({ arrival_us, person, line })
         if (happens(phone.mishaps, faults.duplicate)) {
-          waiting.add({ arrival_us: arrival_us + 1 + phone.mishaps.integer(DUPLICATE_US), line })
+          waiting.add({ arrival_us: arrival_us + 1 + phone.mishaps.integer(DUPLICATE_US), person, line })
         }
       }
     }
@@ -173,10 +180,6 @@ function arrivalOf(phone: Phone, time_us: number, faults: FaultRates, readings_h
   if (happens(random, faults.late)) return time_us + 1 + random.integer(LATE_US)
   if (happens(random, faults['out-of-order'])) return time_us + 1 + random.integer(OVERTAKEN_US)
   return time_us
-}
-
-function happens(random: Random, rate: number | undefined): boolean {
-  return rate !== undefined && rate > 0 && random.next() < rate
 }
 
 /** A seed of its own for each stream: neighbouring seeds must not give related streams. */

@@ -1,10 +1,5 @@
-/** Lines that were held back, handed out in the order of their arrival (a binary heap; equal times in order of entry). */
-interface Held {
-  readonly arrival_us: number
-  readonly line: string
-}
-
-export class Waiting {
+/** What was held back, handed out in the order of its arrival (a binary heap; equal times in order of entry). */
+export class Waiting<Held extends { readonly arrival_us: number }> {
   readonly #heap: { readonly held: Held; readonly entry: number }[] = []
   #entries = 0
 

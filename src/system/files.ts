@@ -102,6 +102,25 @@ export function readText(path: string): string | null {
   }
 }
 
+/** The whole file; for small ones. */
+export function readWhole(path: string): Uint8Array {
+  try {
+    return fs.readFileSync(path)
+  } catch (cause) {
+    throw unreadable(path, cause)
+  }
+}
+
+/** Bytes that this user can still write where the path is; null when the system does not say. */
+export function freeBytes(path: string): number | null {
+  try {
+    const { bavail, bsize } = fs.statfsSync(path)
+    return bavail * bsize
+  } catch {
+    return null
+  }
+}
+
 /** Puts a small file in place at once and durably: a reader sees the old text or the new one, never a part. */
 export function replaceText(path: string, text: string): void {
   writing(path, () => {
@@ -119,6 +138,35 @@ export function replaceText(path: string, text: string): void {
   })
 }
 
+/** The same for what only its owner may read: mode 0600 from the first byte on. */
+export function replacePrivateText(path: string, text: string): void {
+  writing(path, () => {
+    fs.mkdirSync(dirname(path), { recursive: true })
+    const temporary = `${path}.tmp`
+    // One that was left behind could have another mode.
+    fs.rmSync(temporary, { force: true })
+    const descriptor = fs.openSync(temporary, 'wx', 0o600)
+    try {
+      fs.writeFileSync(descriptor, text)
+      fs.fdatasyncSync(descriptor)
+    } finally {
+      fs.closeSync(descriptor)
+    }
+    fs.renameSync(temporary, path)
+    syncFolder(dirname(path))
+  })
+}
+
+/** Changes whenever the file is written or replaced; null when there is none. Throws FILE_UNREADABLE. */
+export function versionOf(path: string): string | null {
+  try {
+    const status = fs.statSync(path, { throwIfNoEntry: false, bigint: true })
+    return status === undefined ? null : `${status.ino}:${status.size}:${status.mtimeNs}`
+  } catch (cause) {
+    throw unreadable(path, cause)
+  }
+}
+
 /** Makes a small file that must not exist yet; false when it does. Nobody ever sees it without its content. */
 export function createText(path: string, text: string): boolean {
   return writing(path, () => {
@@ -133,6 +181,30 @@ export function createText(path: string, text: string): boolean {
     } finally {
       fs.rmSync(own, { force: true })
     }
+  })
+}
+
+/** Makes a folder with a new name that begins with `prefix`; only its owner may look into it. */
+export function makePrivateFolder(prefix: string): string {
+  return writing(prefix, () => fs.mkdtempSync(prefix))
+}
+
+/** Lets only its owner read and write it. */
+export function keepPrivate(path: string): void {
+  writing(path, () => fs.chmodSync(path, 0o600))
+}
+
+/** Adds text at the end of a small file, made when missing, durably; whoever else does so at the same time keeps theirs. */
+export function appendText(path: string, text: string): void {
+  writing(path, () => {
+    const descriptor = fs.openSync(path, 'a')
+    try {
+      fs.writeFileSync(descriptor, text)
+      fs.fdatasyncSync(descriptor)
+    } finally {
+      fs.closeSync(descriptor)
+    }
+    syncFolder(dirname(path))
   })
 }
 

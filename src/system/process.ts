@@ -2,6 +2,11 @@
 
 import { readFileSync } from 'node:fs'
 
+/** Memory of this process that is in use, in bytes. */
+export function residentBytes(): number {
+  return process.memoryUsage.rss()
+}
+
 export function ownProcessId(): number {
   return process.pid
 }

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 
 /** A stream of pseudo-random numbers that a seed fixes (sfc32; public domain, from PractRand). */
 export interface Random {
@@ -36,4 +36,9 @@ export function seededRandom(seed: number): Random {
 /** An identity that nothing else has: 32 hexadecimal digits (a UUID without its dashes). */
 export function newIncarnation(): string {
   return randomUUID().replaceAll('-', '')
+}
+
+/** Bytes that nobody can guess, for keys and secrets. */
+export function secretBytes(count: number): Uint8Array {
+  return randomBytes(count)
 }

@@ -6,6 +6,7 @@ import type { DeliverNode, ProduceNode, TopicNode } from '../plan/nodes.ts'
 import { microsecondsOfIso } from '../plan/timestamp.ts'
 import type { Refusal } from '../runtime/dead-letters.ts'
 import { targetName } from '../runtime/output.ts'
+import { readInput } from '../runtime/topic-input.ts'
 import { type Terminal, Topics } from '../runtime/topics.ts'
 import { MillraceError } from '../system/errors.ts'
 import { type Arrival, MemorySource } from './memory-source.ts'
@@ -78,7 +79,8 @@ export async function testPipeline({ plan }: Pipeline, options: TestOptions): Pr
   }
   const terminals = [...plan.produces, ...plan.delivers].map(terminal)
   const deadLetters: Refusal[] = []
-  const topics = new Topics(plan, terminals, new Map(), { add: refusal => deadLetters.push(refusal) }, clock)
+  const letters = { add: (refusal: Refusal) => void deadLetters.push(refusal) }
+  const topics = new Topics({ plan, terminals, taps: new Map(), deadLetters: letters, clock })
   const ends = options.ends ?? true
   const { signal } = new AbortController()
   for (const [name, records] of Object.entries(options.inputs)) {
@@ -92,14 +94,16 @@ export async function testPipeline({ plan }: Pipeline, options: TestOptions): Pr
     const { arrivals, partitions } = arrivalsOf(topic, records, options)
     const chunkBytes = Math.min(options.chunkBytes ?? CHUNK_BYTES_MAX, CHUNK_BYTES_MAX)
     const source = new MemorySource(arrivals, { partitions, chunkBytes, clock: start === null ? null : clock, ends })
-    await topics.task(name).run(
-      [{ source, partitions: await source.open() }],
-      ends,
+    const task = topics.task(name)
+    const numbers = (await source.open()).map(({ name: known, bytes }) => task.addPartition(known, bytes).number)
+    await readInput(task, [{ source, name, partitions: numbers }], {
+      untilEnd: ends,
       signal,
-      () => ends,
-      async () => {},
-      null,
-    )
+      onTurn: async () => {},
+      pool: null,
+      ingestion: null,
+    })
+    if (ends) await task.end()
   }
   if (ends) await topics.endDerived(new Set(Object.keys(options.inputs)))
   const late = topics.progress.reduce((sum, progress) => sum + progress.late, 0)

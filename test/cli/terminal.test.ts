@@ -76,6 +76,8 @@ test('numbers, sizes and times as people read them', () => {
 describe('progress', () => {
   const report = (elapsed_ms: number, records: number, bytes: number, bytesTotal: number | null): RunProgress => ({
     elapsed_ms,
+    epoch: 0,
+    held: null,
     topics: [{ topic: 'readings', records, bytes, bytesTotal, deadLetters: 0, late: 0, watermark: 1698501145527000 }],
     outputs: [{ output: 'results', rows: 5 }],
   })

@@ -41,6 +41,10 @@ export function contextOf(columns: readonly Column[], changes: Partial<SourceCon
     columns,
     maximumChunkBytes: 64 * 1024,
     signal: new AbortController().signal,
+    from: new Map(),
+    topic: 'readings',
+    dataDirectory: '',
+    listen: { host: '127.0.0.1', port: 0, tls: null, trustedProxies: [], keys: 'when-made' },
     ...changes,
   }
 }
@@ -60,6 +64,7 @@ export async function readAll(reference: SourceReference, context: SourceContext
   for (;;) {
     const event = await source.read()
     if (event === null) break
+    if (event.kind === 'pushed') throw new Error('a source that is read again pushes nothing')
     if (event.kind === 'idle') throw new Error('a bounded source was idle')
     expect(reading.ended).not.toContain(event.partition)
     expect(event.partition).toBeGreaterThanOrEqual(0)
@@ -116,6 +121,20 @@ export function sourceConformance(source: SourceCase): void {
       const first = await readAll(reference, contextOf(source.columns))
       const second = await readAll(reference, contextOf(source.columns))
       expect(second.bytes.map(String)).toEqual(first.bytes.map(String))
+    })
+
+    test('goes on from the end of any record, and from the end of a partition', async () => {
+      const reference = await source.prepare(folder)
+      const whole = await readAll(reference, contextOf(source.columns))
+      const opened = await (await loadSource(reference)).open(contextOf(source.columns))
+      for (const [partition, { name }] of opened.entries()) {
+        const bytes = whole.bytes[partition]!
+        const ends = [...bytes.keys()].filter(at => bytes[at] === 10).map(at => at + 1)
+        for (const from of [...ends.slice(0, 2), ...ends.slice(-2), Number.POSITIVE_INFINITY]) {
+          const rest = await readAll(reference, contextOf(source.columns, { from: new Map([[name, from]]) }))
+          expect(String(rest.bytes[partition])).toBe(String(bytes.subarray(Math.min(from, bytes.length))))
+        }
+      }
     })
 
     test('gives the same bytes in smaller chunks', async () => {

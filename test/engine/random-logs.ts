@@ -146,6 +146,42 @@ export function nested(setting: Setting): Pipeline {
   })
 }
 
+/** Sums that two stacks merge in an order of their own. */
+export function sums(setting: Setting): Pipeline {
+  const keys = SHAPES[setting.shape] as readonly ('device' | 'text')[]
+  return pipeline('laws', ({ from, deliver }) => {
+    const results = from(readingsOf(setting))
+      .groupBy(...keys)
+      .window(windowOf(setting), setting.window)
+      .aggregate({
+        rows: count(),
+        total: sum('value'),
+        mean: average('value'),
+        spread: variance('value'),
+        deviation: deviation('value'),
+      })
+    deliver(results, sink)
+  })
+}
+
+/** The last words on windows, deduplicated, in windows that go by the order in which they come out. */
+export function chained(setting: Setting): Pipeline {
+  return pipeline('laws', ({ from, deliver }) => {
+    const revised = from(readingsOf(setting))
+      .groupBy('device', 'text')
+      .window(windowOf(setting), setting.window)
+      .aggregate({ rows: count(), total: sum('value'), latest: last('value') })
+    const outer = revised
+      .finals()
+      .dedupe({ key: ['device', 'latest'], within: seconds(setting.size) })
+      .groupBy('device')
+      .window(tumbling(seconds(setting.every * 3)))
+      .aggregate({ windows: count(), earliest: first('total'), latest: last('total'), texts: distinct('text') })
+    deliver(revised, sink)
+    deliver(outer, sink)
+  })
+}
+
 /** Sizes with 1 to 60 panes, where the step divides the size and where it does not. */
 const sizes = fc.oneof(
   fc.constantFrom([10, 10], [10, 2], [10, 5], [60, 1], [10, 4], [9, 6], [7, 3], [30, 7], [3, 2]),

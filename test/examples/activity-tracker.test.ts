@@ -12,6 +12,7 @@ import { runPipeline } from '../../src/runtime/run.ts'
 import { openDatabase } from '../../src/runtime/verify/database.ts'
 import { loadRecords } from '../../src/runtime/verify/records.ts'
 import { verifyPipeline } from '../../src/runtime/verify.ts'
+import { contextOf } from '../conformance/source.ts'
 
 const RECORDINGS = join(import.meta.dirname, '../../examples/activity-tracker/recordings')
 const { plan } = activityTracker
@@ -26,8 +27,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 async function linesOf(path: string): Promise<string[]> {
   const source = await loadSource(sourceForInput(path))
-  const signal = new AbortController().signal
-  await source.open({ untilEnd: true, oneByOne: false, columns: readings.columns, maximumChunkBytes: 1 << 20, signal })
+  await source.open(contextOf(readings.columns, { maximumChunkBytes: 1 << 20 }))
   let text = ''
   for (let piece = await source.read(); piece !== null; piece = await source.read()) {
     expect(piece.kind).not.toBe('damaged')

@@ -228,8 +228,9 @@ describe.each(FORMS)('on the %s', (_, make) => {
       budgetBytes: 6000,
       onEvent: event => told.push(event.kind),
     })
-    const a = log.open('a', { incarnation: INCARNATION, segmentBytes: 1000 })
-    const b = log.open('b', { incarnation: INCARNATION, segmentBytes: 1000 })
+    const retention = { bytes: null, time_us: 3_600_000_000 }
+    const a = log.open('a', { incarnation: INCARNATION, segmentBytes: 1000, retention })
+    const b = log.open('b', { incarnation: INCARNATION, segmentBytes: 1000, retention })
     for (let n = 0; n < 100; n += 4) {
       clock.time += 1000
       await a.append(records(n, 4))
@@ -244,5 +245,43 @@ describe.each(FORMS)('on the %s', (_, make) => {
     await expect(a.append({ bytes: Buffer.alloc(7000, 0x61) })).rejects.toMatchObject({ code: 'LOG_FULL' })
     expect(await a.append(records(100, 1))).toBe(100)
     await log.close()
+  })
+
+  test('the budget takes nothing from a topic that keeps everything, nor what somebody still needs', async () => {
+    const make = (budgetBytes: number, other = 0) =>
+      new Log({ storage, clock: new HandClock(), dataDirectory: root, budgetBytes, otherBytes: () => other })
+    const log = make(6000)
+    const kept = log.open('kept', { incarnation: INCARNATION, segmentBytes: 1000 })
+    const held = log.open('held', {
+      incarnation: INCARNATION,
+      segmentBytes: 1000,
+      retention: { bytes: 2000, time_us: null },
+    })
+    held.holdFrom(14)
+    let n = 0
+    const fill = async () => {
+      for (;;) {
+        await held.append(records(n, 4))
+        n += 4
+      }
+    }
+    for (let first = 0; first < 40; first += 4) await kept.append(records(first, 4))
+    await expect(fill()).rejects.toMatchObject({ code: 'LOG_FULL' })
+    log.retain()
+    expectRange(kept, 0, 40)
+    expect(held.start).toBeGreaterThan(0)
+    expect(held.start).toBeLessThanOrEqual(14)
+    expectRange(held, 14, n)
+    held.holdFrom(n)
+    await held.append(records(n, 4))
+    log.retain()
+    expect(held.start).toBeGreaterThan(14)
+    expectRange(kept, 0, 40)
+    await log.close()
+    const full = make(6000, 6000)
+    await expect(full.open('kept', { incarnation: INCARNATION }).append(records(40, 1))).rejects.toMatchObject({
+      code: 'LOG_FULL',
+    })
+    await full.close()
   })
 })

@@ -3,9 +3,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { batchOf } from '../../src/engine/batch.ts'
+import { appendsOf } from '../../src/log/appends.ts'
 import { deadLetterBytes } from '../../src/log/dead-letter.ts'
-import { listTopics, readTopic, readTopicLines, type TopicGap, topicWriter } from '../../src/log/topic-store.ts'
+import { Log } from '../../src/log/log.ts'
+import {
+  listTopics,
+  openForReading,
+  readTopic,
+  readTopicLines,
+  type TopicGap,
+  topicWriter,
+} from '../../src/log/topic-store.ts'
 import type { Column } from '../../src/plan/schema.ts'
+import { systemClock } from '../../src/system/clock.ts'
+import { diskStorage } from '../../src/system/storage.ts'
 
 const COLUMNS: readonly Column[] = [{ name: 'n', type: 'number', nullable: false }]
 let folder: string
@@ -105,6 +116,55 @@ describe('stored topics', () => {
     const again = topicWriter(folder, 'big', COLUMNS)
     expect(again.offset).toBe(71)
     await again.close()
+  })
+
+  test('have partitions: each is written on its own, and all are read', async () => {
+    const zero = topicWriter(folder, 't', COLUMNS)
+    const two = topicWriter(folder, 't', COLUMNS, { partition: 2 })
+    zero.appendJson('{"n":0}')
+    zero.appendJson('{"n":1}')
+    two.appendJson('{"n":20}', { from: 'a test' })
+    two.appendJson('{"n":21}')
+    await Promise.all([zero.close(), two.close()])
+    writeFileSync(join(folder, 'topics/t/stray'), '')
+    expect([...readTopic(folder, 't')]).toEqual(['{"n":0}', '{"n":1}', '{"n":20}', '{"n":21}'])
+    expect([...readTopic(folder, 't', 1)]).toEqual(['{"n":1}', '{"n":21}'])
+    expect([...readTopic(folder, 't', 0, () => {}, 2)]).toEqual(['{"n":20}', '{"n":21}'])
+    expect(Buffer.concat([...readTopicLines(folder, 't')].map(piece => Buffer.from(piece))).toString()).toBe(
+      '{"n":0}\n{"n":1}\n{"n":20}\n{"n":21}\n',
+    )
+    expect(listTopics(folder)).toMatchObject([{ name: 't', records: 4 }])
+    const [event] = openForReading(folder, 't', 2).read(0)
+    expect(event?.kind === 'block' && [...appendsOf(event.block)]).toEqual([
+      { firstOffset: 0, records: 1, headers: { from: 'a test' } },
+      { firstOffset: 1, records: 1, headers: null },
+    ])
+    const bytes = readFileSync(join(folder, 'topics/t/2/00000000000000000000.log'))
+    bytes[100]! ^= 1
+    writeFileSync(join(folder, 'topics/t/2/00000000000000000000.log'), bytes)
+    const gaps: TopicGap[] = []
+    expect([...readTopic(folder, 't', 0, gap => gaps.push(gap))]).toEqual(['{"n":0}', '{"n":1}'])
+    expect(gaps).toMatchObject([{ partition: 2, from: 0, to: 2 }])
+  })
+
+  test('go back to where an epoch left them, and share a budget', async () => {
+    const log = new Log({ storage: diskStorage, clock: systemClock, dataDirectory: folder, budgetBytes: 1000 })
+    const first = topicWriter(folder, 't', COLUMNS, { log })
+    first.appendJson('{"n":0}')
+    await first.flush()
+    first.appendJson('{"n":1}')
+    await first.flush()
+    await log.close()
+    const again = topicWriter(folder, 't', COLUMNS, { cutTo: 1 })
+    expect(again.offset).toBe(1)
+    again.appendJson('{"n":2}')
+    await again.close()
+    expect([...readTopic(folder, 't')]).toEqual(['{"n":0}', '{"n":2}'])
+    const full = topicWriter(folder, 't', COLUMNS, {
+      log: new Log({ storage: diskStorage, clock: systemClock, dataDirectory: folder, budgetBytes: 300 }),
+    })
+    full.appendJson('{"n":3}')
+    await expect(full.close()).rejects.toMatchObject({ code: 'LOG_FULL' })
   })
 
   test('refuse names that lead elsewhere', () => {

@@ -176,7 +176,7 @@ function strongest_hz(samples: readonly number[], rate_hz: number): number {
 }
 
 describe('each fault occurs when asked for, and no other', () => {
-  const rates: Record<Fault, FaultRates> = {
+  const rates: Record<Exclude<Fault, 'retry' | 'reorder' | 'timeout'>, FaultRates> = {
     late: { late: 0.05 },
     duplicate: { duplicate: 0.05 },
     'out-of-order': { 'out-of-order': 0.1 },
@@ -304,12 +304,16 @@ describe('each fault occurs when asked for, and no other', () => {
 describe('the list of faults', () => {
   test('names with default or given rates', () => {
     expect(faultRates('late,duplicate=0.2')).toEqual({ late: DEFAULT_RATES.late, duplicate: 0.2 })
-    expect(faultRates('all,offline=3')).toEqual({ ...DEFAULT_RATES, offline: 3 })
+    const { retry, reorder, timeout, ...withoutNetwork } = DEFAULT_RATES
+    expect(faultRates('all,offline=3')).toEqual({ ...withoutNetwork, offline: 3 })
+    expect(faultRates('all,offline=3', true)).toEqual({ ...DEFAULT_RATES, offline: 3 })
+    expect(faultRates('retry=0.5', true)).toEqual({ retry: 0.5 })
     expect(faultRates('')).toEqual({})
   })
 
   test('a wrong name is answered with the nearest, a wrong rate with the range', () => {
     expect(() => faultRates('dupliacte')).toThrow(/did you mean duplicate\?/)
+    expect(() => faultRates('timeout=0.1')).toThrow(/--to URL/)
     expect(() => faultRates('late=2')).toThrow(/from 0 to 1/)
     expect(() => faultRates('late=')).toThrow(/from 0 to 1/)
     expect(() => faultRates('late=often')).toThrow(/from 0 to 1/)
@@ -319,7 +323,7 @@ describe('the list of faults', () => {
 test('waiting lines come out in the order of arrival, equal ones in the order of entry', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 20 })), arrivals => {
-      const waiting = new Waiting()
+      const waiting = new Waiting<{ arrival_us: number; line: string }>()
       arrivals.forEach((arrival_us, index) => {
         waiting.add({ arrival_us, line: String(index) })
       })

@@ -35,7 +35,7 @@ function filesOf(page: string): string[] {
     ...files,
     [
       ...parts.filter(block => /^import /m.test(block)),
-      "export default pipeline('page', ({ ingest, from, deliver, warehouse }) => {",
+      "export default pipeline('page', ({ ingest, from, deliver, warehouse, dashboard }) => {",
       ...steps.map(block => `{\nconst rows = from(readings)\n${block}}`),
       '})\n',
     ].join('\n'),

@@ -123,6 +123,44 @@ const REFUSED: readonly (readonly [source: string, message: string])[] = [
     "warehouse.table('A').upserts(windows, { key: ['sessionId', 'start'] })",
     `Type '("sessionId" | "start")[]' is not assignable to type '"n" | "sessionId" | "window_end" | "window_start" | readonly ("n" | "sessionId" | "window_end" | "window_start")[]'.`,
   ],
+  ["show.timeSeries('a', windows, { value: 'm', by: 'sessionId' }),", `Type '"m"' is not assignable to type '"n"'.`],
+  [
+    "show.timeSeries('b', rows, { value: 'time' }),",
+    `Type '"time"' is not assignable to type '"battery" | "values.x"'.`,
+  ],
+  [
+    "show.timeSeries('c', rows, { value: 'values.x', by: 'sesionId' }),",
+    `Type '"sesionId"' is not assignable to type '${columns}'. Did you mean '"sessionId"'?`,
+  ],
+  [
+    "show.timeSeries('d', windows, { value: 'n', time: 'n' }),",
+    `Type '"n"' is not assignable to type '"window_end" | "window_start"'.`,
+  ],
+  [
+    "show.stateTimeline('e', rows, { state: 'kind', by: 'sessionId' }),",
+    `Type '"kind"' is not assignable to type '${columns}'.`,
+  ],
+  [
+    "show.stat('f', windows, { value: 'n', aggregate: 'mean' }),",
+    `Type '"mean"' is not assignable to type 'PanelAggregate'.`,
+  ],
+  [
+    "show.bars('g', windows, { category: 'window', over: '5 m' }),",
+    `Type '"window"' is not assignable to type '"n" | "sessionId" | "window_end" | "window_start"'.`,
+  ],
+  [
+    "show.table('h', windows, { columns: ['sessionId', 'count'] }),",
+    `Type '"count"' is not assignable to type '"n" | "sessionId" | "window_end" | "window_start"'.`,
+  ],
+  [
+    "show.table('i', windows, { latestBy: ['session'] }),",
+    `Type '"session"' is not assignable to type '"n" | "sessionId" | "window_end" | "window_start"'. Did you mean '"sessionId"'?`,
+  ],
+  [
+    "show.map('j', rows, { latitude: 'name', longitude: 'values.x' }),",
+    `Type '"name"' is not assignable to type '"battery" | "values.x"'.`,
+  ],
+  ["'k',", `Type 'string' is not assignable to type 'Panel'.`],
 ]
 
 let diagnostics: readonly Diagnostic[]

@@ -1,11 +1,13 @@
-/** `millrace query`: SQL on the warehouse file, read only. */
-import { query } from '../../connectors/duckdb/query.ts'
+/** `millrace query`: SQL on the warehouse, read only; asked of the run that has it open, where there is one. */
+import type { Row, RowStream } from '../../connectors/duckdb/rows.ts'
+import { ownerOf } from '../../serve/owner/client.ts'
 import { MillraceError } from '../../system/errors.ts'
 import type { Arguments } from '../arguments.ts'
 import { storedDataDirectory, warehouseOf } from '../data-directory.ts'
 import { EXIT } from '../exit-codes.ts'
 import { RowPrinter } from '../row-printer.ts'
-import { jsonText, processTerminal } from '../terminal.ts'
+import { stopOnSignals } from '../signals.ts'
+import { jsonText, processTerminal, type Terminal } from '../terminal.ts'
 
 const LIMIT_FOR_PEOPLE = 100
 
@@ -19,21 +21,51 @@ export async function run(values: Arguments): Promise<number> {
     })
   }
   const terminal = processTerminal()
-  const warehouse = warehouseOf(storedDataDirectory(values.text('data-dir')))
-  // One row more than asked for tells whether there are more.
-  const result = await query(warehouse, sql, limit === 0 ? Number.MAX_SAFE_INTEGER : limit + 1)
-  const shown = limit === 0 ? result.rows : result.rows.slice(0, limit)
-  const printer = new RowPrinter(
-    terminal,
-    result.columns.map(column => column.name),
-  )
-  for (const row of shown) {
-    if (json) await terminal.print(jsonText(row))
-    else await printer.add(row)
-  }
+  const rows = await ask(storedDataDirectory(values.text('data-dir')), sql, limit, values.duration_ms('timeout'))
+  const columns = rows.columns.map(column => column.name)
+  const printer = new RowPrinter(terminal, columns)
+  const print = json ? (row: Row) => terminal.print(jsonText(row)) : (row: Row) => printer.add(row)
+  const { count, more } = await each(rows, limit, print)
   await printer.flush()
-  if (json) return EXIT.ok
-  if (shown.length === 0) terminal.remark(`no row (columns: ${result.columns.map(column => column.name).join(', ')})`)
-  if (shown.length < result.rows.length) terminal.remark(`only the first ${limit} rows; --limit N for more, 0 for all`)
+  if (!json) remark(terminal, columns, count, more)
   return EXIT.ok
+}
+
+async function ask(directory: string, sql: string, limit: number, timeout_ms: number | null): Promise<RowStream> {
+  const owner = await ownerOf(directory)
+  if (owner === null) {
+    const { queryFile } = await import('../../connectors/duckdb/query.ts')
+    return queryFile(warehouseOf(directory), sql)
+  }
+  return owner.query(sql, {
+    // One row more than asked for tells whether there are more.
+    ...(limit === 0 ? {} : { limit: limit + 1 }),
+    ...(timeout_ms === null ? {} : { timeout_ms }),
+    signal: stopOnSignals().signal,
+  })
+}
+
+async function each(
+  rows: RowStream,
+  limit: number,
+  use: (row: Row) => Promise<void>,
+): Promise<{ count: number; more: boolean }> {
+  let count = 0
+  try {
+    for (let some = await rows.read(); some !== null; some = await rows.read()) {
+      for (const row of some) {
+        if (limit > 0 && count === limit) return { count, more: true }
+        count++
+        await use(row)
+      }
+    }
+  } finally {
+    rows.close()
+  }
+  return { count, more: false }
+}
+
+function remark(terminal: Terminal, columns: readonly string[], count: number, more: boolean): void {
+  if (count === 0) terminal.remark(`no row (columns: ${columns.join(', ')})`)
+  if (more) terminal.remark(`only the first ${count} rows; --limit N for more, 0 for all`)
 }

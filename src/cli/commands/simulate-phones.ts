@@ -1,13 +1,16 @@
-/** `millrace simulate phones`: lines for a file, a pipe, or a pipeline that follows. */
+/** `millrace simulate phones`: lines for a file, a pipe, or a pipeline that follows; or messages pushed over HTTP. */
 import { microsecondsOfIso } from '../../plan/timestamp.ts'
 import { faultRates } from '../../simulate/faults.ts'
-import { simulatePhones } from '../../simulate/phones.ts'
+import { type PhonesOptions, simulatePhones } from '../../simulate/phones.ts'
 import { systemClock } from '../../system/clock.ts'
 import { MillraceError } from '../../system/errors.ts'
 import { closeFile, openForWriting, truncateFile, writeBytes } from '../../system/files.ts'
+import { seededRandom } from '../../system/random.ts'
 import { type Arguments, durationOf_ms } from '../arguments.ts'
 import { EXIT } from '../exit-codes.ts'
+import { PushLines } from '../push-progress.ts'
 import { stopOnSignals } from '../signals.ts'
+import { processTerminal } from '../terminal.ts'
 
 const DEFAULT_PEOPLE = 5
 const DEFAULT_DURATION_MS = 60_000
@@ -16,19 +19,19 @@ const DEFAULT_START = '2026-01-01T00:00:00Z'
 const FLUSH_CHARACTERS = 256 * 1024
 /** In real time lines are written ten times a second: often enough for the eye, seldom enough for the processor. */
 const PACE_MS = 100
+const CONNECTIONS_MAX = 256
 
 export async function run(values: Arguments): Promise<number> {
+  const to = values.text('to')
+  return to === null ? writeLines(values) : push(values, urlOf(to))
+}
+
+async function writeLines(values: Arguments): Promise<number> {
+  for (const name of ['every', 'connections', 'json']) {
+    if (values.flag(name)) throw new MillraceError('OPTION_INVALID', `--${name} is for phones that push: add --to URL.`)
+  }
   const realtime = values.text('rate') === 'realtime'
-  const duration_ms = values.duration_ms('for') ?? (realtime ? null : DEFAULT_DURATION_MS)
-  const faults = values.text('faults')
-  const simulation = simulatePhones({
-    people: values.whole('people') ?? DEFAULT_PEOPLE,
-    seed: values.whole('seed') ?? 1,
-    start_us: startOf_us(values.text('start') ?? (realtime ? 'now' : DEFAULT_START)),
-    duration_us: duration_ms === null ? null : duration_ms * 1000,
-    readings_hz: values.whole('hz') ?? 50,
-    faults: faults === null ? {} : faultRates(faults),
-  })
+  const simulation = simulatePhones(phonesOptions(values, realtime))
   const stop = stopOnSignals()
   const output = outputTo(values.text('output'))
   let text = ''
@@ -52,6 +55,62 @@ export async function run(values: Arguments): Promise<number> {
     output.close()
   }
   return EXIT.ok
+}
+
+/** Phones that push live, unless `--rate max` says otherwise. The exit code is 1 when something was refused that nobody asked to be broken. */
+async function push(values: Arguments, to: URL): Promise<number> {
+  const { simulateMessages } = await import('../../simulate/messages.ts')
+  const { pushMessages } = await import('../../simulate/push.ts')
+  const realtime = values.text('rate') !== 'max'
+  const every_ms = values.duration_ms('every') ?? 1000
+  if (every_ms < 1) throw new MillraceError('OPTION_INVALID', '--every needs a time of at least 1ms.')
+  const phones = phonesOptions(values, realtime)
+  const terminal = processTerminal()
+  const lines = new PushLines(terminal.remarkStyle)
+  const summary = await pushMessages(simulateMessages({ ...phones, every_us: every_ms * 1000 }), {
+    to,
+    realtime,
+    connections: values.whole('connections') ?? Math.min(phones.people, CONNECTIONS_MAX),
+    clock: systemClock,
+    random: seededRandom(phones.seed),
+    signal: stopOnSignals().signal,
+    onRefused: (status, text) => terminal.remark(refusalText(status, text, to)),
+    onProgress: progress => terminal.live(lines.lines(progress)),
+  })
+  terminal.live([])
+  const { trouble, ...counts } = summary
+  if (values.flag('json')) await terminal.print(JSON.stringify(counts))
+  else await terminal.print(lines.last(summary))
+  const asked = (phones.faults?.malformed ?? 0) > 0
+  return summary.refused > 0 && !asked ? EXIT.no : EXIT.ok
+}
+
+function phonesOptions(values: Arguments, realtime: boolean): PhonesOptions {
+  const duration_ms = values.duration_ms('for') ?? (realtime ? null : DEFAULT_DURATION_MS)
+  const faults = values.text('faults')
+  return {
+    people: values.whole('people') ?? DEFAULT_PEOPLE,
+    seed: values.whole('seed') ?? 1,
+    start_us: startOf_us(values.text('start') ?? (realtime ? 'now' : DEFAULT_START)),
+    duration_us: duration_ms === null ? null : duration_ms * 1000,
+    readings_hz: values.whole('hz') ?? 50,
+    faults: faults === null ? {} : faultRates(faults, values.flag('to')),
+  }
+}
+
+function urlOf(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url !== null && (url.protocol === 'http:' || url.protocol === 'https:')) return url
+  throw new MillraceError(
+    'OPTION_INVALID',
+    `--to needs an address such as http://127.0.0.1:4401/sensor-logger, not '${text}'.`,
+  )
+}
+
+/** The server's words, without the key that the address may hold. */
+function refusalText(status: number, text: string, to: URL): string {
+  const words = text.trim().slice(0, 500) || 'no reason given'
+  return `refused with ${status} by ${to.origin}: ${words}`
 }
 
 interface Output {

@@ -1,10 +1,13 @@
-/** `millrace tap`: a look at the rows between two steps, from a run of its own that delivers nothing. */
+/**
+ * `millrace tap`: a look at the rows between two steps. A run at work shows its own; else, or where inputs are named, they
+ * come from a run of the command's own that delivers nothing.
+ */
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Batch, rowsOf } from '../../engine/batch.ts'
-import { rowWriter } from '../../engine/rows-json.ts'
+import type { Batch } from '../../engine/batch.ts'
 import type { Plan, StreamNode } from '../../plan/nodes.ts'
-import { runPipeline } from '../../runtime/run.ts'
+import { type OwnerClient, ownerOf } from '../../serve/owner/client.ts'
+import { systemClock } from '../../system/clock.ts'
 import { MillraceError, nearest } from '../../system/errors.ts'
 import { remove } from '../../system/files.ts'
 import { ownProcessId } from '../../system/process.ts'
@@ -12,27 +15,85 @@ import type { Arguments } from '../arguments.ts'
 import { EXIT } from '../exit-codes.ts'
 import { inputsOf } from '../inputs.ts'
 import { loadPipeline } from '../load-pipeline.ts'
-import { RowPrinter } from '../row-printer.ts'
 import { stopOnSignals } from '../signals.ts'
 import { planUpTo, stagesOf } from '../stages.ts'
-import { processTerminal, type Terminal, tableLines, timeText } from '../terminal.ts'
+import { TappedRows } from '../tapped-rows.ts'
+import { processTerminal, type Terminal, tableLines } from '../terminal.ts'
 
 const DEFAULT_LIMIT = 20
+const SHOW_EVERY_MS = 200
 
 export async function run(values: Arguments): Promise<number> {
   const terminal = processTerminal()
-  const { plan } = await loadPipeline(values.required('FILE'))
+  const { plan, dataDirectory } = await loadPipeline(values.required('FILE'))
   const stages = stagesOf(plan)
   const name = values.required('STAGE')
   if (name === '?') return await listStages(plan, stages, terminal)
   const stage = stages.get(name)
   if (!stage) throw unknownStage(name, [...stages.keys()])
 
-  const stop = stopOnSignals()
   const rows = new TappedRows(stage, values.whole('limit') ?? DEFAULT_LIMIT, values.flag('json'), terminal)
+  const directory = dataDirectory(values.text('data-dir'))
+  const owner = values.list('input').length > 0 ? null : await ownerOf(directory)
+  if (owner === null) await tapOwnRun(values, plan, stage, rows)
+  else await tapOwner(owner, plan, name, rows, values.duration_ms('for'), terminal)
+  await rows.show()
+  if (rows.count === 0 && !values.flag('json')) terminal.remark(`no row passed ${name}`)
+  return EXIT.ok
+}
+
+async function tapOwner(
+  owner: OwnerClient,
+  plan: Plan,
+  name: string,
+  rows: TappedRows,
+  duration_ms: number | null,
+  terminal: Terminal,
+): Promise<void> {
+  if (owner.about.pipeline !== plan.name) {
+    throw new MillraceError(
+      'DATA_DIR_MISMATCH',
+      `The pipeline at work there is ${owner.about.pipeline}, not ${plan.name}.`,
+    )
+  }
+  const stop = stopOnSignals()
+  if (duration_ms !== null) void systemClock.sleep(duration_ms, stop.signal).then(() => stop.abort())
+  if (terminal.interactive) {
+    const { dim } = terminal.remarkStyle
+    terminal.remark(dim(`watching ${plan.name} at work (process ${owner.about.process}); Ctrl-C ends`))
+  }
+  const watched = await owner.watch(name, {
+    nested: rows.isJson,
+    signal: stop.signal,
+    onSkipped: count => terminal.remark(`${count} rows came faster than they could be shown`),
+  })
+  const showing = showWhile(rows, stop.signal)
+  for await (const line of watched.lines) {
+    await rows.addLine(line)
+    if (rows.full) break
+  }
+  stop.abort()
+  await showing
+}
+
+/** What follows without end is shown as it comes. */
+async function showWhile(rows: TappedRows, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await systemClock.sleep(SHOW_EVERY_MS, signal)
+    await rows.show()
+  }
+}
+
+async function tapOwnRun(values: Arguments, plan: Plan, stage: StreamNode, rows: TappedRows): Promise<void> {
+  const { runPipeline } = await import('../../runtime/run.ts')
+  const stop = stopOnSignals()
   const duration_ms = values.duration_ms('for')
   const untilEnd = duration_ms === null && !values.flag('follow')
   const dataDirectory = join(tmpdir(), `millrace-tap-${ownProcessId()}`)
+  const tap = (batch: Batch) => {
+    rows.add(batch)
+    if (rows.full) stop.abort()
+  }
   try {
     await runPipeline(planUpTo(plan, stage), {
       dataDirectory,
@@ -41,68 +102,12 @@ export async function run(values: Arguments): Promise<number> {
       duration_ms,
       strict: false,
       signal: stop.signal,
-      // What follows without end is shown as it comes, a bounded answer as one table.
+      // A bounded answer is one table.
       onProgress: untilEnd ? null : () => void rows.show(),
-      taps: new Map([
-        [
-          name,
-          batch => {
-            rows.add(batch)
-            if (rows.full) stop.abort()
-          },
-        ],
-      ]),
+      taps: new Map([[stage.identity, tap]]),
     })
   } finally {
     remove(dataDirectory)
-  }
-  await rows.show()
-  if (rows.count === 0 && !values.flag('json')) terminal.remark(`no row passed ${name}`)
-  return EXIT.ok
-}
-
-/** Prints rows as they come, up to a limit. */
-class TappedRows {
-  readonly #columns: readonly string[]
-  readonly #times: readonly string[]
-  readonly #limit: number
-  readonly #terminal: Terminal
-  readonly #printer: RowPrinter | null
-  readonly #writer: ReturnType<typeof rowWriter>
-  count = 0
-
-  constructor(stage: StreamNode, limit: number, json: boolean, terminal: Terminal) {
-    this.#columns = stage.columns.map(column => column.name)
-    this.#times = stage.columns.filter(column => column.type === 'timestamp').map(column => column.name)
-    this.#limit = limit
-    this.#terminal = terminal
-    this.#printer = json ? null : new RowPrinter(terminal)
-    this.#writer = rowWriter(stage.columns)
-  }
-
-  get full(): boolean {
-    return this.#limit > 0 && this.count >= this.#limit
-  }
-
-  add(batch: Batch): void {
-    const room = this.#limit > 0 ? this.#limit - this.count : batch.length
-    const length = Math.min(room, batch.length)
-    if (length <= 0) return
-    this.count += length
-    const part = length === batch.length ? batch : { ...batch, length }
-    if (this.#printer === null) {
-      void this.#terminal.print(Buffer.from(this.#writer.write(part)).toString().trimEnd())
-      return
-    }
-    for (const row of rowsOf(part)) {
-      const shown = Object.fromEntries(this.#columns.map(column => [column, row[column]]))
-      for (const time of this.#times) if (typeof shown[time] === 'number') shown[time] = timeText(shown[time])
-      void this.#printer.add(shown)
-    }
-  }
-
-  async show(): Promise<void> {
-    await this.#printer?.flush()
   }
 }
 

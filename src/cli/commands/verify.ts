@@ -1,6 +1,11 @@
 /** `millrace verify`: the batch answer beside the stream's, row by row; exit code 1 when they differ. */
+import { join } from 'node:path'
+import type { Plan } from '../../plan/nodes.ts'
 import type { VerifyReport } from '../../runtime/verify.ts'
 import { verifyPipeline } from '../../runtime/verify.ts'
+import { ownerOf } from '../../serve/owner/client.ts'
+import { remove } from '../../system/files.ts'
+import { ownProcessId } from '../../system/process.ts'
 import type { Arguments } from '../arguments.ts'
 import { EXIT } from '../exit-codes.ts'
 import { loadPipeline } from '../load-pipeline.ts'
@@ -12,10 +17,8 @@ const SHOWN = 5
 export async function run(values: Arguments): Promise<number> {
   const { plan, dataDirectory } = await loadPipeline(values.required('FILE'))
   const terminal = processTerminal()
-  const report = await verifyPipeline(plan, {
-    dataDirectory: dataDirectory(values.text('data-dir')),
-    onProgress: step => terminal.live([terminal.remarkStyle.dim(step)]),
-  }).finally(() => terminal.live([]))
+  const say = (step: string) => terminal.live([terminal.remarkStyle.dim(step)])
+  const report = await verify(plan, dataDirectory(values.text('data-dir')), say).finally(() => terminal.live([]))
   // That nothing could be compared proves nothing.
   const agrees =
     report.outputs.length > 0 &&
@@ -23,6 +26,21 @@ export async function run(values: Arguments): Promise<number> {
   if (values.flag('json')) await terminal.print(jsonText({ agrees, ...report }))
   else await printReport(report, agrees, values.flag('sql'), terminal)
   return agrees ? EXIT.ok : EXIT.no
+}
+
+/** Beside a run at work the copy of one moment is verified: the run has the warehouse, and goes on. */
+async function verify(plan: Plan, dataDirectory: string, onProgress: (step: string) => void): Promise<VerifyReport> {
+  const owner = await ownerOf(dataDirectory)
+  const hasTables = plan.delivers.some(({ target }) => target.kind === 'table')
+  if (owner === null || !hasTables) return verifyPipeline(plan, { dataDirectory, onProgress })
+  const path = join(dataDirectory, `verified-${ownProcessId()}.duckdb`)
+  onProgress('copying the warehouse of the run at work')
+  try {
+    const { positions } = await owner.snapshot(path)
+    return await verifyPipeline(plan, { dataDirectory, onProgress, snapshot: { path, positions } })
+  } finally {
+    remove(path)
+  }
 }
 
 async function printReport(report: VerifyReport, agrees: boolean, sql: boolean, terminal: Terminal): Promise<void> {

@@ -1,115 +1,69 @@
-/** One read-only question to a warehouse file, for people and scripts. */
-import type { DuckDBValue } from '@duckdb/node-api'
-import { MillraceError } from '../../system/errors.ts'
+/** Questions to a warehouse file that nobody else has open, and copies of it. */
+import type { DuckDBConnection } from '@duckdb/node-api'
 import { statusOf, unreadable } from '../../system/files.ts'
-import { type DuckDB, duckdbMessage, loadDuckDB } from '../support/duckdb.ts'
+import { loadDuckDB } from '../support/duckdb.ts'
+import { openRows, type Row, type RowStream } from './rows.ts'
+import { copyWarehouse } from './snapshot.ts'
 import { openFailure } from './warehouse.ts'
 
 export interface QueryResult {
   readonly columns: readonly { readonly name: string; readonly type: string }[]
   /** Cells that JSON can hold: see `jsonCell`. */
-  readonly rows: readonly Readonly<Record<string, unknown>>[]
+  readonly rows: readonly Row[]
 }
 
 /**
- * Runs SQL on the file with a connection of its own that cannot write; at most `limit` rows come back.
+ * Runs SQL on the file with a connection of its own that cannot write; closing the rows closes the file.
  *
  * Throws QUERY_FAILED with the warehouse's own message, DATA_DIR_BUSY when a run has the file, FILE_UNREADABLE when there
  * is none.
  */
+export async function queryFile(file: string, sql: string): Promise<RowStream> {
+  const { connection, close } = await openReadOnly(file)
+  return openRows(await loadDuckDB(), connection, sql, close)
+}
+
+/** The rows of a question at once, at most `limit` of them. Errors are those of `queryFile`. */
 export async function query(file: string, sql: string, limit: number): Promise<QueryResult> {
+  return collect(await queryFile(file, sql), limit)
+}
+
+/** Copies the file as it was committed last; errors are those of `copyWarehouse` and of opening it. */
+export async function copyWarehouseFile(file: string, path: string): Promise<void> {
+  const { connection, close } = await openReadOnly(file)
+  try {
+    await copyWarehouse(connection, path)
+  } finally {
+    close()
+  }
+}
+
+async function openReadOnly(file: string): Promise<{ connection: DuckDBConnection; close: () => void }> {
   if (statusOf(file) === null) throw unreadable(file, { code: 'ENOENT' })
-  const duckdb = await loadDuckDB()
-  const instance = await duckdb.DuckDBInstance.create(file, {
-    access_mode: 'READ_ONLY',
-    memory_limit: '512MB',
-    threads: '2',
-  }).catch(error => {
+  const { DuckDBInstance } = await loadDuckDB()
+  const config = { access_mode: 'READ_ONLY', memory_limit: '512MB', threads: '2' }
+  const instance = await DuckDBInstance.create(file, config).catch(error => {
     throw openFailure(file, error)
   })
-  try {
-    const connection = await instance.connect()
-    try {
-      await connection.run("SET TimeZone = 'UTC'")
-      const result = await connection.stream(sql)
-      const names = result.deduplicatedColumnNames()
-      const types = result.columnTypes()
-      const rows: Record<string, unknown>[] = []
-      while (rows.length < limit) {
-        const chunk = await result.fetchChunk()
-        if (chunk === null || chunk.rowCount === 0) break
-        const columns = names.map((_, index) => chunk.getColumnValues(index))
-        for (let row = 0; row < chunk.rowCount && rows.length < limit; row++) {
-          const object: Record<string, unknown> = {}
-          names.forEach((name, index) => {
-            object[name] = jsonCell(duckdb, columns[index]![row]!)
-          })
-          rows.push(object)
-        }
-      }
-      return { columns: names.map((name, index) => ({ name, type: String(types[index]) })), rows }
-    } catch (error) {
-      throw new MillraceError('QUERY_FAILED', duckdbMessage(error), { cause: error })
-    } finally {
-      connection.closeSync()
-    }
-  } finally {
+  const connection = await instance.connect()
+  const close = () => {
+    connection.closeSync()
     instance.closeSync()
   }
+  return { connection, close }
 }
 
-/**
- * A value that JSON can hold without loss: whole numbers beyond 2^53 and decimals that a double cannot hold as text,
- * timestamps in ISO 8601 (UTC), NaN and the infinities as text, bytes in base64, lists and structs as such.
- */
-function jsonCell(duckdb: DuckDB, value: DuckDBValue): unknown {
-  if (value === null || value === undefined) return null
-  switch (typeof value) {
-    case 'bigint':
-      return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER)
-        ? Number(value)
-        : String(value)
-    case 'number':
-      return Number.isFinite(value) ? value : String(value)
-    case 'string':
-    case 'boolean':
-      return value
-    default:
+/** Reads a stream to its end or up to `limit` rows, and closes it. */
+export async function collect(stream: RowStream, limit: number): Promise<QueryResult> {
+  const rows: Row[] = []
+  try {
+    while (rows.length < limit) {
+      const some = await stream.read()
+      if (some === null) break
+      for (const row of some) if (rows.length < limit) rows.push(row)
+    }
+  } finally {
+    stream.close()
   }
-  if (value instanceof duckdb.DuckDBTimestampValue || value instanceof duckdb.DuckDBTimestampTZValue) {
-    return isoTime(value.micros)
-  }
-  if (value instanceof duckdb.DuckDBTimestampMillisecondsValue) return isoTime(value.millis * 1000n)
-  if (value instanceof duckdb.DuckDBTimestampSecondsValue) return isoTime(value.seconds * 1_000_000n)
-  if (value instanceof duckdb.DuckDBDecimalValue) {
-    const text = value.toString()
-    const number = Number(text)
-    return value.scale <= 100 && Math.abs(number) < 1e21 && number.toFixed(value.scale) === text && digits(text) <= 15
-      ? number
-      : text
-  }
-  if (value instanceof duckdb.DuckDBListValue || value instanceof duckdb.DuckDBArrayValue) {
-    return value.items.map(item => jsonCell(duckdb, item))
-  }
-  if (value instanceof duckdb.DuckDBStructValue) {
-    return Object.fromEntries(Object.entries(value.entries).map(([name, item]) => [name, jsonCell(duckdb, item)]))
-  }
-  if (value instanceof duckdb.DuckDBMapValue) {
-    return value.entries.map(({ key, value: item }) => ({ key: jsonCell(duckdb, key), value: jsonCell(duckdb, item) }))
-  }
-  if (value instanceof duckdb.DuckDBBlobValue) return Buffer.from(value.bytes).toString('base64')
-  return String(value)
-}
-
-function digits(text: string): number {
-  return text.replace(/^-?0*\.?0*|\D/g, '').length
-}
-
-function isoTime(micros: bigint): string {
-  const millis = micros / 1000n - (micros % 1000n < 0n ? 1n : 0n)
-  const rest = Number(micros - millis * 1000n)
-  const date = new Date(Number(millis))
-  if (Number.isNaN(date.getTime())) return String(micros)
-  const text = date.toISOString()
-  return rest === 0 ? text : text.replace('Z', `${String(rest).padStart(3, '0')}Z`)
+  return { columns: stream.columns, rows }
 }

@@ -12,6 +12,9 @@ import { closeFile, makeFolder, openForReading, readBytes, remove, replaceFile, 
 import type { Sink } from '../contract.ts'
 import { type DuckDB, duckdbMessage, loadDuckDB } from '../support/duckdb.ts'
 import { createLedger } from './ledger.ts'
+import { LiveQueries, type LiveQueryOptions } from './live-query.ts'
+import type { RowStream } from './rows.ts'
+import { copyWarehouse } from './snapshot.ts'
 import { TableSink } from './table.ts'
 
 export interface WarehouseOptions {
@@ -33,7 +36,11 @@ export interface Warehouse {
   readonly path: string
   /** A sink for one table; its key for an upsert comes with the sink's context. */
   table(options: TableOptions): Sink
-  /** Folds the write-ahead log into the file and lets go of it; the sinks must be closed before. */
+  /** One question that reads, beside what the sinks write: it sees what is committed. Throws QUERY_FAILED. */
+  query(sql: string, options?: LiveQueryOptions): Promise<RowStream>
+  /** Writes a copy of what is committed to a file that is not there yet. Throws FILE_UNWRITABLE. */
+  snapshot(path: string): Promise<void>
+  /** Folds the write-ahead log into the file and lets go of it; the sinks must be closed before. Open questions end. */
   close(): Promise<void>
 }
 
@@ -74,13 +81,24 @@ export async function openWarehouse(options: WarehouseOptions): Promise<Warehous
       }
     },
   }
+  const queries = new LiveQueries(() => instance.connect())
   let closed = false
   return {
     path,
     table: tableOptions => new TableSink(open, tableOptions),
+    query: (sql, queryOptions) => queries.ask(sql, queryOptions),
+    async snapshot(to) {
+      const connection = await instance.connect()
+      try {
+        await copyWarehouse(connection, to)
+      } finally {
+        connection.closeSync()
+      }
+    },
     async close() {
       if (closed) return
       closed = true
+      await queries.close()
       await tail
       await open.checkpoint()
       control.closeSync()

@@ -12,7 +12,7 @@ export interface SharedBuffer {
 }
 
 /**
- * Reads one file from its start. Bounded: to the length that it had when it was opened. Following: for ever; a file that
+ * Reads one file from a position on. Bounded: to the length that it had when it was opened. Following: for ever; a file that
  * was cut or replaced is read again from its start, and a damaged piece says so.
  */
 export class PlainReader implements PartitionReader {
@@ -24,7 +24,8 @@ export class PlainReader implements PartitionReader {
   #opened: FileStatus | null = null
   #position = 0
 
-  constructor(path: string, shared: SharedBuffer, follow: boolean, clock: Clock) {
+  constructor(path: string, shared: SharedBuffer, follow: boolean, clock: Clock, from = 0) {
+    this.#position = from
     this.#path = path
     this.#shared = shared
     this.#follow = follow

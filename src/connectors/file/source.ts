@@ -5,7 +5,7 @@ import { MillraceError } from '../../system/errors.ts'
 import { type FileStatus, statusOf, unreadable } from '../../system/files.ts'
 import type { Chunk, Damage, Idle, PartitionEnd, SourceContext, SplittableSource } from '../contract.ts'
 import { bytesOf } from '../support/bytes.ts'
-import { type Damaged, type Piece, wholeLines } from '../support/lines.ts'
+import { type Damaged, type Piece, piecesFrom, wholeLines } from '../support/lines.ts'
 import { pathsOf } from '../support/paths.ts'
 import type { FileOptions } from './describe.ts'
 import { type FileForm, formOf, holdsLines } from './format.ts'
@@ -78,9 +78,12 @@ export class FileSource implements SplittableSource {
     }))
   }
 
-  plainFiles(): readonly { readonly path: string; readonly bytes: number }[] | null {
+  plainFiles(): ReturnType<SplittableSource['plainFiles']> {
     if (!this.#partitions.every(isPlain)) return null
-    return this.#partitions.map(({ path, status }) => ({ path, bytes: status.bytes }))
+    return this.#partitions.map(({ path, status }) => {
+      const start = this.#context?.from.get(path)
+      return { path, bytes: status.bytes, ...(start === undefined ? {} : { start }) }
+    })
   }
 
   async read(): Promise<Chunk | Damage | Idle | PartitionEnd | null> {
@@ -130,12 +133,13 @@ export class FileSource implements SplittableSource {
   }
 
   #reader(partition: Partition, context: SourceContext): PartitionReader {
+    const from = context.from.get(partition.path) ?? 0
     if (isPlain(partition)) {
       this.#shared ??= { bytes: Buffer.allocUnsafe(context.maximumChunkBytes) }
-      return new PlainReader(partition.path, this.#shared, !context.untilEnd, this.#clock)
+      return new PlainReader(partition.path, this.#shared, !context.untilEnd, this.#clock, from)
     }
     const lines = translated(partition, context.columns, context.maximumChunkBytes)
-    return new StreamReader(wholeLines(lines, context.maximumChunkBytes))
+    return new StreamReader(piecesFrom(wholeLines(lines, context.maximumChunkBytes), from))
   }
 }
 

@@ -1,48 +1,45 @@
-/** The Sensor Logger source: each export is a partition. */
-import { MillraceError } from '../../system/errors.ts'
+/** The Sensor Logger source: what the app pushes, or its exports, each a partition. */
 import { statusOf, unreadable } from '../../system/files.ts'
 import type { Chunk, Damage, Idle, PartitionEnd, Source, SourceContext } from '../contract.ts'
-import { Damaged, type Piece, wholeLines } from '../support/lines.ts'
+import { Damaged, type Piece, piecesFrom, wholeLines } from '../support/lines.ts'
 import { pathsOf } from '../support/paths.ts'
 import type { SensorLoggerOptions } from './describe.ts'
 import { readExport } from './exports.ts'
 import type { Reading } from './readings.ts'
 
 export async function openSource(options: Readonly<Record<string, unknown>>): Promise<Source> {
-  return new SensorLoggerSource(options as SensorLoggerOptions)
+  const { export: path, path: pushedTo = '/sensor-logger', userId = null } = options as SensorLoggerOptions
+  if (path !== undefined) return new ExportSource(path, options as SensorLoggerOptions)
+  const { pushSource } = await import('./push.ts')
+  return pushSource(pushedTo, userId)
 }
 
 const OUTPUT_CHARACTERS = 64 * 1024
 
-class SensorLoggerSource implements Source {
+class ExportSource implements Source {
+  readonly #path: string
   readonly #options: SensorLoggerOptions
   #partitions: { readonly number: number; readonly pieces: AsyncGenerator<Piece, void, undefined> }[] = []
   #turn = 0
   #signal: AbortSignal | null = null
 
-  constructor(options: SensorLoggerOptions) {
+  constructor(path: string, options: SensorLoggerOptions) {
+    this.#path = path
     this.#options = options
   }
 
   async open(context: SourceContext): Promise<readonly { readonly name: string; readonly bytes: number | null }[]> {
-    const { export: path } = this.#options
-    if (path === undefined) {
-      throw new MillraceError(
-        'INPUT_MISSING',
-        'sensorLogger(...) has nothing to read: pushes over HTTP are not received in this version.',
-        { next: "Give it an export of the app: --input TOPIC=export.zip, or sensorLogger({ export: 'export.zip' })." },
-      )
-    }
-    const paths = pathsOf(path)
+    const paths = pathsOf(this.#path)
     for (const each of paths) {
       if (statusOf(each) === null) throw unreadable(each, { code: 'ENOENT' })
     }
     this.#signal = context.signal
     const limit = context.maximumChunkBytes
-    this.#partitions = paths.map((each, number) => ({
-      number,
-      pieces: wholeLines(asBytes(readExport(each, { options: this.#options, columns: context.columns, limit })), limit),
-    }))
+    this.#partitions = paths.map((each, number) => {
+      const readings = readExport(each, { options: this.#options, columns: context.columns, limit })
+      const pieces = piecesFrom(wholeLines(asBytes(readings), limit), context.from.get(each) ?? 0)
+      return { number, pieces }
+    })
     return paths.map(name => ({ name, bytes: null }))
   }
 

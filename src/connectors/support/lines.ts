@@ -126,3 +126,16 @@ export async function* wholeLines(
   if (longLength >= 0) yield* endLong()
   else if (held > 0) yield { kind: 'records', bytes: buffer.subarray(0, held), position }
 }
+
+/** The pieces from a position on, which is the end of one of them or of a line in one. */
+export async function* piecesFrom(
+  pieces: AsyncGenerator<Piece, void, undefined>,
+  from: number,
+): AsyncGenerator<Piece, void, undefined> {
+  for await (const piece of pieces) {
+    if (piece.position >= from) yield piece
+    else if (piece.kind === 'records' && piece.position + piece.bytes.length > from) {
+      yield { kind: 'records', bytes: piece.bytes.subarray(from - piece.position), position: from }
+    }
+  }
+}

@@ -2,10 +2,12 @@
  * What an aggregate function owes the window operator: state for many slots, in columns.
  *
  * A slot is one pane of one group (or a merge of panes). The operator hands out slots, calls `grow` before it uses higher
- * ones and `clear` before it uses a slot anew; `add` puts rows into slots, `merge` one slot into another, `write` gives
- * the result. Slot 0 is never read: rows that count nowhere are put there, so that `add` needs no branch.
+ * ones and `clear` before it uses a slot anew; `add` puts rows into slots, `merge` one slot into another, `result` gives
+ * what came of it. `write` says all that a slot holds, `read` has a slot hold it again, bit for bit, and is called before
+ * any row comes. Slot 0 is never read: rows that count nowhere are put there, so that `add` needs no branch.
  */
 import type { ColumnData } from '../batch.ts'
+import type { StateReader, StateWriter } from '../state/bytes.ts'
 
 export interface RowSpan {
   /** Row -> slot. */
@@ -27,6 +29,8 @@ export interface Accumulator {
   merge(into: number, from: number): void
   /** The result of a slot, null where there is none. */
   result(slot: number): unknown
+  write(slot: number, to: StateWriter): void
+  read(slot: number, from: StateReader): void
   /** Whether `merge` costs the same however much a slot holds; only such states are merged ahead of time. */
   readonly isSmall: boolean
 }

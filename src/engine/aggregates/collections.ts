@@ -1,13 +1,16 @@
 /** Aggregates that must keep the values themselves: exact distinct counts and exact quantiles. */
 import type { Cell } from '../../plan/schema.ts'
 import { type ColumnData, cellAt } from '../batch.ts'
+import type { StateReader, StateWriter } from '../state/bytes.ts'
 import { type Accumulator, eachNumber, type RowSpan } from './accumulator.ts'
 
 export class DistinctAccumulator implements Accumulator {
   readonly isSmall = false
   #sets: (Set<Cell> | undefined)[] = []
 
-  grow(): void {}
+  grow(slots: number): void {
+    while (this.#sets.length < slots) this.#sets.push(undefined)
+  }
 
   clear(slot: number): void {
     this.#sets[slot] = undefined
@@ -40,6 +43,19 @@ export class DistinctAccumulator implements Accumulator {
   result(slot: number): number {
     return this.#sets[slot]?.size ?? 0
   }
+
+  write(slot: number, to: StateWriter): void {
+    const set = this.#sets[slot]
+    to.whole(set?.size ?? 0)
+    for (const cell of set ?? []) to.cell(cell)
+  }
+
+  read(slot: number, from: StateReader): void {
+    const size = from.whole()
+    const set = new Set<Cell>()
+    for (let index = 0; index < size; index++) set.add(from.cell())
+    this.#sets[slot] = size === 0 ? undefined : set
+  }
 }
 
 /** The value below which a fraction of the values lies, interpolated linearly between the two nearest. */
@@ -52,7 +68,9 @@ export class QuantileAccumulator implements Accumulator {
     this.#fraction = fraction
   }
 
-  grow(): void {}
+  grow(slots: number): void {
+    while (this.#values.length < slots) this.#values.push(undefined)
+  }
 
   clear(slot: number): void {
     this.#values[slot] = undefined
@@ -73,6 +91,19 @@ export class QuantileAccumulator implements Accumulator {
     const values = this.#values[into] ?? []
     for (const value of other) values.push(value)
     this.#values[into] = values
+  }
+
+  write(slot: number, to: StateWriter): void {
+    const values = this.#values[slot] ?? []
+    to.whole(values.length)
+    for (const value of values) to.number(value)
+  }
+
+  read(slot: number, from: StateReader): void {
+    const length = from.whole()
+    const values: number[] = []
+    for (let index = 0; index < length; index++) values.push(from.number())
+    this.#values[slot] = length === 0 ? undefined : values
   }
 
   result(slot: number): number | null {

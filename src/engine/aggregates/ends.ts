@@ -1,6 +1,7 @@
 /** First and last value by event time; among equal times by partition, then by order in the log. */
 import type { Cell } from '../../plan/schema.ts'
 import { type ColumnData, cellAt } from '../batch.ts'
+import type { StateReader, StateWriter } from '../state/bytes.ts'
 import { type Accumulator, longer, type RowSpan } from './accumulator.ts'
 
 export class EndAccumulator implements Accumulator {
@@ -47,6 +48,22 @@ export class EndAccumulator implements Accumulator {
 
   result(slot: number): Cell {
     return this.#cells[slot] ?? null
+  }
+
+  /** No cell that counts is null: null says that there is none. */
+  write(slot: number, to: StateWriter): void {
+    const cell = this.#cells[slot]
+    to.cell(cell ?? null)
+    if (cell === undefined) return
+    to.number(this.#times[slot]!)
+    to.number(this.#partitions[slot]!)
+    to.number(this.#offsets[slot]!)
+  }
+
+  read(slot: number, from: StateReader): void {
+    const cell = from.cell()
+    this.#cells[slot] = cell ?? undefined
+    if (cell !== null) this.#put(slot, cell, from.number(), from.number(), from.number())
   }
 
   /** Whether a row at this place in time and log stands before (or after) the one that is held. */

@@ -1,5 +1,6 @@
 /** Smallest and largest value, as JavaScript orders them: a NaN among the numbers is the result, -0 is below 0. */
 import type { ColumnData } from '../batch.ts'
+import type { StateReader, StateWriter } from '../state/bytes.ts'
 import { type Accumulator, longer, type RowSpan } from './accumulator.ts'
 
 export class NumberExtremeAccumulator implements Accumulator {
@@ -58,6 +59,16 @@ export class NumberExtremeAccumulator implements Accumulator {
   result(slot: number): number | null {
     return this.#counts[slot] === 0 ? null : this.#values[slot]!
   }
+
+  write(slot: number, to: StateWriter): void {
+    to.cell(this.result(slot))
+  }
+
+  read(slot: number, from: StateReader): void {
+    const value = from.cell()
+    this.#values[slot] = value === null ? this.#none : Number(value)
+    this.#counts[slot] = value === null ? 0 : 1
+  }
 }
 
 /** Texts (by UTF-16 units, as `<` compares) and booleans (false before true). */
@@ -96,6 +107,14 @@ export class CellExtremeAccumulator implements Accumulator {
 
   result(slot: number): string | boolean | null {
     return this.#cells[slot]!
+  }
+
+  write(slot: number, to: StateWriter): void {
+    to.cell(this.#cells[slot]!)
+  }
+
+  read(slot: number, from: StateReader): void {
+    this.#cells[slot] = from.cell() as string | boolean | null
   }
 
   #put(slot: number, cell: string | boolean): void {

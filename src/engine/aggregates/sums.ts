@@ -1,5 +1,6 @@
 /** Count, sum and average. Sums carry what rounding lost (Neumaier), so that the order of rows does not show. */
 import type { ColumnData } from '../batch.ts'
+import type { StateReader, StateWriter } from '../state/bytes.ts'
 import { type Accumulator, longer, type RowSpan } from './accumulator.ts'
 
 export class CountAccumulator implements Accumulator {
@@ -34,6 +35,14 @@ export class CountAccumulator implements Accumulator {
 
   result(slot: number): number {
     return this.#counts[slot]!
+  }
+
+  write(slot: number, to: StateWriter): void {
+    to.number(this.#counts[slot]!)
+  }
+
+  read(slot: number, from: StateReader): void {
+    this.#counts[slot] = from.number()
   }
 }
 
@@ -79,6 +88,18 @@ abstract class CompensatedSum implements Accumulator {
     this.lost[into]! += this.lost[from]! + (Math.abs(sum) >= Math.abs(value) ? sum - next + value : value - next + sum)
     this.sums[into] = next
     this.counts[into]! += this.counts[from]!
+  }
+
+  write(slot: number, to: StateWriter): void {
+    to.number(this.sums[slot]!)
+    to.number(this.lost[slot]!)
+    to.number(this.counts[slot]!)
+  }
+
+  read(slot: number, from: StateReader): void {
+    this.sums[slot] = from.number()
+    this.lost[slot] = from.number()
+    this.counts[slot] = from.number()
   }
 
   /** An infinity makes the lost part NaN; the plain sum is right then. */

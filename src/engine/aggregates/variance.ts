@@ -4,6 +4,7 @@
  * Source: Welford (1962) for one value at a time, Chan, Golub and LeVeque (1979) for the merge of two parts.
  */
 import type { ColumnData } from '../batch.ts'
+import type { StateReader, StateWriter } from '../state/bytes.ts'
 import { type Accumulator, eachNumber, longer, type RowSpan } from './accumulator.ts'
 
 export class VarianceAccumulator implements Accumulator {
@@ -49,6 +50,18 @@ export class VarianceAccumulator implements Accumulator {
     this.#means[into]! += (difference * other) / both
     this.#squares[into]! += this.#squares[from]! + (difference * difference * own * other) / both
     this.#counts[into] = both
+  }
+
+  write(slot: number, to: StateWriter): void {
+    to.number(this.#counts[slot]!)
+    to.number(this.#means[slot]!)
+    to.number(this.#squares[slot]!)
+  }
+
+  read(slot: number, from: StateReader): void {
+    this.#counts[slot] = from.number()
+    this.#means[slot] = from.number()
+    this.#squares[slot] = from.number()
   }
 
   result(slot: number): number | null {

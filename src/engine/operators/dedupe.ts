@@ -10,23 +10,30 @@ import type { Column } from '../../plan/schema.ts'
 import type { Batch } from '../batch.ts'
 import { KeyResolver } from '../state/key-resolver.ts'
 import { grown } from '../state/key-table.ts'
+import { ChangedSlots, type Stateful, stateTable } from '../state/table.ts'
 import type { Times, Watermark } from '../time.ts'
 import { pick } from './pick.ts'
 import type { Stage } from './stage.ts'
 
 export class DedupeOperator implements Stage {
+  readonly stateful: Stateful
   readonly #within: number
   readonly #keyIndexes: readonly number[]
   readonly #keys: KeyResolver
   readonly #downstream: Stage
   #kept = new Float64Array(1024).fill(Number.NaN)
   #swept = Number.NEGATIVE_INFINITY
+  readonly #changed: { readonly kept: ChangedSlots; readonly swept: ChangedSlots }
 
-  constructor(node: DedupeNode, input: readonly Column[], downstream: Stage) {
+  /** `keepsState`: whether somebody will ask what changed. */
+  constructor(node: DedupeNode, input: readonly Column[], downstream: Stage, keepsState = false) {
     this.#within = node.within_us
     this.#keyIndexes = node.key.map(name => input.findIndex(column => column.name === name))
-    this.#keys = new KeyResolver(this.#keyIndexes.map(index => input[index]!))
+    const keyColumns = this.#keyIndexes.map(index => input[index]!)
+    this.#keys = new KeyResolver(keyColumns, keepsState)
+    this.#changed = { kept: new ChangedSlots(keepsState), swept: new ChangedSlots(keepsState) }
     this.#downstream = downstream
+    this.stateful = this.#statefulAs(node.identity)
   }
 
   push(batch: Batch, times: Times): void {
@@ -34,10 +41,7 @@ export class DedupeOperator implements Stage {
       this.#keyIndexes.map(index => batch.data[index]!),
       batch.length,
     )
-    if (this.#keys.capacity > this.#kept.length) {
-      const old = this.#kept.length
-      this.#kept = grown(this.#kept, new Float64Array(this.#keys.capacity * 2)).fill(Number.NaN, old)
-    }
+    this.#ensure(this.#keys.capacity)
     const rows = new Int32Array(batch.length)
     let count = 0
     for (let row = 0; row < batch.length; row++) {
@@ -48,6 +52,7 @@ export class DedupeOperator implements Stage {
       // A key that was never seen holds NaN, with which every comparison is false.
       if (Math.abs(time - kept) <= this.#within && times.frontier[source]! < kept + this.#within) continue
       this.#kept[slot] = time
+      this.#changed.kept.mark(slot)
       rows[count++] = row
     }
     this.#downstream.push(count === batch.length ? batch : pick(batch, rows.subarray(0, count)), times)
@@ -56,9 +61,11 @@ export class DedupeOperator implements Stage {
   advance(watermark: Watermark): void {
     if (watermark.key === null && watermark.close > this.#swept + this.#within) {
       this.#swept = watermark.close
+      this.#changed.swept.mark(0)
       for (let slot = 0; slot < this.#keys.capacity; slot++) {
         if (!(this.#kept[slot]! + this.#within <= watermark.close)) continue
         this.#kept[slot] = Number.NaN
+        this.#changed.kept.mark(slot)
         this.#keys.release(slot)
       }
     }
@@ -67,5 +74,38 @@ export class DedupeOperator implements Stage {
 
   end(): void {
     this.#downstream.end()
+  }
+
+  #ensure(slots: number): void {
+    const old = this.#kept.length
+    if (slots > old) this.#kept = grown(this.#kept, new Float64Array(slots * 2)).fill(Number.NaN, old)
+  }
+
+  #statefulAs(identity: string): Stateful {
+    const kept = stateTable('kept', this.#changed.kept, {
+      slots: () => this.#keys.capacity,
+      write: (slot, to) => {
+        const time = this.#kept[slot]!
+        if (Number.isNaN(time)) return false
+        to.number(time)
+        return true
+      },
+      read: (slot, from) => {
+        this.#ensure(slot + 1)
+        this.#kept[slot] = from.number()
+      },
+    })
+    const swept = stateTable('swept', this.#changed.swept, {
+      slots: () => 1,
+      write: (_, to) => {
+        if (this.#swept === Number.NEGATIVE_INFINITY) return false
+        to.number(this.#swept)
+        return true
+      },
+      read: (_, from) => {
+        this.#swept = from.number()
+      },
+    })
+    return { identity, tables: [this.#keys.table('keys'), kept, swept], restored: () => this.#keys.restored() }
   }
 }

@@ -4,16 +4,34 @@
  * A window is in here from its first row on until its last word is said. Only changelogs have revisions; of windows of an
  * append stream it is only known that there were some, whose panes are still to be dropped.
  */
+import type { StateReader, StateWriter } from '../state/bytes.ts'
 import { grown } from '../state/key-table.ts'
+import { WindowChanges } from './window-changes.ts'
 import { NEVER } from './window-schedule.ts'
 
 export class GivenWindows {
+  readonly #changes: WindowChanges
   /** By group: the ends of its windows, with their last revision. */
   readonly #revisions = new Map<number, Map<number, number>>()
   /** By progress key: the end of the first of them. */
   #firstEnd = new Float64Array(1024).fill(NEVER)
+  #any = false
+
+  constructor(changes = new WindowChanges()) {
+    this.#changes = changes
+  }
+
   /** Whether any window has ever come out that the log was not done with. */
-  any = false
+  get any(): boolean {
+    return this.#any
+  }
+
+  /** Says that a window came out that the log is not done with. */
+  note(): void {
+    if (this.#any) return
+    this.#any = true
+    this.#changes.operator.mark(0)
+  }
 
   ensureKeys(keys: number): void {
     const old = this.#firstEnd.length
@@ -42,6 +60,7 @@ export class GivenWindows {
     let revisions = this.#revisions.get(group)
     const before = revisions?.get(end)
     const revision = before === undefined ? 0 : before + 1
+    this.#changes.groups.mark(group)
     if (isFinal) {
       revisions?.delete(end)
       if (revisions?.size === 0) this.#revisions.delete(group)
@@ -52,7 +71,7 @@ export class GivenWindows {
       this.#revisions.set(group, revisions)
     }
     revisions.set(end, revision)
-    if (end < this.#firstEnd[key]!) this.#firstEnd[key] = end
+    if (end < this.#firstEnd[key]!) this.#setFirst(key, end)
     return revision
   }
 
@@ -62,6 +81,45 @@ export class GivenWindows {
     for (const group of groups) {
       for (const end of this.#revisions.get(group)?.keys() ?? []) if (end < first) first = end
     }
-    this.#firstEnd[key] = first
+    if (first !== this.#firstEnd[key]) this.#setFirst(key, first)
+  }
+
+  #setFirst(key: number, end: number): void {
+    this.#firstEnd[key] = end
+    this.#changes.keys.mark(key)
+  }
+
+  writeOperator(to: StateWriter): void {
+    to.byte(this.#any ? 1 : 0)
+  }
+
+  readOperator(from: StateReader): void {
+    this.#any = from.byte() === 1
+  }
+
+  writeKey(key: number, to: StateWriter): void {
+    to.number(this.#firstEnd[key] ?? NEVER)
+  }
+
+  readKey(key: number, from: StateReader): void {
+    this.ensureKeys(key + 1)
+    this.#firstEnd[key] = from.number()
+  }
+
+  writeGroup(group: number, to: StateWriter): void {
+    const revisions = this.#revisions.get(group)
+    to.whole(revisions?.size ?? 0)
+    for (const [end, revision] of revisions ?? []) {
+      to.number(end)
+      to.whole(revision)
+    }
+  }
+
+  readGroup(group: number, from: StateReader): void {
+    const count = from.whole()
+    if (count === 0) return
+    const revisions = new Map<number, number>()
+    for (let index = 0; index < count; index++) revisions.set(from.number(), from.whole())
+    this.#revisions.set(group, revisions)
   }
 }

@@ -8,11 +8,11 @@ import type { WindowNode } from '../../plan/nodes.ts'
 import type { Cell } from '../../plan/schema.ts'
 import type { Accumulator } from '../aggregates/accumulator.ts'
 import type { KeyResolver } from '../state/key-resolver.ts'
-import { GivenWindows } from './given-windows.ts'
+import type { GivenWindows } from './given-windows.ts'
 import { NOWHERE, type Panes } from './panes.ts'
 import type { Stage } from './stage.ts'
 import type { WindowGrid } from './window-grid.ts'
-import { WindowOutput } from './window-output.ts'
+import type { WindowOutput } from './window-output.ts'
 import { NEVER, type WindowSchedule } from './window-schedule.ts'
 
 /** What arrival fills and emission empties. */
@@ -22,6 +22,8 @@ export interface WindowState {
   readonly panes: Panes
   readonly accumulators: readonly Accumulator[]
   readonly schedule: WindowSchedule
+  readonly given: GivenWindows
+  readonly output: WindowOutput
 }
 
 export interface EmissionOptions {
@@ -40,7 +42,7 @@ export class WindowEmission {
   readonly #keyColumns: number
   readonly #isChangelog: boolean
   readonly #output: WindowOutput
-  readonly #given = new GivenWindows()
+  readonly #given: GivenWindows
 
   constructor(node: WindowNode, state: WindowState, downstream: Stage, options: EmissionOptions) {
     this.#state = state
@@ -48,11 +50,8 @@ export class WindowEmission {
     this.#options = options
     this.#keyColumns = node.keys.length
     this.#isChangelog = node.stream.kind === 'changelog'
-    this.#output = new WindowOutput(node.columns)
-  }
-
-  ensureKeys(keys: number): void {
-    this.#given.ensureKeys(keys)
+    this.#output = state.output
+    this.#given = state.given
   }
 
   /**
@@ -63,7 +62,7 @@ export class WindowEmission {
     const { schedule } = this.#state
     const { byKey, allowed_us, downstreamKeepsTime } = this.#options
     if (this.#given.any) this.#closeDue(key, close)
-    if (close > schedule.closed[key]!) schedule.closed[key] = close
+    schedule.close(key, close)
     let last = Number.NEGATIVE_INFINITY
     for (let end = schedule.firstEnd(key); end <= emit && end !== NEVER; end = schedule.firstEnd(key)) {
       last = end
@@ -72,8 +71,7 @@ export class WindowEmission {
     }
     // What comes out by idleness is what is there: rows that come later may wait for their own time again.
     const own = close + allowed_us
-    const reached = emit > own ? Math.max(own, last) : emit
-    if (reached > schedule.emitted[key]!) schedule.emitted[key] = reached
+    schedule.emit(key, emit > own ? Math.max(own, last) : emit)
     for (const group of schedule.takeEarly(key, emit)) this.#giveEarly(group, key)
     schedule.renewDue(key, this.#given.firstEnd(key) + allowed_us)
     if (byKey && downstreamKeepsTime) this.#advanceDownstream(emit, close, key)
@@ -86,7 +84,7 @@ export class WindowEmission {
     const slot = panes.window(group, grid.paneOf(start), grid.paneOf(end), end)
     if (slot === NOWHERE) return
     const output = this.#output
-    if (!isFinal) this.#given.any = true
+    if (!isFinal) this.#given.note()
     output.begin(end, key)
     let column = 0
     for (let index = 0; index < this.#keyColumns; index++) output.put(column++, groups.cell(group, index))
@@ -121,7 +119,7 @@ export class WindowEmission {
     if (following !== NEVER) schedule.schedule(group, key, following)
     if (end > close) return
     panes.dropBefore(group, grid.firstPaneAfter(end))
-    this.#leaveWhenEmpty(group, key)
+    this.#leaveWhenEmpty(group)
   }
 
   #giveEarly(group: number, key: number): void {
@@ -148,7 +146,7 @@ export class WindowEmission {
     const { grid, schedule } = this.#state
     const isNewStep = this.#options.byKey || grid.step(close) > grid.step(schedule.closed[key]!)
     if (!isNewStep && close < this.#given.firstEnd(key)) return
-    for (const group of [...schedule.groupsOf(key)]) this.#closeGroup(group, key, close)
+    for (const group of schedule.groupsOf(key)) this.#closeGroup(group, key, close)
     this.#given.renewFirst(key, schedule.groupsOf(key))
   }
 
@@ -159,13 +157,13 @@ export class WindowEmission {
     for (const end of this.#given.endsBy(group, closed)) this.give(group, key, end, true)
     if (close === Number.NEGATIVE_INFINITY) return
     panes.dropBefore(group, grid.firstPaneAfter(closed))
-    this.#leaveWhenEmpty(group, key)
+    this.#leaveWhenEmpty(group)
   }
 
-  #leaveWhenEmpty(group: number, key: number): void {
+  #leaveWhenEmpty(group: number): void {
     const { panes, schedule } = this.#state
     if (!panes.isEmpty(group) || this.#given.has(group)) return
     panes.releaseGroup(group)
-    schedule.leave(group, key)
+    schedule.leave(group)
   }
 }

@@ -1,8 +1,10 @@
 /** The rows that a window operator gives out, gathered in columns until they are handed on. */
 import type { Cell, Column } from '../../plan/schema.ts'
 import type { Batch, ColumnData } from '../batch.ts'
+import type { StateReader, StateWriter } from '../state/bytes.ts'
 import { grown } from '../state/key-table.ts'
 import type { Times } from '../time.ts'
+import { WindowChanges } from './window-changes.ts'
 
 /** A dictionary with more texts than this is left to its batches and a new one is begun. */
 const TEXTS_MAX = 1 << 16
@@ -83,6 +85,7 @@ class OutputColumn {
 }
 
 export class WindowOutput {
+  readonly #changes: WindowChanges
   readonly #columns: readonly Column[]
   readonly #output: OutputColumn[]
   #times = new Float64Array(256)
@@ -91,9 +94,15 @@ export class WindowOutput {
   #length = 0
   #given = 0
 
-  constructor(columns: readonly Column[]) {
+  constructor(columns: readonly Column[], changes = new WindowChanges()) {
+    this.#changes = changes
     this.#columns = columns
     this.#output = columns.map(column => new OutputColumn(column))
+  }
+
+  /** Rows handed on so far: the next stage numbers them, as a topic does its records. */
+  get given(): number {
+    return this.#given
   }
 
   /** Begins a row: the event time of a result is the last microsecond of its window. */
@@ -135,11 +144,21 @@ export class WindowOutput {
       othersClosed: Number.NEGATIVE_INFINITY,
     }
     this.#given += rows
+    this.#changes.operator.mark(0)
     push(
       { length: rows, columns: this.#columns, data: this.#output.map(column => column.take(rows)), origin: null },
       times,
     )
     this.#length = 0
     for (const column of this.#output) column.reset(rows)
+  }
+
+  /** Between batches nothing is gathered: only the number of rows is state. */
+  writeOperator(to: StateWriter): void {
+    to.number(this.#given)
+  }
+
+  readOperator(from: StateReader): void {
+    this.#given = from.number()
   }
 }

@@ -15,12 +15,17 @@ import type { Accumulator, RowSpan } from '../aggregates/accumulator.ts'
 import { accumulatorOf } from '../aggregates/index.ts'
 import type { Batch, ColumnData } from '../batch.ts'
 import { KeyResolver } from '../state/key-resolver.ts'
+import type { Stateful } from '../state/table.ts'
 import type { Times, Watermark } from '../time.ts'
+import { GivenWindows } from './given-windows.ts'
 import { NOWHERE, Panes } from './panes.ts'
 import type { Stage } from './stage.ts'
+import { WindowChanges } from './window-changes.ts'
 import { WindowEmission } from './window-emission.ts'
 import { greatestCommonDivisor, WindowGrid } from './window-grid.ts'
+import { WindowOutput } from './window-output.ts'
 import { ALL, NEVER, WindowSchedule } from './window-schedule.ts'
+import { statefulWindow } from './window-state.ts'
 
 export interface WindowOptions {
   /** How groups get their time: all together, or each by the topic key that is part of its own key. */
@@ -29,9 +34,12 @@ export interface WindowOptions {
   readonly downstreamKeepsTime: boolean
   /** Called for each row that counts in no window; `row` is the row's index in the batch from the topic. */
   readonly onLate: (row: number) => void
+  /** Whether somebody will ask what changed. Default false. */
+  readonly keepsState?: boolean
 }
 
 export class WindowOperator implements Stage {
+  readonly stateful: Stateful
   readonly #grid: WindowGrid
   readonly #allowed: number
   readonly #givesEarly: boolean
@@ -43,9 +51,11 @@ export class WindowOperator implements Stage {
   readonly #keyIndexes: readonly number[]
   readonly #aggregateIndexes: readonly (number | null)[]
   readonly #accumulators: readonly Accumulator[]
+  readonly #changes: WindowChanges
   readonly #groups: KeyResolver
   readonly #panes: Panes
   readonly #schedule: WindowSchedule
+  readonly #given: GivenWindows
   readonly #emission: WindowEmission
   /** By row of the batch: the slot of its pane. */
   #slots = new Int32Array(1024)
@@ -68,16 +78,23 @@ export class WindowOperator implements Stage {
       const index = this.#aggregateIndexes[position]!
       return accumulatorOf(aggregate, index === null ? null : input[index]!)
     })
-    this.#groups = new KeyResolver(this.#keyIndexes.map(index => input[index]!))
-    this.#panes = new Panes(this.#accumulators, node.size_us / pane)
-    this.#schedule = new WindowSchedule(this.#byKey, node.early_us)
+    const keepsState = options.keepsState ?? false
+    this.#changes = new WindowChanges(keepsState)
+    const keyColumns = this.#keyIndexes.map(index => input[index]!)
+    this.#groups = new KeyResolver(keyColumns, keepsState)
+    this.#panes = new Panes(this.#accumulators, node.size_us / pane, this.#changes.panes)
+    this.#schedule = new WindowSchedule(this.#byKey, node.early_us, this.#changes)
+    this.#given = new GivenWindows(this.#changes)
     const state = {
       grid: this.#grid,
       groups: this.#groups,
       panes: this.#panes,
       accumulators: this.#accumulators,
       schedule: this.#schedule,
+      given: this.#given,
+      output: new WindowOutput(node.columns, this.#changes),
     }
+    this.stateful = statefulWindow(node.identity, state, this.#changes)
     this.#emission = new WindowEmission(node, state, downstream, {
       byKey: this.#byKey,
       allowed_us: this.#allowed,
@@ -190,7 +207,7 @@ export class WindowOperator implements Stage {
   ): number {
     const group = groups[row]!
     const time = times.time[source]!
-    const current = this.#panes.current[group]!
+    const current = this.#panes.newest[group]!
     // Most rows go where the group's last row went; a product is cheaper to compare with than a quotient.
     const { pane } = this.#grid
     const start = this.#panes.index[current]! * pane
@@ -226,7 +243,7 @@ export class WindowOperator implements Stage {
     const reached = this.#byKey
       ? (times.emission?.[source] ?? own)
       : Math.min(own, this.#closesOnly ? times.othersClosed : times.others)
-    if (reached > schedule.emitted[key]!) schedule.emitted[key] = reached
+    schedule.emit(key, reached)
     // What was closed stays closed for a key that comes for the first time, or in one more partition: its panes are gone.
     const closed = Math.max(own - this.#allowed, schedule.closed[key]!)
     const earliest = grid.earliestEnd(pane)
@@ -263,6 +280,7 @@ export class WindowOperator implements Stage {
   /** Puts the rows [from, to) into the slots that were found for them. */
   #add(batch: Batch, times: Times, from: number, to: number): void {
     if (from >= to) return
+    this.#changes.panes.markRows(this.#slots, from, to)
     const span: RowSpan = {
       slots: this.#slots,
       from,
@@ -289,10 +307,10 @@ export class WindowOperator implements Stage {
     const groups = this.#groups.capacity
     this.#panes.ensureGroups(groups)
     this.#schedule.ensureGroups(groups)
-    if (!times.keys) return
+    if (!this.#byKey || !times.keys) return
     let highest = 0
     for (let row = 0; row < times.rows; row++) if (times.keys[row]! > highest) highest = times.keys[row]!
     this.#schedule.ensureKeys(highest + 1)
-    this.#emission.ensureKeys(highest + 1)
+    this.#given.ensureKeys(highest + 1)
   }
 }

@@ -86,6 +86,11 @@ export class StateReader {
     this.#at = at
   }
 
+  /** What is read from, with `position` the place in it; lent until the next `seek`. */
+  get bytes(): Buffer {
+    return this.#bytes
+  }
+
   /** Where the next read begins. */
   get position(): number {
     return this.#at

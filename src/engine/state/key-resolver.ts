@@ -6,8 +6,10 @@
  */
 import type { Cell, Column } from '../../plan/schema.ts'
 import { type ColumnData, cellAt, type Dictionary } from '../batch.ts'
+import type { StateReader, StateWriter } from './bytes.ts'
 import { NumberCodes, PairCodes, SlotByCode } from './codes.ts'
 import { KeyTable } from './key-table.ts'
+import { ChangedSlots, type StateTable, stateTable } from './table.ts'
 
 /** More codes than this and they are made anew: a stream of ever new keys must not fill the memory. */
 const CODES_MAX = 1 << 21
@@ -69,6 +71,8 @@ class Coding {
 }
 
 export class KeyResolver {
+  /** The slots whose key changed, freed ones among them. */
+  readonly changed: ChangedSlots
   readonly #columns: readonly Column[]
   readonly #table = new KeyTable()
   readonly #cells: Cell[][]
@@ -77,7 +81,9 @@ export class KeyResolver {
   #scratch = Buffer.alloc(256)
   #slots = new Int32Array(1024)
 
-  constructor(columns: readonly Column[]) {
+  /** `keepsState`: whether somebody will ask which keys changed. */
+  constructor(columns: readonly Column[], keepsState = false) {
+    this.changed = new ChangedSlots(keepsState)
     this.#columns = columns
     this.#cells = columns.map(() => [])
   }
@@ -129,6 +135,45 @@ export class KeyResolver {
       if (code !== undefined && coding.slots.slots[code] === slot) coding.slots.slots[code] = -1
     }
     this.#table.release(slot)
+    this.changed.mark(slot)
+  }
+
+  /** The keys as state: their cells by slot. */
+  table(name: string): StateTable {
+    return stateTable(name, this.changed, {
+      slots: () => this.capacity,
+      write: (slot, to) => this.#write(slot, to),
+      read: (slot, from) => this.#read(slot, from),
+    })
+  }
+
+  restored(): void {
+    this.#table.restored()
+  }
+
+  #write(slot: number, to: StateWriter): boolean {
+    if (!this.#table.has(slot)) return false
+    for (const cells of this.#cells) to.cell(cells[slot]!)
+    return true
+  }
+
+  /** A cell is written as it stands in the key's bytes, but for -0 and NaN, of which the key knows one form only. */
+  #read(slot: number, from: StateReader): void {
+    const start = from.position
+    let isPlain = true
+    for (const cells of this.#cells) {
+      const cell = from.cell()
+      while (cells.length <= slot) cells.push(null)
+      cells[slot] = cell
+      if (Object.is(cell, -0) || Number.isNaN(cell)) isPlain = false
+    }
+    if (isPlain) {
+      this.#table.restore(slot, from.bytes, start, from.position)
+      return
+    }
+    let end = 0
+    for (const cells of this.#cells) end = this.#encode(cells[slot]!, end)
+    this.#table.restore(slot, this.#scratch, 0, end)
   }
 
   #codingOf(data: readonly ColumnData[]): Coding {
@@ -147,14 +192,18 @@ export class KeyResolver {
     let end = 0
     const cells = data.map(column => cellAt(column, row) as Cell)
     for (const cell of cells) end = this.#encode(cell, end)
+    const { size } = this.#table
     const slot = this.#table.findOrAdd(this.#scratch, end)
+    // Of a known key the first cells stay, -0 or 0: after a restart they must not depend on who asks first.
+    if (this.#table.size === size) return slot
     cells.forEach((cell, column) => {
       this.#cells[column]![slot] = cell
     })
+    this.changed.mark(slot)
     return slot
   }
 
-  /** A tag, then the cell: 8 bytes of a number, or the length and UTF-16 units of a text (UTF-8 would make all lone surrogates one). */
+  /** As StateWriter.cell does it: a tag, then the cell: 8 bytes of a number, or the length and UTF-16 units of a text (UTF-8 would make all lone surrogates one). */
   #encode(cell: Cell, at: number): number {
     const room = typeof cell === 'string' ? cell.length * 2 + 5 : 9
     if (at + room > this.#scratch.length) {

@@ -27,10 +27,15 @@ export class KeyTable {
     return this.#slots - this.#free.length
   }
 
-  /** The slot of a key; a new one when the key is unknown (`isNew` tells). */
+  /** Whether a slot belongs to a key. */
+  has(slot: number): boolean {
+    return slot < this.#slots && this.#lengths[slot]! >= 0
+  }
+
+  /** The slot of a key; a new one, and `size` one more, when the key is unknown. */
   findOrAdd(key: Buffer, length: number): number {
     if ((this.#occupied + 1) * 2 > this.#entries.length) this.#rebuild()
-    const hash = hashOf(key, length)
+    const hash = hashOf(key, 0, length)
     const mask = this.#entries.length - 1
     let index = hash & mask
     let grave = -1
@@ -44,7 +49,7 @@ export class KeyTable {
     }
     const slot = this.#newSlot()
     this.#hashes[slot] = hash
-    this.#keep(slot, key, length)
+    this.#keep(slot, key, 0, length)
     if (grave >= 0) index = grave
     else this.#occupied++
     this.#entries[index] = slot
@@ -63,6 +68,30 @@ export class KeyTable {
     if (this.#bytesFreed > 1 << 16 && this.#bytesFreed * 2 > this.#bytesEnd) this.#compact()
   }
 
+  /** Gives the key in bytes [from, to) a slot of its own, in a table that has just been made; `restored` follows. */
+  restore(slot: number, bytes: Buffer, from: number, to: number): void {
+    if (slot >= this.#slots) {
+      this.#reserve(slot)
+      this.#lengths.fill(-1, this.#slots, slot + 1)
+      this.#slots = slot + 1
+    }
+    this.#hashes[slot] = hashOf(bytes, from, to)
+    this.#keep(slot, bytes, from, to)
+  }
+
+  /** Called once when all keys have been restored: the other slots are free. */
+  restored(): void {
+    for (let slot = this.#slots - 1; slot >= 0; slot--) if (this.#lengths[slot]! < 0) this.#free.push(slot)
+    let size = this.#entries.length
+    while (size < this.size * 4) size *= 2
+    const entries = new Int32Array(size).fill(EMPTY)
+    for (let slot = 0; slot < this.#slots; slot++) {
+      if (this.#lengths[slot]! >= 0) entries[emptyFrom(entries, this.#hashes[slot]!)] = slot
+    }
+    this.#entries = entries
+    this.#occupied = this.size
+  }
+
   #equals(slot: number, key: Buffer, length: number): boolean {
     const offset = this.#offsets[slot]!
     return this.#lengths[slot] === length && this.#bytes.compare(key, 0, length, offset, offset + length) === 0
@@ -71,23 +100,30 @@ export class KeyTable {
   #newSlot(): number {
     const free = this.#free.pop()
     if (free !== undefined) return free
-    const slot = this.#slots++
-    if (slot >= this.#hashes.length) {
-      this.#hashes = grown(this.#hashes, new Int32Array(slot * 2))
-      this.#offsets = grown(this.#offsets, new Float64Array(slot * 2))
-      this.#lengths = grown(this.#lengths, new Int32Array(slot * 2))
-    }
-    return slot
+    this.#reserve(this.#slots)
+    return this.#slots++
   }
 
-  #keep(slot: number, key: Buffer, length: number): void {
+  #reserve(slot: number): void {
+    if (slot < this.#hashes.length) return
+    const length = Math.max(slot + 1, this.#hashes.length * 2)
+    this.#hashes = grown(this.#hashes, new Int32Array(length))
+    this.#offsets = grown(this.#offsets, new Float64Array(length))
+    this.#lengths = grown(this.#lengths, new Int32Array(length))
+  }
+
+  #keep(slot: number, key: Buffer, from: number, to: number): void {
+    const length = to - from
     if (this.#bytesEnd + length > this.#bytes.length) {
-      const larger = Buffer.alloc(Math.max(this.#bytes.length * 2, this.#bytesEnd + length))
+      const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#bytesEnd + length))
       this.#bytes.copy(larger, 0, 0, this.#bytesEnd)
       this.#bytes = larger
     }
-    key.copy(this.#bytes, this.#bytesEnd, 0, length)
-    this.#offsets[slot] = this.#bytesEnd
+    const bytes = this.#bytes
+    const end = this.#bytesEnd
+    // Keys are short: a call of `copy` takes longer.
+    for (let index = 0; index < length; index++) bytes[end + index] = key[from + index]!
+    this.#offsets[slot] = end
     this.#lengths[slot] = length
     this.#bytesEnd += length
   }
@@ -96,10 +132,7 @@ export class KeyTable {
     const size = this.size * 4 > this.#entries.length ? this.#entries.length * 2 : this.#entries.length
     const entries = new Int32Array(size).fill(EMPTY)
     for (const slot of this.#entries) {
-      if (slot < 0) continue
-      let index = this.#hashes[slot]! & (size - 1)
-      while (entries[index] !== EMPTY) index = (index + 1) & (size - 1)
-      entries[index] = slot
+      if (slot >= 0) entries[emptyFrom(entries, this.#hashes[slot]!)] = slot
     }
     this.#entries = entries
     this.#occupied = this.size
@@ -121,10 +154,18 @@ export class KeyTable {
   }
 }
 
+/** The place in a table without graves where an entry of this hash goes. */
+function emptyFrom(entries: Int32Array, hash: number): number {
+  const mask = entries.length - 1
+  let index = hash & mask
+  while (entries[index] !== EMPTY) index = (index + 1) & mask
+  return index
+}
+
 /** FNV-1a with a last mix, so that the low bits depend on all bytes. */
-function hashOf(bytes: Buffer, length: number): number {
+function hashOf(bytes: Buffer, from: number, to: number): number {
   let hash = 0x811c9dc5
-  for (let index = 0; index < length; index++) hash = Math.imul(hash ^ bytes[index]!, 0x01000193)
+  for (let index = from; index < to; index++) hash = Math.imul(hash ^ bytes[index]!, 0x01000193)
   hash ^= hash >>> 15
   hash = Math.imul(hash, 0x85ebca6b)
   return hash ^ (hash >>> 13)

@@ -6,6 +6,7 @@
  * Slots keep their numbers across a restart. What can be computed from the rest (free lists, merges, caches) is not
  * written.
  */
+import { MillraceError } from '../../system/errors.ts'
 import type { StateReader, StateWriter } from './bytes.ts'
 
 export interface StateTable {
@@ -31,18 +32,45 @@ export interface Stateful {
   restored(): void
 }
 
-/** Collects slots that changed: marking one again costs a look at an array. */
+/** A table of the given name over what a class keeps in its own arrays. */
+export function stateTable(
+  name: string,
+  changed: ChangedSlots,
+  kept: { readonly slots: () => number } & Pick<StateTable, 'write' | 'read'>,
+): StateTable {
+  return {
+    name,
+    get slots() {
+      return kept.slots()
+    },
+    takeChanged: () => changed.take(),
+    write: kept.write,
+    read: kept.read,
+  }
+}
+
+/**
+ * Collects slots that changed: marking one again costs a look at an array. Where state is not kept nobody asks for them,
+ * and nothing is collected.
+ */
 export class ChangedSlots {
+  #isAsked: boolean
   #marks = new Uint8Array(1024)
   #slots = new Int32Array(256)
   #count = 0
 
+  constructor(isAsked = true) {
+    this.#isAsked = isAsked
+  }
+
+  /** From now on somebody will ask. */
+  ask(): void {
+    this.#isAsked = true
+  }
+
   mark(slot: number): void {
-    if (slot >= this.#marks.length) {
-      const larger = new Uint8Array(Math.max(slot + 1, this.#marks.length * 2))
-      larger.set(this.#marks)
-      this.#marks = larger
-    }
+    if (!this.#isAsked) return
+    if (slot >= this.#marks.length) this.#grow(slot)
     if (this.#marks[slot] !== 0) return
     this.#marks[slot] = 1
     if (this.#count === this.#slots.length) {
@@ -53,11 +81,36 @@ export class ChangedSlots {
     this.#slots[this.#count++] = slot
   }
 
-  /** The slots marked since the last call; lent until the next mark. */
+  /** Plain form: mark(slots[row]) for each row in [from, to). */
+  markRows(slots: Int32Array, from: number, to: number): void {
+    if (!this.#isAsked) return
+    let marks = this.#marks
+    for (let row = from; row < to; row++) {
+      const slot = slots[row]!
+      if (marks[slot] === 1) continue
+      this.mark(slot)
+      marks = this.#marks
+    }
+  }
+
+  /** Has a slot never be among those that changed, whoever marks it. */
+  ignore(slot: number): void {
+    if (slot >= this.#marks.length) this.#grow(slot)
+    this.#marks[slot] = 1
+  }
+
+  /** The slots marked since the last call; lent until the next mark. Throws INTERNAL where nobody was to ask. */
   take(): Int32Array {
+    if (!this.#isAsked) throw new MillraceError('INTERNAL', 'Changes were asked of state that is not kept')
     const taken = this.#slots.subarray(0, this.#count)
     for (const slot of taken) this.#marks[slot] = 0
     this.#count = 0
     return taken
+  }
+
+  #grow(slot: number): void {
+    const larger = new Uint8Array(Math.max(slot + 1, this.#marks.length * 2))
+    larger.set(this.#marks)
+    this.#marks = larger
   }
 }

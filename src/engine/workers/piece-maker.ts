@@ -4,7 +4,7 @@ import type { WireNode } from '../../plan/wire.ts'
 import { type Chain, compileChain } from '../chain.ts'
 import { Decoder, type LearnedShape } from '../decode/decoder.ts'
 import type { StatelessNode } from '../steps.ts'
-import { type PackedRows, Packer, type Piece } from './piece.ts'
+import { Packer, type Piece, type PieceRows } from './piece.ts'
 import { type PlainFile, type Range, RangeReader } from './ranges.ts'
 
 const LINE_FEED = 10
@@ -61,15 +61,14 @@ export class PieceMaker {
     const { from, to, position, endsInLongLine } = this.#reader.read(this.#job.ranges[index]!, decoder.input)
     const piece = { index, position, bytes: to - from }
     decoder.begin(to, from)
-    const rows: PackedRows[] = []
-    let lines = 0
+    const rows: PieceRows[] = []
     for (let batch = decoder.next(); batch !== null; batch = decoder.next()) {
-      if (batch.refused.length > 0) return { ...piece, isWhole: false, lines: 0, rows: [] }
+      if (batch.refused.length > 0) return { ...piece, isWhole: false, rows: [] }
       const prepared = this.#chain ? this.#chain.run(batch) : batch
-      rows.push(this.#packer.pack(batch, prepared, this.#job.timeColumns, this.#job.withRowStarts))
-      lines = batch.linesEnd
+      const packed = this.#packer.pack(batch, prepared, this.#job.timeColumns, this.#job.withRowStarts)
+      rows.push({ ...packed, end: position + batch.inputEnd, linesEnd: batch.linesEnd })
     }
-    return { ...piece, isWhole: !endsInLongLine, lines, rows }
+    return { ...piece, isWhole: !endsInLongLine, rows }
   }
 
   close(): void {

@@ -36,6 +36,12 @@ export interface PackedRows {
   readonly prepared: PackedBatch
 }
 
+/** One batch of a piece, and where it ends: position in the file, and lines of the piece until there. */
+export interface PieceRows extends PackedRows {
+  readonly end: number
+  readonly linesEnd: number
+}
+
 export interface Piece {
   /** Number of the range. */
   readonly index: number
@@ -44,8 +50,7 @@ export interface Piece {
   /** Position in the file of the byte from which `rowStarts` count. */
   readonly position: number
   readonly bytes: number
-  readonly lines: number
-  readonly rows: readonly PackedRows[]
+  readonly rows: readonly PieceRows[]
 }
 
 export class Packer {

@@ -11,6 +11,8 @@ const LINE_FEED = 10
 export interface PlainFile {
   readonly path: string
   readonly bytes: number
+  /** Where its first line begins that is still to be read. Default 0. */
+  readonly start?: number
 }
 
 export interface Range {
@@ -30,7 +32,9 @@ export function rangesOf(files: readonly PlainFile[], rangeBytes: number, oneByO
   const longest = files.reduce((most, file) => Math.max(most, file.bytes), 0)
   for (let start = 0; start < longest; start += rangeBytes) {
     files.forEach((file, partition) => {
-      if (start < file.bytes) ranges.push({ partition, start, end: Math.min(start + rangeBytes, file.bytes) })
+      const from = Math.max(start, file.start ?? 0)
+      const end = Math.min(start + rangeBytes, file.bytes)
+      if (from < end) ranges.push({ partition, start: from, end })
     })
   }
   return ranges

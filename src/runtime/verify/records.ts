@@ -111,6 +111,10 @@ const openSource = (source: Source, topic: TopicNode) =>
     columns: topic.columns,
     maximumChunkBytes: RECORD_BYTES_MAX,
     signal: new AbortController().signal,
+    from: new Map(),
+    topic: topic.name,
+    dataDirectory: '',
+    listen: { host: '127.0.0.1', port: 0, tls: null, trustedProxies: [], keys: 'required' },
   })
 
 async function translate(source: Source, paths: readonly string[]): Promise<void> {

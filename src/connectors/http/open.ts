@@ -1,0 +1,106 @@
+/** The HTTP source: bodies become lines of JSON, what became of them becomes the answer. */
+import type { PushedMessage, PushOutcome, Source } from '../contract.ts'
+import type { Received } from '../support/http/host.ts'
+import { type Lines, linesOf } from '../support/http/lines.ts'
+import { failureProblem } from '../support/http/outcome.ts'
+import { type Answer, Problem } from '../support/http/problem.ts'
+import { PushSource, type Translated } from '../support/http/source.ts'
+import { jsonFault } from '../support/json-fault.ts'
+import type { HttpOptions } from './describe.ts'
+
+export async function openSource(options: Readonly<Record<string, unknown>>): Promise<Source> {
+  const { path, maximumBodyBytes = null, requestsPerSecond = null } = options as HttpOptions
+  return new PushSource({
+    path,
+    name: 'http(...)',
+    takes: 'one JSON object, an array of them, or NDJSON',
+    bodyBytesMax: maximumBodyBytes,
+    requestsPerSecond,
+    read,
+  })
+}
+
+const OPEN_BRACKET = 91
+
+/** Content types in which each line is a record. */
+const LINE_TYPES = new Set([
+  'application/x-ndjson',
+  'application/ndjson',
+  'application/jsonl',
+  'application/x-jsonlines',
+  'application/jsonlines',
+])
+
+function read({ body, header }: Received): Translated | Answer {
+  const [type = '', ...parameters] = (header('content-type') ?? '').toLowerCase().split(';')
+  refuseOtherCharsets(parameters)
+  const lines = linesOf(body, LINE_TYPES.has(type.trim()))
+  if (lines.records === 0) {
+    if (body.includes(OPEN_BRACKET)) return { status: 200, body: { accepted: 0 } }
+    throw new Problem(400, 'REQUEST_INVALID', 'The body is empty.', {
+      next: 'Send one JSON object, an array of them, or one a line.',
+    })
+  }
+  const once = onceOf(header('idempotency-key'))
+  const { bytes, records } = lines
+  return { lines: bytes, records, once, answer: outcome => answerOf(outcome, lines, body) }
+}
+
+function refuseOtherCharsets(parameters: readonly string[]): void {
+  for (const parameter of parameters) {
+    const charset = /^\s*charset\s*=\s*"?([^"\s]+)"?\s*$/.exec(parameter)?.[1]
+    if (charset === undefined || ['utf-8', 'utf8', 'us-ascii'].includes(charset)) continue
+    throw new Problem(415, 'REQUEST_INVALID', 'The body has a character set that is not taken here.', {
+      next: 'Send it as UTF-8.',
+    })
+  }
+}
+
+/** `SENDER:NUMBER`: each sender counts its requests up, so that one which it sends again is known. */
+function onceOf(text: string | null): PushedMessage['once'] {
+  if (text === null) return null
+  const [, sender, number] = /^"?([\x20-\x7e]{1,200}):(\d{1,15})"?$/.exec(text) ?? []
+  if (sender !== undefined && number !== undefined) return { key: sender, number: Number(number) }
+  throw new Problem(400, 'REQUEST_INVALID', 'The header Idempotency-Key has another form here.', {
+    next: 'Send SENDER:NUMBER, a name and a number that goes up by one with each request: gateway-7:1042.',
+  })
+}
+
+function answerOf(outcome: PushOutcome, lines: Lines, body: Buffer): Answer {
+  switch (outcome.kind) {
+    case 'failed':
+      throw failureProblem(outcome.error)
+    case 'repeated':
+      return { status: 200, body: { accepted: 0, repeated: true } }
+    case 'kept': {
+      const { accepted, refusedCount, refused } = outcome
+      if (refusedCount === 0) return { status: 200, body: { accepted } }
+      if (accepted > 0) return { status: 200, body: { accepted, refused: refusedCount, reasons: refused } }
+      return refusal(outcome, lines, body)
+    }
+  }
+}
+
+/** Nothing was accepted: the body is no JSON, or no record is as the schema says. */
+function refusal(
+  { refusedCount, refused }: Extract<PushOutcome, { kind: 'kept' }>,
+  { isBroken, records }: Lines,
+  body: Buffer,
+): Answer {
+  const counts = { accepted: 0, refused: refusedCount, reasons: refused }
+  const fault = isBroken || records === 1 ? jsonFault(body.toString().replace(/^\uFEFF/, '')) : null
+  if (fault !== null) {
+    const { line, column, message } = fault
+    const words = `The body is not JSON: line ${line}, column ${column}: ${message}.`
+    const next = 'Send one JSON object, an array of them, or one a line; the body as it came is in dead_letters.'
+    return { status: 400, body: { error: { code: 'REQUEST_INVALID', message: words, next, line, column }, ...counts } }
+  }
+  const [first] = refused
+  const reason = first === undefined ? '' : ` The first: ${first.path === '' ? '' : `${first.path}: `}${first.reason}.`
+  const error = {
+    code: 'RECORD_INVALID',
+    message: `${refusedCount === 1 ? 'The record is' : 'All records are'} refused by the schema.${reason}`,
+    next: 'Correct the sender; the records as they came are in dead_letters.',
+  }
+  return { status: 422, body: { error, ...counts } }
+}

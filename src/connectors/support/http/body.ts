@@ -1,0 +1,147 @@
+/** The body of a request, unpacked, with a bound on every size. */
+import type { IncomingMessage } from 'node:http'
+import { type BrotliOptions, constants, type ZlibOptions, type ZstdOptions } from 'node:zlib'
+import { busy, Problem } from './problem.ts'
+
+/** Bodies that are unpacked at the same time: each may cost its limit twice over, and more would not be faster. */
+const UNPACKED_AT_ONCE = 2
+
+/** A frame may ask for a window of up to 2 GB before it has said anything; this is the most that common levels need. */
+const ZSTD_WINDOW_LOG_MAX = 23
+
+/** What is being received, of all requests together; shared by the routes of a listener. */
+export class BodyReader {
+  readonly #receivingBytesMax: number
+  #receiving = 0
+  #unpacking = 0
+  readonly #turns: (() => void)[] = []
+
+  constructor(receivingBytesMax: number) {
+    this.#receivingBytesMax = receivingBytesMax
+  }
+
+  /**
+   * All bytes of the body as they were before they were packed.
+   *
+   * Throws Problem: 413 for more than `limit` bytes, packed or unpacked, 415 for a packing that is not known, 400 for a
+   * damaged one, 503 when other requests hold the memory for bodies. null: the client went away.
+   */
+  async read(request: IncomingMessage, limit: number): Promise<Buffer | null> {
+    const encoding = encodingOf(request)
+    const declared = Number(request.headers['content-length'] ?? 0)
+    if (declared > limit) throw tooLarge(limit)
+    const packed = await this.#receive(request, limit)
+    if (packed === null || encoding === 'identity' || packed.length === 0) return packed
+    await this.#turn()
+    try {
+      return await unpacked(packed, encoding, limit)
+    } finally {
+      this.#unpacking--
+      this.#turns.shift()?.()
+    }
+  }
+
+  /** What is left of a refused body is read and forgotten, so that the client reads the answer instead of a reset. */
+  #receive(request: IncomingMessage, limit: number): Promise<Buffer | null> {
+    return new Promise((resolve, reject) => {
+      let pieces: Buffer[] = []
+      let length = 0
+      const finish = (settle: () => void) => {
+        request.off('data', take).off('end', end).off('close', gone).off('error', gone)
+        this.#receiving -= length
+        pieces = []
+        settle()
+      }
+      const refuse = (problem: Problem) =>
+        finish(() => {
+          request.on('error', () => {})
+          request.resume()
+          reject(problem)
+        })
+      const take = (piece: Buffer) => {
+        if (length + piece.length > limit) return refuse(tooLarge(limit))
+        if (this.#receiving + piece.length > this.#receivingBytesMax) {
+          return refuse(busy('Too many large requests are being received just now.', 1))
+        }
+        this.#receiving += piece.length
+        length += piece.length
+        pieces.push(piece)
+      }
+      const end = () => {
+        const body = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, length)
+        finish(() => resolve(body))
+      }
+      const gone = () => finish(() => resolve(null))
+      request.on('data', take).on('end', end).on('close', gone).on('error', gone)
+    })
+  }
+
+  async #turn(): Promise<void> {
+    while (this.#unpacking >= UNPACKED_AT_ONCE) await new Promise<void>(resolve => this.#turns.push(resolve))
+    this.#unpacking++
+  }
+}
+
+type Encoding = 'identity' | 'gzip' | 'br' | 'zstd'
+
+const ENCODINGS: Readonly<Record<string, Encoding>> = {
+  '': 'identity',
+  identity: 'identity',
+  gzip: 'gzip',
+  'x-gzip': 'gzip',
+  br: 'br',
+  zstd: 'zstd',
+}
+
+function encodingOf(request: IncomingMessage): Encoding {
+  const named = (request.headers['content-encoding'] ?? '').trim().toLowerCase()
+  const encoding = Object.hasOwn(ENCODINGS, named) ? ENCODINGS[named] : undefined
+  if (encoding !== undefined) return encoding
+  throw new Problem(415, 'REQUEST_INVALID', 'The body is packed in a way that is not known here.', {
+    next: 'Send it plain, or with Content-Encoding gzip, br or zstd (one of them, once).',
+    headers: { 'accept-encoding': 'gzip, br, zstd' },
+  })
+}
+
+function tooLarge(limit: number): Problem {
+  return new Problem(
+    413,
+    'REQUEST_TOO_LARGE',
+    `The body is larger than ${limit} bytes (unpacked), the most taken here.`,
+  )
+}
+
+interface Unpacked {
+  readonly buffer: Buffer
+  readonly engine: { readonly bytesWritten: number }
+}
+
+async function unpacked(packed: Buffer, encoding: Exclude<Encoding, 'identity'>, limit: number): Promise<Buffer> {
+  // The unpacker works piece by piece and stops at the first one past the limit: a body made to burst costs no more.
+  const options = { maxOutputLength: limit, chunkSize: 64 * 1024, info: true }
+  const zlib = await import('node:zlib')
+  const { buffer, engine } = await new Promise<Unpacked>((resolve, reject) => {
+    const done = (error: Error | null, result: unknown) => (error ? reject(error) : resolve(result as Unpacked))
+    switch (encoding) {
+      case 'gzip':
+        return zlib.gunzip(packed, options as ZlibOptions, done)
+      case 'br':
+        return zlib.brotliDecompress(packed, options as BrotliOptions, done)
+      case 'zstd': {
+        const params = { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX }
+        return zlib.zstdDecompress(packed, { ...options, params } as ZstdOptions, done)
+      }
+    }
+  }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(limit)
+    throw new Problem(400, 'REQUEST_INVALID', `The body cannot be unpacked as ${encoding}: ${error.message}.`, {
+      next: 'Check that Content-Encoding names how the body is packed, and that all of it is sent.',
+    })
+  })
+  if (engine.bytesWritten < packed.length) {
+    throw new Problem(400, 'REQUEST_INVALID', `Something follows the end of the ${encoding} data.`, {
+      next: 'Pack the whole body in one piece.',
+    })
+  }
+  return buffer
+}

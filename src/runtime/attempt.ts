@@ -1,0 +1,400 @@
+/**
+ * One go at a run: from what the last epoch left to the end of the inputs, a signal, or an error.
+ *
+ * What an attempt leaves behind is on the disk alone. So an error that may pass (a full disk, a warehouse that is locked)
+ * ends the attempt, and the next one goes on from the last epoch, exactly as after a crash.
+ */
+import type { Sink, Source } from '../connectors/contract.ts'
+import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
+import { MessageNumbers } from '../engine/state/id-intervals.ts'
+import type { Stateful } from '../engine/state/table.ts'
+import type { LogNotice } from '../log/log.ts'
+import { fingerprint } from '../plan/fingerprint.ts'
+import type { Plan, TopicNode } from '../plan/nodes.ts'
+import { stepsOf } from '../plan/walk.ts'
+import type { Clock } from '../system/clock.ts'
+import { MillraceError } from '../system/errors.ts'
+import type { Storage } from '../system/storage.ts'
+import { rowsOfLog, rowsOfStretch } from './catch-up.ts'
+import { Epochs } from './epochs.ts'
+import type { EpochHeader } from './header.ts'
+import { Ingestion } from './ingestion.ts'
+import type { Sources } from './inputs.ts'
+import type { RunOptions, Snapshot, TopicProgress } from './options.ts'
+import { type Outputs, openOutputs, type Target } from './outputs.ts'
+import { Store } from './store.ts'
+import { type OpenedSource, readInput } from './topic-input.ts'
+import type { TopicPosition, TopicTask } from './topic-task.ts'
+import { Topics } from './topics.ts'
+
+/** How long state waits for its epoch, rows for theirs, and what a sink was given for its commit. */
+const FOLLOWING = { stateWaits_ms: 100, rowsWait_ms: 0, commitEvery_ms: 500 }
+const BOUNDED = { stateWaits_ms: 0, rowsWait_ms: 5000, commitEvery_ms: 0 }
+const RETAIN_EVERY_MS = 10_000
+/** The partition of a task that is the log of what was pushed. */
+const LOG_PARTITION = 'log'
+/** A sender that has been silent for so long may count its messages anew. */
+const NUMBERS_KEPT_US = 7 * 24 * 3600 * 1_000_000
+
+export interface AttemptOptions {
+  readonly plan: Plan
+  readonly sources: Sources
+  /** Of the inputs. */
+  readonly identity: string
+  readonly options: RunOptions
+  readonly clock: Clock
+  readonly storage: Storage
+  readonly warehouse: () => Promise<Warehouse>
+  /** Sources of a topic that can be read again, opened at these positions. */
+  readonly openSources: (
+    topic: TopicNode,
+    from: ReadonlyMap<string, number>,
+    untilEnd: boolean,
+  ) => Promise<readonly NamedSource[]>
+  /** Sources of a topic that are pushed to; they outlive an attempt. */
+  readonly pushed: (topic: TopicNode) => readonly NamedSource[]
+  readonly onTurn: () => Promise<void>
+  readonly onHeld: (error: MillraceError | null) => void
+  readonly onNotice: (notice: LogNotice) => void
+}
+
+export interface NamedSource {
+  readonly source: Source
+  readonly partitions: readonly { readonly name: string; readonly bytes: number | null }[]
+}
+
+export class Attempt {
+  readonly #o: AttemptOptions
+  readonly #sinks: Sink[] = []
+  readonly #opened: Source[] = []
+  readonly #inputs: { task: TopicTask; sources: OpenedSource[]; ingestion: Ingestion | null }[] = []
+  readonly #numbers: MessageNumbers[] = []
+  readonly #fingerprints: Readonly<Record<string, string>>
+  #store: Store | null = null
+  #outputs: Outputs | null = null
+  #topics: Topics | null = null
+  #epochs: Epochs | null = null
+  #staged: EpochHeader | null = null
+  #ended = false
+  #lastRetain_ms: number
+
+  constructor(options: AttemptOptions) {
+    this.#o = options
+    this.#lastRetain_ms = options.clock.monotonic_ms()
+    this.#fingerprints = fingerprintsOf(options.plan)
+  }
+
+  get topics(): readonly TopicProgress[] {
+    return this.#topics?.progress ?? []
+  }
+
+  get outputs(): Outputs | null {
+    return this.#outputs
+  }
+
+  get epoch(): number {
+    return this.#store?.journal.epoch ?? 0
+  }
+
+  /** Opens all, goes back to the last epoch, and makes up for what a crash left undone. */
+  async open(): Promise<void> {
+    const { plan, clock, storage, options, sources, identity, onNotice } = this.#o
+    const { dataDirectory, strict, untilEnd } = options
+    const paces = untilEnd ? BOUNDED : FOLLOWING
+    const store = new Store({ dataDirectory, storage, clock, strict, onNotice })
+    this.#store = store
+    this.#refuseOther(store.header)
+    // Before the outputs: an input that is not there must not leave its mark on them.
+    const opened = await this.#openSources(store.header)
+    const onRows = () => this.#epochs?.rows()
+    const { warehouse } = this.#o
+    const outputs = await openOutputs(
+      { plan, store, sources, identity, dataDirectory, clock, commitEvery_ms: paces.commitEvery_ms, warehouse, onRows },
+      this.#sinks,
+    )
+    this.#outputs = outputs
+    const topics = new Topics({
+      plan,
+      terminals: outputs.terminals,
+      taps: options.taps,
+      deadLetters: store.letters.processing,
+      clock,
+      keepsState: true,
+      onChange: () => this.#epochs?.changed(),
+    })
+    this.#topics = topics
+    for (const [topic] of sources) this.#addIngestion(topic, topics.task(topic.name), store)
+    const stateful = this.#stateful(topics)
+    store.journal.restore(stateful)
+    for (const task of topics.tasks) {
+      const position = store.header?.topics[task.topic.name]
+      if (position !== undefined) task.resume(position)
+    }
+    this.#addPartitions(opened)
+    const members = [
+      ...outputs.topics,
+      ...outputs.targets.map(({ delivery }) => delivery),
+      ...outputs.watched.values(),
+      { staged: () => {}, sync: () => store.letters.processing.commit() },
+    ]
+    this.#epochs = new Epochs({
+      journal: store.journal,
+      clock,
+      members,
+      stateful,
+      header: () => this.#header(),
+      onSafe: () => this.#onSafe(),
+      ...paces,
+    })
+    for (const target of outputs.targets) await this.#catchUp(target)
+    for (const { ingestion } of this.#inputs) await ingestion?.replay(this.#o.onTurn)
+    for (const task of topics.tasks) task.wake()
+    await this.#epochs.commit()
+  }
+
+  /** Reads the inputs to their end, or until the signal; all is safe and delivered then. */
+  async work(): Promise<'ended' | 'stopped'> {
+    const { options, onTurn, clock } = this.#o
+    const { untilEnd, pool = null } = options
+    const stop = new AbortController()
+    const signal = AbortSignal.any([options.signal, stop.signal])
+    const epochs = this.#epochs!
+    const loop = new AbortController()
+    const failing = <T>(work: Promise<T>) => work.catch(error => Promise.reject(stop.abort() ?? error))
+    const committing = failing(epochs.run(loop.signal))
+    const pulse = this.#pulse(loop.signal)
+    try {
+      const reading = this.#inputs.map(async ({ task, sources, ingestion }) => {
+        await readInput(task, sources, { untilEnd, signal, onTurn, pool, ingestion })
+        if (untilEnd && !signal.aborted) await task.end()
+      })
+      await Promise.all([...reading.map(failing), Promise.race([committing, Promise.allSettled(reading)])])
+      const ended = !signal.aborted
+      if (ended && untilEnd) {
+        await this.#topics!.endDerived(new Set(this.#inputs.map(({ task }) => task.topic.name)))
+        this.#ended = true
+      }
+      loop.abort()
+      await Promise.all([committing, pulse])
+      await this.#finish()
+      return ended ? 'ended' : 'stopped'
+    } finally {
+      stop.abort()
+      loop.abort()
+      await Promise.allSettled([committing, pulse, clock.sleep(0)])
+    }
+  }
+
+  /** Lets go of everything; what was not committed does not count. */
+  async close(): Promise<void> {
+    for (const source of this.#opened.splice(0)) await source.close().catch(() => {})
+    for (const { delivery } of this.#outputs?.targets ?? []) await delivery.settle().catch(() => {})
+    for (const sink of this.#sinks.splice(0)) await sink.close().catch(() => {})
+    await this.#store?.close()
+    this.#store = null
+  }
+
+  /** Does something while all sinks hold the rows of one epoch and no others; answers what epoch that is. */
+  async atEpoch(action: () => Promise<void>): Promise<Snapshot> {
+    const settle = () => this.#settle()
+    return await this.#epochs!.apart(settle, async () => {
+      await settle()
+      await action()
+      const { topics, lengths } = this.#staged!
+      const positions = Object.entries(topics).map(([topic, { partitions }]) => {
+        const length = lengths[topic]
+        return [topic, length === undefined ? partitions.map(({ position }) => position) : [length]] as const
+      })
+      return { epoch: this.epoch, positions: Object.fromEntries(positions) }
+    })
+  }
+
+  /** The last rows get their epoch, and each sink commits. */
+  async #finish(): Promise<void> {
+    const { targets } = this.#outputs!
+    await this.#settle()
+    await this.#epochs!.commit()
+    await this.#settle()
+    if (targets.some(({ delivery }) => delivery.committed < delivery.rows)) await this.#finish()
+  }
+
+  /** Resolves when no sink commits; each takes part in the next epoch then. */
+  async #settle(): Promise<void> {
+    for (const { delivery } of this.#outputs!.targets) {
+      await delivery.settle()
+      delivery.hurry()
+    }
+  }
+
+  /** What a sink was given does not wait for the next rows to be committed. */
+  async #pulse(signal: AbortSignal): Promise<void> {
+    const { clock, options } = this.#o
+    while (!options.untilEnd && !signal.aborted) {
+      await clock.sleep(FOLLOWING.commitEvery_ms, signal)
+      if (this.#outputs!.targets.some(({ delivery }) => delivery.committed < delivery.rows)) this.#epochs!.rows()
+    }
+  }
+
+  #refuseOther(header: EpochHeader | null): void {
+    if (header === null) return
+    const { plan, identity, options } = this.#o
+    const say = (what: string) =>
+      new MillraceError('DATA_DIR_MISMATCH', `${options.dataDirectory} holds a run that cannot go on: ${what}.`)
+    if (header.pipeline !== plan.name || header.namespace !== plan.namespace) {
+      throw say(`it is one of the pipeline ${header.namespace}/${header.pipeline}`)
+    }
+    if (header.identity !== identity) throw say('its inputs were others, or it did not follow them as this one does')
+    for (const [step, meaning] of Object.entries(this.#fingerprints)) {
+      const before = header.fingerprints[step]
+      if (before !== undefined && before !== meaning) throw say(`the step ${step} means something else now`)
+    }
+  }
+
+  async #openSources(header: EpochHeader | null): Promise<Map<TopicNode, readonly NamedSource[]>> {
+    const opened = new Map<TopicNode, readonly NamedSource[]>()
+    for (const topic of this.#o.sources.keys()) {
+      const from = positionsOf(header?.topics[topic.name])
+      const sources = await this.#o.openSources(topic, from, this.#o.options.untilEnd)
+      this.#opened.push(...sources.map(({ source }) => source))
+      opened.set(topic, sources)
+    }
+    return opened
+  }
+
+  #addIngestion(topic: TopicNode, task: TopicTask, store: Store): void {
+    const isPushed = this.#o.pushed(topic).length > 0
+    let ingestion: Ingestion | null = null
+    if (isPushed) {
+      const numbers = new MessageNumbers(`${topic.name}/messages`)
+      this.#numbers.push(numbers)
+      const log = store.ingested(topic)
+      ingestion = new Ingestion({
+        task,
+        log,
+        partition: LOG_PARTITION,
+        letters: store.letters.ingestion,
+        numbers,
+        onHeld: this.#o.onHeld,
+      })
+    }
+    this.#inputs.push({ task, sources: [], ingestion })
+  }
+
+  #addPartitions(opened: ReadonlyMap<TopicNode, readonly NamedSource[]>): void {
+    for (const { task, sources, ingestion } of this.#inputs) {
+      ingestion?.begin()
+      for (const { source, partitions } of opened.get(task.topic) ?? []) {
+        const numbers = partitions.map(({ name, bytes }) => task.addPartition(name, bytes).number)
+        sources.push({ source, name: partitions[0]?.name ?? '', partitions: numbers })
+      }
+      for (const { source, partitions } of this.#o.pushed(task.topic)) {
+        sources.push({ source, name: partitions[0]?.name ?? '', partitions: [] })
+      }
+    }
+  }
+
+  #stateful(topics: Topics): readonly Stateful[] {
+    return [...topics.tasks.flatMap(task => task.stateful), ...this.#numbers]
+  }
+
+  async #catchUp(target: Target): Promise<void> {
+    const { delivery, log, topic } = target
+    const header = this.#store!.header
+    const to = header?.topics[topic.name]
+    const take = (batch: Parameters<typeof delivery.write>[0]) => delivery.write(batch)
+    const before = delivery.rows
+    if (log !== null) {
+      if (delivery.rows < log.rows) await rowsOfLog(log.log, delivery.stream, delivery.rows, take)
+    } else if (to !== undefined && delivery.rows !== header?.outputs[delivery.name]?.rows) {
+      const from = target.committed.rows <= delivery.rows ? target.committed : { rows: 0, at: null }
+      const ingestion = this.#inputs.find(({ task }) => task.topic.name === topic.name)?.ingestion ?? null
+      await rowsOfStretch(
+        {
+          stream: delivery.stream,
+          from: from.at,
+          to,
+          held: delivery.rows - from.rows,
+          clock: this.#o.clock,
+          open: positions => this.#o.openSources(topic, positions, true),
+          log: ingestion && { log: ingestion.log, name: LOG_PARTITION },
+        },
+        take,
+      )
+    }
+    if (delivery.rows > before) await delivery.commitNow()
+    if (to !== undefined) target.committed = { rows: delivery.rows, at: to }
+  }
+
+  #header(): EpochHeader {
+    const { plan, identity } = this.#o
+    const { topics, targets } = this.#outputs!
+    this.#staged = {
+      pipeline: plan.name,
+      namespace: plan.namespace,
+      identity,
+      fingerprints: this.#fingerprints,
+      topics: Object.fromEntries(this.#topics!.tasks.map(task => [task.topic.name, task.position])),
+      lengths: Object.fromEntries(topics.map(output => [output.name, output.rows])),
+      letters: this.#store!.letters.processing.next,
+      incarnations: Object.fromEntries(
+        this.#inputs.flatMap(({ task, ingestion }) =>
+          ingestion === null ? [] : [[task.topic.name, ingestion.log.incarnation]],
+        ),
+      ),
+      outputs: Object.fromEntries(
+        targets.map(({ delivery, committed }) => [delivery.name, { rows: delivery.rows, committed }]),
+      ),
+      ended: this.#ended,
+    }
+    return this.#staged
+  }
+
+  #onSafe(): void {
+    const staged = this.#staged!
+    const { targets, watched } = this.#outputs!
+    for (const target of targets) {
+      const at = staged.topics[target.topic.name] as TopicPosition
+      target.delivery.whenSafe(rows => {
+        target.committed = { rows, at }
+      })
+    }
+    for (const step of watched.values()) step.whenSafe()
+    const now_ms = this.#o.clock.monotonic_ms()
+    if (now_ms - this.#lastRetain_ms < RETAIN_EVERY_MS) return
+    this.#lastRetain_ms = now_ms
+    this.#retain(staged)
+  }
+
+  /** Gives up what is old, but nothing that a sink or the operators still need. */
+  #retain(staged: EpochHeader): void {
+    const { targets } = this.#outputs!
+    for (const numbers of this.#numbers) numbers.forgetBefore(this.#o.clock.now() - NUMBERS_KEPT_US)
+    for (const { log, delivery } of targets) log?.log.holdFrom(delivery.committed)
+    for (const { task, ingestion } of this.#inputs) {
+      if (ingestion === null) continue
+      const needed = [staged.topics[task.topic.name]!, ...targets
+        .filter(target => target.log === null && target.topic.name === task.topic.name)
+        .map(target => target.committed.at)]
+      ingestion.log.holdFrom(Math.min(...needed.map(logPosition)))
+    }
+    this.#store!.retain()
+  }
+}
+
+/** Where each partition goes on; one that has ended, nowhere. */
+function positionsOf(topic: TopicPosition | undefined): Map<string, number> {
+  const places = topic?.partitions.map(
+    ({ name, position, ended }) => [name, ended ? Number.POSITIVE_INFINITY : position] as const,
+  )
+  return new Map(places)
+}
+
+function logPosition(position: TopicPosition | null): number {
+  return position?.partitions.find(({ name }) => name === LOG_PARTITION)?.position ?? 0
+}
+
+/** By step with state what it means. */
+function fingerprintsOf(plan: Plan): Record<string, string> {
+  const steps = stepsOf(plan).filter(step => step.kind === 'window' || step.kind === 'dedupe')
+  return Object.fromEntries(steps.map(step => [step.identity, fingerprint(step)]))
+}

@@ -1,0 +1,133 @@
+/**
+ * Rows that an epoch counts and a sink lacks: the run was cut off between the epoch's commit and the sink's own. They are
+ * given to the sink again before the stream goes on: rows of a stored topic out of its log, rows that come straight from
+ * a source by reading that stretch of the source again.
+ */
+import type { Chunk, Source } from '../connectors/contract.ts'
+import type { Batch } from '../engine/batch.ts'
+import { Flow } from '../engine/flow.ts'
+import { rowsFromLines } from '../engine/json-rows.ts'
+import { pick } from '../engine/operators/pick.ts'
+import type { TopicLog } from '../log/topic-log.ts'
+import { readChunks } from '../log/topic-reader.ts'
+import type { StreamNode } from '../plan/nodes.ts'
+import { readOf } from '../plan/walk.ts'
+import type { Clock } from '../system/clock.ts'
+import { MillraceError } from '../system/errors.ts'
+import { type TopicPosition, TopicTask } from './topic-task.ts'
+
+/** Takes rows, in order. */
+export type RowTaker = (batch: Batch) => Promise<void>
+
+/** Gives the rows of a stored topic from offset `from` on. Throws DATA_DIR_MISMATCH when some of them are gone. */
+export async function rowsOfLog(log: TopicLog, stream: StreamNode, from: number, take: RowTaker): Promise<void> {
+  for (const chunk of readChunks(log, from)) {
+    if ('kind' in chunk) {
+      throw new MillraceError(
+        'DATA_DIR_MISMATCH',
+        `A sink lacks the rows ${chunk.from} to ${chunk.to} of topic ${log.topic}, and they are gone: ${chunk.reason}.`,
+      )
+    }
+    await take(rowsFromLines(stream.columns, chunk.bytes))
+  }
+}
+
+export interface Stretch {
+  readonly stream: StreamNode
+  readonly from: TopicPosition | null
+  readonly to: TopicPosition
+  /** Rows of the stream before the stretch that are given again and the sink holds. */
+  readonly held: number
+  readonly clock: Clock
+  /** Opens the sources of the topic at the positions. */
+  readonly open: (
+    from: ReadonlyMap<string, number>,
+  ) => Promise<readonly { readonly source: Source; readonly partitions: readonly { readonly name: string }[] }[]>
+  /** The log of what was pushed to the topic. */
+  readonly log: { readonly log: TopicLog; readonly name: string } | null
+}
+
+/** Gives the rows of a stream that keeps no state, made of a stretch of its topic's records. */
+export async function rowsOfStretch(stretch: Stretch, take: RowTaker): Promise<void> {
+  const { stream, from, to, log } = stretch
+  const { topic } = readOf(stream)
+  let held = stretch.held
+  const write = async (batch: Batch) => {
+    const skipped = Math.min(held, batch.length)
+    held -= skipped
+    if (skipped === batch.length) return
+    if (skipped === 0) return await take(batch)
+    await take(pick(batch, Int32Array.from({ length: batch.length - skipped }, (_, row) => row + skipped)))
+  }
+  const makeFlow = () => new Flow(topic, { outputs: [{ stream, write }], taps: new Map(), onLate: () => {} })
+  const task = new TopicTask({ topic, makeFlow, deadLetters: { add: () => {} }, clock: stretch.clock })
+  if (from !== null) task.resume(from)
+  const ends = new Map(to.partitions.map(({ name, position }) => [name, position]))
+  if (log !== null) {
+    const { number, position } = task.addPartition(log.name, null)
+    await readLogUpTo(task, number, log.log, position, ends.get(log.name) ?? 0)
+  }
+  const starts = new Map(from?.partitions.map(({ name, position }) => [name, position]) ?? [])
+  for (const { source, partitions } of await stretch.open(starts)) {
+    try {
+      const names = partitions.map(({ name }) => name)
+      await readUpTo(task, source, names, ends)
+    } finally {
+      await source.close()
+    }
+  }
+}
+
+async function readLogUpTo(
+  task: TopicTask,
+  partition: number,
+  log: TopicLog,
+  from: number,
+  end: number,
+): Promise<void> {
+  for (const chunk of readChunks(log, from)) {
+    if ('kind' in chunk) continue
+    if (chunk.firstOffset >= end) return
+    const bytes = firstLines(chunk.bytes, end - chunk.firstOffset)
+    await task.takeStored(bytes, partition, chunk.firstOffset, chunk.arrival)
+  }
+}
+
+async function readUpTo(
+  task: TopicTask,
+  source: Source,
+  names: readonly string[],
+  ends: ReadonlyMap<string, number>,
+): Promise<void> {
+  const numbers = names.map(name => task.addPartition(name, null).number)
+  const open = new Set(names.filter(name => (ends.get(name) ?? 0) > (task.positionOf(name) ?? 0)))
+  while (open.size > 0) {
+    const event = await source.read()
+    if (event === null) return
+    if (event.kind === 'records') {
+      const name = names[event.partition]!
+      const end = ends.get(name) ?? 0
+      if (event.position < end) await task.take({ ...cut(event, end), partition: numbers[event.partition]! })
+      if (event.position + event.bytes.length >= end) open.delete(name)
+    } else if (event.kind === 'end' || event.kind === 'damaged') {
+      const name = names[event.partition]!
+      if (event.kind === 'end' || event.position >= (ends.get(name) ?? 0)) open.delete(name)
+    } else if (event.kind === 'idle') return
+  }
+}
+
+function cut(chunk: Chunk, end: number): Chunk {
+  return chunk.position + chunk.bytes.length <= end
+    ? chunk
+    : { ...chunk, bytes: chunk.bytes.subarray(0, end - chunk.position) }
+}
+
+function firstLines(bytes: Uint8Array, lines: number): Uint8Array {
+  let at = 0
+  for (let line = 0; line < lines && at < bytes.length; line++) {
+    const end = bytes.indexOf(10, at)
+    if (end < 0) return bytes
+    at = end + 1
+  }
+  return bytes.subarray(0, at)
+}

@@ -1,0 +1,52 @@
+/** A run at work as others in the process see it. */
+import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
+import type { Plan } from '../plan/nodes.ts'
+import { stepsOf } from '../plan/walk.ts'
+import { MillraceError } from '../system/errors.ts'
+import type { RunHandle, RunProgress, Snapshot } from './options.ts'
+import type { PushQueue } from './push-queue.ts'
+import type { WatchedStep } from './watchers.ts'
+
+export interface HandleOptions {
+  readonly plan: Plan
+  readonly dataDirectory: string
+  readonly addresses: RunHandle['addresses']
+  readonly progress: () => RunProgress
+  /** The watched step with this identity, of the attempt that is at work. */
+  readonly watched: (step: string) => WatchedStep | null
+  readonly warehouse: () => Promise<Warehouse>
+  /** Does something while the warehouse holds the rows of one epoch. */
+  readonly atEpoch: (action: () => Promise<void>) => Promise<Snapshot>
+  readonly queue: (topic: string) => PushQueue | null
+}
+
+export function handleOf(options: HandleOptions): RunHandle {
+  const { plan, dataDirectory, addresses, progress } = options
+  return {
+    plan,
+    dataDirectory,
+    addresses,
+    progress,
+    watch(step, onRows) {
+      const watched = options.watched(step)
+      if (watched !== null) return watched.add(onRows)
+      const isStep = stepsOf(plan).some(({ identity }) => identity === step)
+      throw new MillraceError(
+        'OPTION_INVALID',
+        isStep ? `${step} is no output of the pipeline that runs.` : `There is no stage '${step}'.`,
+        { next: 'Use a stage whose rows go to a topic, a table or a panel.' },
+      )
+    },
+    query: async (sql, queryOptions) => (await options.warehouse()).query(sql, queryOptions),
+    snapshot: path => options.atEpoch(async () => (await options.warehouse()).snapshot(path)),
+    async append(topic, lines, once = null) {
+      const queue = options.queue(topic)
+      if (queue === null) {
+        throw new MillraceError('TOPIC_UNKNOWN', `Nothing is pushed to topic ${topic}, so nothing can be sent to it.`, {
+          next: 'Correct the file that the topic is read from.',
+        })
+      }
+      return await queue.push(lines, once)
+    },
+  }
+}
