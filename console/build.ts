@@ -3,7 +3,7 @@
  * What counts is a hash of the sources, kept beside what was built: times of files mean nothing after a checkout.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -12,17 +12,32 @@ const root = fileURLToPath(new URL('.', import.meta.url))
 /** Folder of the built page: index.html and assets/. */
 export const pageFolder = join(root, 'dist')
 
+const HASH = 'sources.sha256'
 const SOURCES = ['src', 'public', 'index.html', 'vite.config.ts', '../src/serve/protocol.ts', '../package-lock.json']
 
 /** Makes sure that the page is built. Answers whether it had to be. Throws what Vite throws. */
 export async function buildPage(force = false): Promise<boolean> {
-  const built = join(pageFolder, 'sources.sha256')
   const wanted = sourcesHash()
-  if (!force && existsSync(built) && readFileSync(built, 'utf8') === wanted) return false
+  if (!force && isCurrent(wanted)) return false
   const { build } = await import('vite')
-  await build({ configFile: join(root, 'vite.config.ts'), logLevel: 'warn' })
-  writeFileSync(built, wanted)
+  // Beside, and put in place when it is whole: another process may be reading, or building too.
+  const outDir = join(root, `.dist-${process.pid}`)
+  try {
+    await build({ configFile: join(root, 'vite.config.ts'), logLevel: 'warn', build: { outDir, emptyOutDir: true } })
+    writeFileSync(join(outDir, HASH), wanted)
+    rmSync(pageFolder, { recursive: true, force: true })
+    renameSync(outDir, pageFolder)
+  } catch (error) {
+    if (!isCurrent(wanted)) throw error
+  } finally {
+    rmSync(outDir, { recursive: true, force: true })
+  }
   return true
+}
+
+function isCurrent(wanted: string): boolean {
+  const path = join(pageFolder, HASH)
+  return existsSync(path) && readFileSync(path, 'utf8') === wanted
 }
 
 function sourcesHash(): string {

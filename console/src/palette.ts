@@ -2,14 +2,15 @@
  * Colours of series and states: told apart also by eyes that do not see red and green as others do (after Okabe and Ito),
  * at least 3:1 against the panel in each theme. A key keeps its colour in all panels of the page.
  */
-import { type Theme, theme } from './theme.ts'
+import { keep, keptText, type Theme, theme } from './theme.ts'
 
 const LINES: Readonly<Record<Theme, readonly string[]>> = {
   dark: ['#56b4e9', '#e69f00', '#2bc79a', '#e28bc0', '#f0e442', '#ff7a45', '#b794ff', '#b8c4ce'],
   light: ['#0072b2', '#a86400', '#007a5a', '#a8487f', '#7d6f00', '#c24e00', '#6a3fc0', '#56616c'],
 }
 /** Fills that dark text stands on, in both themes. */
-const FILLS = ['#7cc4f2', '#45c79b', '#f2b33d', '#ff8f66', '#e8a0cc', '#efe56a', '#c3cdd5']
+const FILLS = ['#7cc4f2', '#f2b33d', '#b9c7cf', '#45c79b', '#e8a0cc', '#efe56a', '#ff8f66']
+const STATES_MAX = 200
 export const ON_FILL = '#10181d'
 
 interface Canvas {
@@ -25,7 +26,7 @@ const CANVAS: Readonly<Record<Theme, Canvas>> = {
 }
 export const canvasColours = (): Canvas => CANVAS[theme.value]
 
-/** Numbers given to keys: where its hash says when that is free, else the next one; in the second round all again. */
+/** Numbers given to series: where the key's hash says when that is free, else the next one; in the second round all again. */
 class Assignment {
   readonly #numbers = new Map<string, number>()
   readonly #size: number
@@ -53,7 +54,6 @@ function hashOf(text: string): number {
 }
 
 const series = new Assignment(LINES.dark.length)
-const states = new Assignment(FILLS.length)
 
 export const seriesColour = (key: string): string => {
   const colours = LINES[theme.value]
@@ -64,4 +64,25 @@ export const seriesColour = (key: string): string => {
 export const seriesDash = (key: string): readonly number[] =>
   [[], [7, 4], [2, 3]][Math.floor(series.numberOf(key) / LINES.dark.length) % 3]!
 
-export const stateColour = (state: string): string => FILLS[states.numberOf(state) % FILLS.length]!
+const NAME = 'millrace.states'
+/** States are few and mean something: each has its colour for good in this browser, in the order in which they came. */
+const states: string[] = keptStates()
+
+/** Gives colours to states that are new, those that come at once in the order of their names. */
+export function meetStates(names: readonly string[]): void {
+  const fresh = names.filter(name => !states.includes(name)).sort()
+  if (fresh.length === 0 || states.length >= STATES_MAX) return
+  states.push(...fresh)
+  keep(NAME, JSON.stringify(states))
+}
+
+export const stateColour = (state: string): string => FILLS[Math.max(0, states.indexOf(state)) % FILLS.length]!
+
+function keptStates(): string[] {
+  try {
+    const kept: unknown = JSON.parse(keptText(NAME) ?? '[]')
+    return Array.isArray(kept) ? kept.filter(name => typeof name === 'string') : []
+  } catch {
+    return []
+  }
+}

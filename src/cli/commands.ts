@@ -214,6 +214,38 @@ export const COMMANDS: readonly CommandDescription[] = [
     load: () => import('./commands/tap.ts'),
   },
   {
+    name: 'keys make',
+    summary: 'Make a key with which clients may send records over HTTP',
+    positionals: [{ name: 'NAME', help: 'whose it is: ann-phone' }],
+    options: {
+      topic: { kind: 'list', value: 'TOPIC', help: 'it may send to this topic alone; may be repeated; default all' },
+      expires: { kind: 'duration', value: '90d', help: 'how long it lets one in; default for ever' },
+      'data-dir': { ...storedDir, help: 'data directory, made when missing; default the only one in .millrace' },
+      json,
+    },
+    examples: [
+      ['millrace keys make ann-phone', 'for all topics'],
+      ['millrace keys make gateway --topic raw_sensor_data --expires 90d --data-dir DIR', 'for one topic, for 90 days'],
+    ],
+    load: () => import('./commands/keys-make.ts'),
+  },
+  {
+    name: 'keys list',
+    summary: 'List the keys of a data directory: whose they are, for what, last used when',
+    positionals: [],
+    options: { 'data-dir': storedDir, json },
+    examples: [['millrace keys list --data-dir DIR', 'revoked and expired ones too; no key is shown again']],
+    load: () => import('./commands/keys-list.ts'),
+  },
+  {
+    name: 'keys revoke',
+    summary: 'Revoke a key: within a second it lets nobody in any more',
+    positionals: [{ name: 'NAME|ID', help: 'its name or its id' }],
+    options: { 'data-dir': storedDir, json },
+    examples: [['millrace keys revoke ann-phone', 'also while the pipeline runs']],
+    load: () => import('./commands/keys-revoke.ts'),
+  },
+  {
     name: 'simulate phones',
     summary: 'Simulated phones: their readings as lines of JSON, or pushed over HTTP',
     positionals: [],

@@ -38,8 +38,10 @@ export function placeInJson(text: string, path: string): TextPlace {
 
 const DEPTH_MAX = 1000
 const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y
+// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON forbids them as they are.
 const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y
 /** The longest beginning of a text that could still become one. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON forbids them as they are.
 const STRING_BEGINNING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*/y
 
 function skipBlanks(text: string, at: number): number {

@@ -4,38 +4,25 @@ import { MillraceError } from '../system/errors.ts'
 import { readText, unreadable } from '../system/files.ts'
 import { type Arguments, HOST_AND_PORT } from './arguments.ts'
 
-export interface Address {
-  readonly host: string
-  readonly port: number
-}
-
-const DEFAULT_LISTEN: Address = { host: '127.0.0.1', port: 4401 }
-const DEFAULT_CONSOLE: Address = { host: '127.0.0.1', port: 4400 }
+const DEFAULT = { host: '127.0.0.1', port: 4401 }
 
 /** `--listen` and what goes with it. Throws OPTION_INVALID, and FILE_UNREADABLE for a certificate. */
 export function listenOf(values: Arguments): Listen {
   const at = values.text('listen')
   return {
-    ...(at === null ? DEFAULT_LISTEN : addressOf('listen', at)),
+    ...(at === null ? DEFAULT : addressOf(at)),
     tls: tlsOf(values),
     trustedProxies: values.list('trusted-proxy').map(networkOf),
     keys: values.flag('require-key') ? 'required' : 'when-made',
   }
 }
 
-/** `--console`: where the live page is served; null: not at all. */
-export function consoleOf(values: Arguments): Address | null {
-  if (!values.flag('console')) return null
-  const at = values.text('console')
-  return at === null || at === '' ? DEFAULT_CONSOLE : addressOf('console', at)
-}
-
-function addressOf(option: string, text: string): Address {
+function addressOf(text: string): { host: string; port: number } {
   const match = HOST_AND_PORT.exec(text)
   const port = Number(match?.[3])
   if (match !== null && port <= 65_535) return { host: match[1] ?? match[2]!, port }
-  throw new MillraceError('OPTION_INVALID', `--${option} needs a host and a port, not '${text}'.`, {
-    next: `Write for example --${option} 127.0.0.1:4401; 0.0.0.0 stands for all of this machine's addresses.`,
+  throw new MillraceError('OPTION_INVALID', `--listen needs a host and a port, not '${text}'.`, {
+    next: `Write for example --listen 127.0.0.1:4401; 0.0.0.0 stands for all of this machine's addresses.`,
   })
 }
 

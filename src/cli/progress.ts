@@ -32,6 +32,8 @@ export class ProgressLines {
     })
     const outputs = progress.outputs.map(output => `${output.output} ${grouped(output.rows)}`)
     if (outputs.length > 0) lines.push(this.#style.dim(`  -> ${outputs.join(' · ')}`))
+    const { held } = progress
+    if (held !== null) lines.push(this.#style.red(`${held.code}: ${held.message}`), `  next: ${held.next}`)
     return lines
   }
 

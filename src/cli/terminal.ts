@@ -95,7 +95,7 @@ export function processTerminal(): Terminal {
 const ESCAPE = '\u001b'
 const ESCAPES = new RegExp(`${ESCAPE}\\[[0-9;]*m`, 'g')
 /** All but tab, line feed and carriage return, which become blanks in a table. */
-const CONTROLS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/g
+const CONTROLS = /(?![\t\n\r])\p{Cc}/gu
 const ESCAPES_KEPT = new RegExp(`(${ESCAPES.source})`)
 
 /** Length as a terminal shows it: colours take no room. */

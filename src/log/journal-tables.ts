@@ -11,9 +11,6 @@ import { MillraceError } from '../system/errors.ts'
 import type { EpochWriter } from './journal-record.ts'
 
 export const RANGE_SLOTS = 1024
-/** What was not used for telling again is saved up to so many bytes, so that no later epoch pays much at once. */
-const CREDIT_BYTES_MAX = 64 * 1024
-
 export interface JournalTable {
   readonly key: string
   readonly table: StateTable
@@ -26,6 +23,7 @@ export class JournalTables {
   readonly #byKey = new Map<string, JournalTable>()
   #all: JournalTable[] = []
   #turn = { table: 0, range: 0 }
+  /** Bytes that may be told again; below 0 after a range that was longer than what an epoch changed. */
   #credit = 0
 
   constructor(rangeSlots: number) {
@@ -93,7 +91,8 @@ export class JournalTables {
       }
       this.#goOn()
     }
-    this.#credit = Math.min(this.#credit, CREDIT_BYTES_MAX)
+    // What found nothing to tell again is not saved up: no later epoch pays for it at once.
+    this.#credit = Math.min(this.#credit, 0)
   }
 
   /** The oldest record that is needed, that at `offset` when there is none before it. */

@@ -154,7 +154,7 @@ export class Attempt {
 
   /** Reads the inputs to their end, or until the signal; all is safe and delivered then. */
   async work(): Promise<'ended' | 'stopped'> {
-    const { options, onTurn, clock } = this.#o
+    const { options, onTurn } = this.#o
     const { untilEnd, pool = null } = options
     const stop = new AbortController()
     const signal = AbortSignal.any([options.signal, stop.signal])
@@ -163,11 +163,11 @@ export class Attempt {
     const failing = <T>(work: Promise<T>) => work.catch(error => Promise.reject(stop.abort() ?? error))
     const committing = failing(epochs.run(loop.signal))
     const pulse = this.#pulse(loop.signal)
+    const reading = this.#inputs.map(async ({ task, sources, ingestion }) => {
+      await readInput(task, sources, { untilEnd, signal, onTurn, pool, ingestion })
+      if (untilEnd && !signal.aborted) await task.end()
+    })
     try {
-      const reading = this.#inputs.map(async ({ task, sources, ingestion }) => {
-        await readInput(task, sources, { untilEnd, signal, onTurn, pool, ingestion })
-        if (untilEnd && !signal.aborted) await task.end()
-      })
       await Promise.all([...reading.map(failing), Promise.race([committing, Promise.allSettled(reading)])])
       const ended = !signal.aborted
       if (ended && untilEnd) {
@@ -181,7 +181,8 @@ export class Attempt {
     } finally {
       stop.abort()
       loop.abort()
-      await Promise.allSettled([committing, pulse, clock.sleep(0)])
+      // Nothing of this attempt may still write when the next one opens the same files.
+      await Promise.allSettled([...reading, committing, pulse])
     }
   }
 
@@ -282,7 +283,7 @@ export class Attempt {
 
   #addPartitions(opened: ReadonlyMap<TopicNode, readonly NamedSource[]>): void {
     for (const { task, sources, ingestion } of this.#inputs) {
-      ingestion?.begin()
+      ingestion?.begin(this.#store!.header?.letters.ingestion ?? 0)
       for (const { source, partitions } of opened.get(task.topic) ?? []) {
         const numbers = partitions.map(({ name, bytes }) => task.addPartition(name, bytes).number)
         sources.push({ source, name: partitions[0]?.name ?? '', partitions: numbers })
@@ -328,6 +329,7 @@ export class Attempt {
   #header(): EpochHeader {
     const { plan, identity } = this.#o
     const { topics, targets } = this.#outputs!
+    const { letters } = this.#store!
     this.#staged = {
       pipeline: plan.name,
       namespace: plan.namespace,
@@ -335,7 +337,7 @@ export class Attempt {
       fingerprints: this.#fingerprints,
       topics: Object.fromEntries(this.#topics!.tasks.map(task => [task.topic.name, task.position])),
       lengths: Object.fromEntries(topics.map(output => [output.name, output.rows])),
-      letters: this.#store!.letters.processing.next,
+      letters: { ingestion: letters.ingestion.next, processing: letters.processing.next },
       incarnations: Object.fromEntries(
         this.#inputs.flatMap(({ task, ingestion }) =>
           ingestion === null ? [] : [[task.topic.name, ingestion.log.incarnation]],

@@ -1,4 +1,5 @@
 /** What could not become a record, kept with its reason and place in the topic `dead_letters`. */
+import type { Headers } from '../log/appends.ts'
 import { type DeadLetter, deadLetterBytes } from '../log/dead-letter.ts'
 import type { TopicLog } from '../log/topic-log.ts'
 import { MillraceError } from '../system/errors.ts'
@@ -47,8 +48,8 @@ export class DeadLetters {
     return this.#log
   }
 
-  /** Throws RECORD_INVALID when the run is strict. */
-  add(refusal: Refusal): void {
+  /** `headers` are stored with the letter. Throws RECORD_INVALID when the run is strict. */
+  add(refusal: Refusal, headers: Headers | null = null): void {
     const { topic, source, partition, position, line, reason, code, bytes, bytesTotal, arrived } = refusal
     if (this.#strict) {
       const place = line === null ? `${source}, byte ${position}` : `${source}:${line} (byte ${position})`
@@ -69,7 +70,7 @@ export class DeadLetters {
       arrived,
     }
     const text = Buffer.from(`${JSON.stringify(letter)}\n`)
-    this.open().put({ bytes: text, count: 1 }, error => {
+    this.open().put({ bytes: text, count: 1, ...(headers === null ? {} : { headers }) }, error => {
       this.#failure ??= error
     })
   }

@@ -11,8 +11,8 @@ export interface EpochHeader {
   readonly topics: Readonly<Record<string, TopicPosition>>
   /** By topic that the pipeline writes the number of its rows. */
   readonly lengths: Readonly<Record<string, number>>
-  /** Dead letters of processing. */
-  readonly letters: number
+  /** Dead letters, by what refused. */
+  readonly letters: { readonly ingestion: number; readonly processing: number }
   /** By topic whose log the run appends what is pushed to. */
   readonly incarnations: Readonly<Record<string, string>>
   readonly outputs: Readonly<Record<string, OutputPosition>>

@@ -5,7 +5,7 @@
  */
 import type { Pushed, PushedMessage, PushOutcome } from '../connectors/contract.ts'
 import type { MessageNumbers } from '../engine/state/id-intervals.ts'
-import { appendsOf } from '../log/appends.ts'
+import { appendsOf, type Headers } from '../log/appends.ts'
 import type { TopicLog } from '../log/topic-log.ts'
 import { readChunks } from '../log/topic-reader.ts'
 import { MillraceError } from '../system/errors.ts'
@@ -17,8 +17,8 @@ import type { TopicTask } from './topic-task.ts'
 const REASONS_MAX = 100
 const LINE_FEED = 10
 
-/** Under these names the log keeps what tells a repeated message. */
-export const MESSAGE_HEADERS = { key: 'message-key', number: 'message-number' } as const
+/** Under these names the log keeps what tells a repeated message, and a dead letter whose it is. */
+const HEADERS = { key: 'message-key', number: 'message-number', topic: 'message-topic' } as const
 
 export interface IngestionOptions {
   readonly task: TopicTask
@@ -45,24 +45,26 @@ export class Ingestion {
   readonly log: TopicLog
   readonly #options: IngestionOptions
   #partition = -1
+  /** Messages whose dead letters were kept while their records perhaps were not: they are not kept again. */
+  readonly #lettered = new Set<string>()
 
   constructor(options: IngestionOptions) {
     this.#options = options
     this.log = options.log
   }
 
-  /** Adds the log to the task as a partition, and learns which messages it holds that the last epoch did not know of. */
-  begin(): void {
-    const { task, log, partition, numbers } = this.#options
+  /**
+   * Adds the log to the task as a partition, and learns which messages are there that the last epoch did not know of:
+   * those in the log, and those with dead letters from `letter` on.
+   */
+  begin(letter: number): void {
+    const { task, log, partition, letters, numbers } = this.#options
     const { number, position } = task.addPartition(partition, null)
     this.#partition = number
-    for (const event of log.read(position)) {
-      if (event.kind !== 'block') continue
-      for (const { headers } of appendsOf(event.block)) {
-        const key = headers?.[MESSAGE_HEADERS.key]
-        if (key === undefined) continue
-        numbers.add(key, Number(headers![MESSAGE_HEADERS.number]), event.block.header.lastArrival)
-      }
+    for (const { once, arrival } of numberedAppends(log, position)) numbers.add(once.key, once.number, arrival)
+    if (letters.next <= letter) return
+    for (const { once, topic } of numberedAppends(letters.open(), letter)) {
+      if (topic === task.topic.name) this.#lettered.add(nameOf(once))
     }
   }
 
@@ -100,7 +102,7 @@ export class Ingestion {
     let at = 0
     for (const message of messages) {
       const { once } = message
-      const name = once === null ? null : `${once.number} ${once.key}`
+      const name = once === null ? null : nameOf(once)
       const isKnown = once !== null && (fresh.has(name!) || numbers.has(once.key, once.number))
       if (isKnown) repeated.push(message)
       else {
@@ -145,8 +147,7 @@ export class Ingestion {
     const { once, headers: own } = share.message
     const accepted = withoutRefused(share, bytes)
     if (accepted.length === 0) return
-    const numbered = once && { [MESSAGE_HEADERS.key]: once.key, [MESSAGE_HEADERS.number]: String(once.number) }
-    const headers = numbered === null ? own : { ...own, ...numbered }
+    const headers = once === null ? own : { ...own, ...headersOf(once) }
     this.#options.log.put({ bytes: accepted, arrival, ...(headers === null ? {} : { headers }) }, error => {
       share.error = error
     })
@@ -154,8 +155,11 @@ export class Ingestion {
 
   #addLetters(share: Share, bytes: Uint8Array, arrival: number, source: string): void {
     const { task, log, letters } = this.#options
+    const { once } = share.message
+    if (once !== null && this.#lettered.has(nameOf(once))) return
+    const headers = once && { ...headersOf(once), [HEADERS.topic]: task.topic.name }
     for (const { start, length, line, reason, path, code } of share.refused) {
-      letters.add({
+      const letter = {
         topic: task.topic.name,
         source,
         partition: 0,
@@ -166,7 +170,8 @@ export class Ingestion {
         bytes: bytes.subarray(start, start + length),
         bytesTotal: length,
         arrived: arrival,
-      })
+      }
+      letters.add(letter, headers)
     }
   }
 
@@ -191,6 +196,30 @@ export class Ingestion {
       return bytes.subarray(start, end < 0 ? bytes.length : end)
     }
     await this.#options.task.takePrepared(prepared, this.#partition, arrival, bytes.length, lineAt)
+  }
+}
+
+type Once = NonNullable<PushedMessage['once']>
+
+function nameOf({ key, number }: Once): string {
+  return `${number} ${key}`
+}
+
+function headersOf({ key, number }: Once): Headers {
+  return { [HEADERS.key]: key, [HEADERS.number]: String(number) }
+}
+
+/** The numbered messages of a log from an offset on. */
+function* numberedAppends(log: TopicLog, from: number): Generator<{ once: Once; arrival: number; topic?: string }> {
+  for (const event of log.read(from)) {
+    if (event.kind !== 'block') continue
+    for (const { headers } of appendsOf(event.block)) {
+      const key = headers?.[HEADERS.key]
+      if (key === undefined) continue
+      const topic = headers![HEADERS.topic]
+      const once = { key, number: Number(headers![HEADERS.number]) }
+      yield { once, arrival: event.block.header.lastArrival, ...(topic === undefined ? {} : { topic }) }
+    }
   }
 }
 

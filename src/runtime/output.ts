@@ -66,6 +66,7 @@ export class Delivery implements EpochMember {
   #lastCommit_ms: number
   /** Rows at the epoch under way whose commit this sink takes part in; null: it does not. */
   #epochRows: number | null = null
+  #isCommitting = false
   #waiting: Batch[] = []
   #waitingRows = 0
   #drained: (() => void)[] = []
@@ -123,7 +124,9 @@ export class Delivery implements EpochMember {
   /** The epoch is safe: the sink commits, and nobody waits for it. */
   whenSafe(onCommitted: (rows: number) => void): void {
     const rows = this.#epochRows
-    if (rows === null) return
+    // Of an earlier epoch: a sink that is slow takes part in none of those meanwhile.
+    if (rows === null || this.#isCommitting) return
+    this.#isCommitting = true
     this.#committing = this.#commit(rows).then(
       () => onCommitted(rows),
       error => {
@@ -168,6 +171,7 @@ export class Delivery implements EpochMember {
 
   #letGo(): void {
     this.#epochRows = null
+    this.#isCommitting = false
     for (const resolve of this.#drained.splice(0)) resolve()
   }
 }

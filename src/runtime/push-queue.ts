@@ -13,8 +13,11 @@ export class PushQueue implements Source {
   #wake: () => void = () => {}
   #closed = false
 
-  constructor(clock: Clock) {
+  readonly #signal: AbortSignal
+
+  constructor(clock: Clock, signal: AbortSignal) {
     this.#clock = clock
+    this.#signal = signal
   }
 
   /** Resolves when the records (NDJSON) are kept, or not. */
@@ -38,10 +41,10 @@ export class PushQueue implements Source {
       const woken = new Promise<void>(resolve => {
         this.#wake = resolve
       })
-      await Promise.race([woken, this.#clock.sleep(IDLE_AFTER_MS)])
+      await Promise.race([woken, this.#clock.sleep(IDLE_AFTER_MS, this.#signal)])
     }
     if (this.#closed) return null
-    return this.#waiting.shift() ?? { kind: 'idle' }
+    return this.#waiting.shift() ?? (this.#signal.aborted ? null : { kind: 'idle' })
   }
 
   async close(): Promise<void> {

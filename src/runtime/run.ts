@@ -97,7 +97,6 @@ class Run {
         } catch (error) {
           if (!this.#mayPass(error)) throw error
           this.#held = error as MillraceError
-          await this.#closeAttempt()
           await this.#hold(wait_ms)
           wait_ms = Math.min(wait_ms * 2, RETRY_AFTER_MS.longest)
         }
@@ -126,13 +125,24 @@ class Run {
   }
 
   async close(): Promise<void> {
-    await this.#closeAttempt()
     for (const { sources } of this.#pushed.values()) for (const { source } of sources) await source.close()
     remove(join(this.#options.dataDirectory, 'addresses.json'))
   }
 
-  /** One attempt, to its end. */
+  /** One attempt, to its end; nothing of it is open then. */
   async #try(): Promise<RunSummary['reason']> {
+    try {
+      const reason = await this.#attemptOnce()
+      await this.#closeAttempt()
+      return reason
+    } catch (error) {
+      // What cannot be closed well is as after a crash: the error that ended the attempt is the one to tell.
+      await this.#closeAttempt().catch(() => {})
+      throw error
+    }
+  }
+
+  async #attemptOnce(): Promise<RunSummary['reason']> {
     const { clock, storage } = this.#context
     if (!this.#isReady) await this.#openPushed()
     const attempt = new Attempt({
@@ -200,14 +210,13 @@ class Run {
   }
 
   async #closeAttempt(): Promise<void> {
-    const attempt = this.#attempt
-    await attempt?.close().catch(error => {
-      // What could not be closed well is as after a crash; the error that ended the attempt counts.
-      if (this.#held === null) throw error
-    })
     const warehouse = this.#warehouse
     this.#warehouse = null
-    if (warehouse !== null) await warehouse.then(opened => opened.close()).catch(() => {})
+    try {
+      await this.#attempt?.close()
+    } finally {
+      await warehouse?.then(opened => opened.close())
+    }
   }
 
   /** The sources that are pushed to: they are there before the first attempt, and after a failed one. */
@@ -225,7 +234,7 @@ class Run {
         found.push(await this.#open(topic, source, new Map(), false))
       }
       if (found.length === 0) continue
-      const queue = new PushQueue(this.#context.clock)
+      const queue = new PushQueue(this.#context.clock, this.#signal)
       found.push({ source: queue, partitions: await queue.open() })
       this.#pushed.set(topic.name, { sources: found, queue })
     }

@@ -39,10 +39,11 @@ export class Store {
     this.#log = new Log({ storage, clock, dataDirectory, budgetBytes: null, onEvent: onNotice })
     this.letters = {
       ingestion: new DeadLetters(() => this.#openLetters(REFUSED_BY.ingestion, null), strict),
-      processing: new DeadLetters(() => this.#openLetters(REFUSED_BY.processing, this.header?.letters ?? 0), strict),
+      processing: new DeadLetters(() => this.#openLetters(REFUSED_BY.processing, this.header?.letters.processing ?? 0), strict),
     }
     // What was refused after the epoch is met again.
     if (this.#isThere(DEAD_LETTERS, REFUSED_BY.processing)) this.letters.processing.open()
+    if (this.#isThere(DEAD_LETTERS, REFUSED_BY.ingestion)) this.letters.ingestion.open()
   }
 
   /** Bytes of the topics that are open. */

@@ -145,7 +145,7 @@ describe('run', () => {
       )
       const run = await command('run', 'pipeline.ts', '--until-end')
       expect(run.code).toBe(0)
-      expect(run.stdout).toContain('refused   millrace topics read dead_letters --data-dir .millrace/first-pipeline')
+      expect(run.stdout).toContain('refused   millrace deadletters list --data-dir .millrace/first-pipeline')
       const letters = await command(
         'topics',
         'read',

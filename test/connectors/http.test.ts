@@ -35,7 +35,7 @@ describe('bodies', () => {
   ])('packed with %s', async (encoding, pack) => {
     const { address, lines } = await started()
     const records = Array.from({ length: 3000 }, (_, id) => JSON.stringify({ id }))
-    const body = pack(records.join('\n'))
+    const body = pack(`${records.join('\n')}\n`)
     expect((await post(address, body, { 'content-encoding': encoding })).json).toEqual({ accepted: 3000 })
     expect(lines()).toEqual(records)
     const cut = await post(address, body.subarray(0, body.length - 10), { 'content-encoding': encoding })
@@ -46,8 +46,8 @@ describe('bodies', () => {
     })
     expect(longer.status).toBe(400)
     const twice = await post(address, Buffer.concat([body, body]), { 'content-encoding': encoding })
-    // Never a part of what was sent as if it were all.
-    if (twice.status === 200) expect(twice.json.accepted).toBe(6000 - (records.at(-1)!.endsWith('\n') ? 0 : 1))
+    // Never a part of what was sent as if it were all: gzip goes on, the others say that they do not.
+    if (encoding === 'gzip') expect(twice.json).toEqual({ accepted: 6000 })
     else expect(twice.status).toBe(400)
   })
 
@@ -114,7 +114,7 @@ describe('answers', () => {
 
   test.each([
     ['LOG_FULL', 503, 'The disk is full'],
-    ['TOO_BUSY', 503, 'secret path'],
+    ['RUN_STOPPING', 503, 'secret path'],
     ['FILE_UNWRITABLE', 503, 'could not be kept'],
     ['INTERNAL', 500, 'could not be kept'],
   ] as const)('failed with %s: %i', async (code, status, words) => {
@@ -124,7 +124,7 @@ describe('answers', () => {
     expect(reply.status).toBe(status)
     expect(reply.json.error.message).toContain(words)
     if (status === 503) expect(Number(reply.headers['retry-after'])).toBeGreaterThan(0)
-    if (code !== 'TOO_BUSY') expect(reply.text).not.toContain('secret')
+    if (code !== 'RUN_STOPPING') expect(reply.text).not.toContain('secret')
   })
 
   test('nobody is answered before the records are safe', async () => {

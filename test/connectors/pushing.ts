@@ -39,7 +39,7 @@ export const kept = (message: PushedMessage): PushOutcome => ({
 })
 
 /** What a schema of any objects would say: lines that are no JSON objects are refused. */
-export function decoded(message: PushedMessage, lines: readonly string[]): PushOutcome {
+function decoded(message: PushedMessage, lines: readonly string[]): PushOutcome {
   const refused = lines.flatMap((line, record) => {
     try {
       const value: unknown = JSON.parse(line)

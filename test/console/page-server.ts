@@ -18,7 +18,7 @@ const TYPES: Readonly<Record<string, string>> = {
 }
 
 export interface PageServer {
-  readonly address: string
+  address: string
   /** The key that is wanted; null: none. */
   key: string | null
   /** What a new connection hears first. */
@@ -84,6 +84,6 @@ export async function openPageServer(greeting: () => readonly ServerMessage[]): 
       return app.close()
     },
   }
-  const address = await app.listen({ host: '127.0.0.1', port: 0 })
-  return Object.assign(Object.defineProperties({} as PageServer, Object.getOwnPropertyDescriptors(server)), { address })
+  server.address = await app.listen({ host: '127.0.0.1', port: 0 })
+  return server
 }

@@ -92,7 +92,10 @@ export function isDelivered(dataDirectory: string, ledger: Ledger): boolean {
   return expected.every(window => found.has(windowText(window)))
 }
 
-/** A message is kept as a whole or not at all: always when that was promised, never twice. */
+/**
+ * The records of a message are kept as a whole or not at all: always when that was promised, never twice. Dead letters of
+ * a message that was given up may be there without its records: they are written first, and nobody was promised anything.
+ */
 function checkMessages(
   ledger: Ledger,
   pushed: readonly PushedRecord[],
@@ -107,14 +110,16 @@ function checkMessages(
     const { deviceId, messageId, numbers, refusedNumbers, acknowledged } = message
     const all = [...numbers, ...refusedNumbers]
     const there = all.filter(number => counts.has(number))
+    const isBegun = numbers.some(number => counts.has(number))
     const place = `message ${messageId} of ${deviceId}, ${acknowledged ? 'acknowledged' : 'never acknowledged'}`
     const missing = all.filter(number => !counts.has(number))
-    if (missing.length > 0 && (acknowledged || there.length > 0)) {
+    if (missing.length > 0 && (acknowledged || isBegun)) {
       findings.addLost(missing.length, `${place}: records ${missing.join(', ')} of ${all.join(', ')} are missing`)
     }
     for (const number of there) {
       const surplus = counts.get(number)! - 1
-      if (surplus > 0) findings.addTwice(surplus, `${place}: record ${number} is there ${surplus + 1} times`)
+      const where = refusedNumbers.includes(number) ? 'in dead_letters' : 'in the log'
+      if (surplus > 0) findings.addTwice(surplus, `${place}: record ${number} is ${surplus + 1} times ${where}`)
       counts.delete(number)
     }
   }

@@ -13,6 +13,63 @@ export interface PlantedFault {
    * process wrote is still with the operating system.
    */
   readonly foundBy: 'kill' | 'power'
+  /** Of `power`: the test, from the root. */
+  readonly test?: string
 }
 
-export const PLANTED: readonly PlantedFault[] = []
+export const PLANTED: readonly PlantedFault[] = [
+  {
+    name: 'acknowledged before the flush',
+    file: 'src/log/topic-log.ts',
+    from: 'await this.#files.sync()\n      } catch',
+    to: 'await null\n      } catch',
+    foundBy: 'power',
+    test: 'test/log/power-loss.test.ts',
+  },
+  {
+    name: 'acknowledged before the append',
+    file: 'src/runtime/ingestion.ts',
+    from: '    await log.commit().catch(() => {})\n',
+    to: '',
+    foundBy: 'kill',
+  },
+  {
+    name: 'ledger outside the transaction',
+    file: 'src/connectors/duckdb/table.ts',
+    from: `          await advanceLedger(connection, consumer, incarnation, this.#position, position)
+          await connection.run('COMMIT')
+`,
+    to: `          await connection.run('COMMIT')
+          await advanceLedger(connection, consumer, incarnation, this.#position, position)
+`,
+    foundBy: 'kill',
+  },
+  {
+    name: 'positions committed before the state',
+    file: 'src/runtime/epochs.ts',
+    from: 'journal.stage(header(), stateful)',
+    to: 'journal.stage(header(), [])',
+    foundBy: 'kill',
+  },
+  {
+    name: 'truncation ignored at the start',
+    file: 'src/runtime/store.ts',
+    from: '      ...(this.header === null ? {} : { cutTo: this.header.lengths[topic.name] ?? 0 }),\n',
+    to: '',
+    foundBy: 'kill',
+  },
+  {
+    name: 'dedupe forgotten on restart: what the log alone knows',
+    file: 'src/runtime/ingestion.ts',
+    from: 'numbers.add(key, Number(headers![MESSAGE_HEADERS.number]), event.block.header.lastArrival)',
+    to: 'void [numbers, headers]',
+    foundBy: 'kill',
+  },
+  {
+    name: 'dedupe forgotten on restart: what the journal knows',
+    file: 'src/runtime/attempt.ts',
+    from: '[...topics.tasks.flatMap(task => task.stateful), ...this.#numbers]',
+    to: '[...topics.tasks.flatMap(task => task.stateful)]',
+    foundBy: 'kill',
+  },
+]

@@ -3,7 +3,7 @@
  * `node test/crash/prove.ts [--times 40] [--only WORDS]`. The exit code is 1 when one was not found.
  */
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -13,18 +13,19 @@ const { values } = parseArgs({
   options: { times: { type: 'string', default: '40' }, only: { type: 'string', default: '' } },
 })
 const root = join(import.meta.dirname, '../..')
-const COPIED = ['bin', 'src', 'test', 'package.json', 'tsconfig.json']
+const COPIED = ['bin', 'src', 'test', 'package.json', 'tsconfig.json'] as const
 const NOTHING: PlantedFault = { name: 'nothing planted', file: 'package.json', from: '', to: '', foundBy: 'kill' }
 
 /** The command that must fail in the copy. */
-const HARNESS: Record<PlantedFault['foundBy'], readonly string[]> = {
-  kill: ['test/crash/run.ts', '--times', values.times, '--check-every', '10', '--root', '.'],
-  power: ['node_modules/vitest/vitest.mjs', 'run', 'test/runtime/power-loss.test.ts', '--root', '.'],
+function harnessOf({ foundBy, test = '' }: PlantedFault): string[] {
+  if (foundBy === 'power') return ['node_modules/vitest/vitest.mjs', 'run', test]
+  return ['test/crash/run.ts', '--times', values.times, '--check-every', '10']
 }
 
 /** A copy of the tree with the fault in it. Throws when the text to replace is not there exactly once. */
 function planted(fault: PlantedFault): string {
   const copy = mkdtempSync(join(tmpdir(), 'millrace-planted-'))
+  mkdirSync(join(copy, 'tmp'))
   for (const name of COPIED) cpSync(join(root, name), join(copy, name), { recursive: true })
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
   if (fault.from === '') return copy
@@ -44,10 +45,11 @@ function planted(fault: PlantedFault): string {
 function isFound(fault: PlantedFault): { found: boolean; words: string } {
   const copy = planted(fault)
   try {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [...HARNESS[fault.foundBy]], {
+    const { status, stdout, stderr } = spawnSync(process.execPath, harnessOf(fault), {
       cwd: copy,
       encoding: 'utf8',
-      env: { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1' },
+      // What a failed run leaves for people to look at goes with the copy.
+      env: { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1', TMPDIR: join(copy, 'tmp') },
     })
     const words = `${stdout}${stderr}`.trim().split('\n').slice(-6).join('\n    ')
     return { found: status !== 0, words }

@@ -65,7 +65,7 @@ function start(): Child {
   return started
 }
 
-/** One life of the pipeline: killed while it starts, or under load. */
+/** One life of the pipeline: killed while it starts, under load, or while it stops. */
 async function killOnce(): Promise<void> {
   const life = start()
   const draw = random.next()
@@ -75,8 +75,9 @@ async function killOnce(): Promise<void> {
     await life.ready()
     await sleep(random.integer(700))
   }
+  if (draw > 0.9) await life.killWhileStopping(random.integer(120))
+  else await life.kill()
   address = null
-  await life.kill()
   kills++
 }
 

@@ -55,7 +55,7 @@ export class Sender {
 
   async #deliver(message: SentMessage): Promise<void> {
     while (!(await this.#isKept(message))) {
-      if (this.#isActive && this.#random.next() < 0.02) return
+      if (this.#isActive && this.#random.next() < 0.002) return
       await sleep(2 + this.#random.integer(20))
     }
     message.acknowledged = true

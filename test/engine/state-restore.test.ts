@@ -263,6 +263,27 @@ describe('state that nobody keeps', () => {
   })
 })
 
+test('a watermark that idleness moved stands where it stood', () => {
+  const node = stacked({ size: 10, every: 2, disorder: 0, progress: 'partition', shape: 'device', window: {} }).plan
+  const topic = topicOfPlan(node)
+  const journal = new PlainJournal(seededRandom(1))
+  const begun = () => {
+    const time = new TopicTime(topic.eventTime!, topic.columns, topic.key)
+    const stateful = [time.stateful('time')]
+    time.addPartition(0)
+    return { time, stateful }
+  }
+  const before = begun()
+  const cells = { device: 'a', at: 50e6, text: null, number: null, flag: null, value: 1 }
+  before.time.observe(batchOf(topic.columns, [cells]), 0, 1e6)
+  before.time.idle(41e6)
+  expect(before.time.watermark()).toEqual({ emit: 90e6, close: 50e6, key: null })
+  journal.save(before.stateful)
+  const after = begun()
+  journal.restore(after.stateful)
+  expect(after.time.watermark()).toEqual(before.time.watermark())
+})
+
 test('a partition that no source has any more holds nobody up', () => {
   const node = stacked({ size: 10, every: 2, disorder: 0, progress: 'partition', shape: 'device', window: {} }).plan
   const topic = topicOfPlan(node)

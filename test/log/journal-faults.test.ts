@@ -88,7 +88,7 @@ const SEEDS = [1, 2, 3]
 
 test('power lost at every sync: the state of an epoch that was staged, never older than one acknowledged', async () => {
   expect(await violations(storage => storage, SEEDS)).toEqual([])
-})
+}, 60_000)
 
 test('planted: epochs that are acknowledged before they are synced are found', async () => {
   const lying: Wrap = storage => ({
@@ -99,7 +99,7 @@ test('planted: epochs that are acknowledged before they are synced are found', a
   expect(found).toEqual([expect.stringMatching(/acknowledged|STATE_DAMAGED|damaged/)])
 })
 
-describe('files that rot', () => {
+describe('files that rot', { timeout: 60_000 }, () => {
   const EPOCHS = 25
   /** A journal of several segments that was closed, and what it holds. */
   async function original() {

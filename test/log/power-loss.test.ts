@@ -7,7 +7,7 @@ const SEEDS = Array.from({ length: 12 }, (_, index) => index + 1)
 
 test('power lost at every sync of a run: nothing acknowledged is lost, nothing is there twice', async () => {
   expect(await violations(storage => storage, SEEDS)).toEqual([])
-})
+}, 60_000)
 
 /** A storage whose files are changed. */
 function withFiles(storage: Storage, change: (file: StorageFile) => Partial<StorageFile>): Storage {

@@ -7,17 +7,17 @@ import { useDrawing } from '../live/frames.ts'
 import { serverNow_ms, status } from '../live/model.ts'
 import { layout, measured, type Place } from './layout.ts'
 
-const NARROW = 640
 const HEIGHT = 98
 const WIDTH_MIN = 132
 const WIDTH_MAX = 210
 const GAP_MIN = 26
+const GAP_DOWN = 12
 const LAG_MS = 5_000
 
 export function PlanGraph({ graph }: { readonly graph: Graph }) {
   const [width, setWidth] = useState(0)
   const [chosen, setChosen] = useState<string | null>(null)
-  const host = useDrawing<HTMLDivElement>(element => ({
+  const host = useDrawing<HTMLElement>(element => ({
     version: () => element.clientWidth,
     draw: () => setWidth(element.clientWidth),
   }))
@@ -26,7 +26,7 @@ export function PlanGraph({ graph }: { readonly graph: Graph }) {
   return (
     <>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls */}
-      <div class="graph-host" ref={host} tabIndex={0} role="region" aria-label="The pipeline as a graph">
+      <section class="graph-host" ref={host} tabIndex={0} aria-label="The pipeline as a graph">
         {drawn !== null && (
           <div class="graph" style={{ width: `${drawn.width}px`, height: `${drawn.height}px` }}>
             <svg width={drawn.width} height={drawn.height} aria-hidden="true">
@@ -49,7 +49,7 @@ export function PlanGraph({ graph }: { readonly graph: Graph }) {
             ))}
           </div>
         )}
-      </div>
+      </section>
       {node !== undefined && <NodeDetail node={node} close={() => setChosen(null)} />}
     </>
   )
@@ -74,7 +74,7 @@ function NodeFace({ node }: { readonly node: GraphNode }) {
     <>
       <span class="node-head">
         <Icon name={node.kind} />
-        <span class="node-title">{node.title}</span>
+        <span class="node-title">{breakable(node.title)}</span>
       </span>
       <span class="node-detail">{node.detail}</span>
       <span class="node-rate">
@@ -85,6 +85,9 @@ function NodeFace({ node }: { readonly node: GraphNode }) {
     </>
   )
 }
+
+/** Names break after their underscores, dots and slashes first. */
+const breakable = (name: string) => name.split(/(?<=[_./])/).flatMap(part => [part, <wbr key={part} />])
 
 function Badges({ known }: { readonly known: NodeStatus }) {
   const { late = 0, deadLetters = 0, lag_ms = null } = known
@@ -158,17 +161,20 @@ export function Vitals() {
 /** From left to right where there is room, from top to bottom on a phone. */
 function placed(graph: Graph, room: number) {
   const { layers, widest } = measured(graph)
-  const down = room < NARROW
-  const gap = down ? 12 : GAP_MIN
-  const fit = down ? (room - (widest - 1) * gap) / widest : (room - 2 - (layers - 1) * gap) / layers
+  const fitAlong = (room - 2 - (layers - 1) * GAP_MIN) / layers
+  const fitAcross = (room - 2 - (widest - 1) * GAP_DOWN) / widest
+  const down = fitAlong < WIDTH_MIN && fitAcross > fitAlong
+  const gap = down ? GAP_DOWN : GAP_MIN
+  const fit = down ? fitAcross : fitAlong
   const width = Math.floor(Math.min(WIDTH_MAX + (down ? 40 : 0), Math.max(WIDTH_MIN, fit)))
   const size = down
-    ? { length: HEIGHT, breadth: width, gapAlong: 28, gapAcross: gap }
+    ? { length: HEIGHT, breadth: width, gapAlong: 28, gapAcross: gap, centred: true }
     : {
         length: width,
         breadth: HEIGHT,
         gapAlong: Math.max(gap, Math.min(64, (room - layers * width) / layers)),
-        gapAcross: 20,
+        gapAcross: 22,
+        centred: false,
       }
   const { places, routes, length, breadth } = layout(graph, size)
   const at = ({ along, across }: Place) => (down ? { x: across, y: along } : { x: along, y: across })

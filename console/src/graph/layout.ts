@@ -11,6 +11,8 @@ export interface Size {
   readonly breadth: number
   readonly gapAlong: number
   readonly gapAcross: number
+  /** Each layer around the middle: where there is little room across. */
+  readonly centred: boolean
 }
 
 export interface Place {
@@ -68,6 +70,7 @@ export function layout(graph: Graph, size: Size): Layout {
     return chain
   })
   arrange(layers, size.gapAcross)
+  if (size.centred) for (const layer of layers) centre(layer)
   const least = Math.min(...layers.flat().map(spot => spot.across - spot.breadth / 2))
   const most = Math.max(...layers.flat().map(spot => spot.across + spot.breadth / 2))
   const place = (spot: Spot): Place => ({
@@ -127,6 +130,13 @@ function spread(layer: Spot[], gap: number): void {
   }
   const moved = mean(layer.map(({ across }) => across)) - wanted
   for (const spot of layer) spot.across -= moved
+}
+
+/** As much room on the left of a layer as on its right. */
+function centre(layer: Spot[]): void {
+  const [first, last] = [layer[0]!, layer.at(-1)!]
+  const middle = (first.across - first.breadth / 2 + last.across + last.breadth / 2) / 2
+  for (const spot of layer) spot.across -= middle
 }
 
 const mean = (numbers: readonly number[]): number => numbers.reduce((sum, number) => sum + number, 0) / numbers.length

@@ -10,6 +10,8 @@ export interface Drawing {
   draw(): void
   /** At most one drawing in this time. Default 0: each frame. */
   readonly every_ms?: number
+  /** Also while it cannot be seen. */
+  readonly always?: boolean
 }
 
 interface Entry {
@@ -94,7 +96,7 @@ function frame(): void {
   for (const call of calls) call()
   let waiting = false
   for (const entry of entries) {
-    if (!entry.visible) continue
+    if (!entry.visible && !entry.drawing.always) continue
     const started = performance.now()
     const version = entry.drawing.version()
     if (version === entry.drawn) continue

@@ -1,5 +1,6 @@
 /** Parts of time that the server has counted already, for a stat and for bars: by category, then by the part's time. */
 import type { BarsPanel, PanelRows, StatAggregate, StatPanel } from '../../../src/serve/protocol.ts'
+import { meetStates } from '../palette.ts'
 
 export interface Part {
   readonly time: number
@@ -49,6 +50,7 @@ export class PartsStore {
       parts.set(time, { time, count: count!, sum: sum!, min: min!, max: max!, last: last! })
       if (time > this.#newest_ms) this.#newest_ms = time
     }
+    if (columns.category !== undefined) meetStates([...this.categories.keys()])
     this.received = true
     this.version++
   }

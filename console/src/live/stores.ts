@@ -7,6 +7,7 @@ import type {
   StateTimelinePanel,
   TimeSeriesPanel,
 } from '../../../src/serve/protocol.ts'
+import { meetStates } from '../palette.ts'
 import { PartsStore } from './parts.ts'
 import { Series } from './series.ts'
 import { TableStore } from './table-store.ts'
@@ -36,6 +37,7 @@ export class SeriesStore implements Store {
   readonly longitudes = new Map<string, Series>()
   readonly labels = new Map<string, string>()
   readonly #panel: TimeSeriesPanel | StateTimelinePanel | MapPanel
+  #changedFrom_ms = Number.NEGATIVE_INFINITY
 
   constructor(panel: TimeSeriesPanel | StateTimelinePanel | MapPanel) {
     this.#panel = panel
@@ -49,6 +51,7 @@ export class SeriesStore implements Store {
     const panel = this.#panel
     if (reset) {
       this.series.clear()
+      this.#changedFrom_ms = Number.NEGATIVE_INFINITY
       this.longitudes.clear()
     }
     const keys = panel.by === null ? null : columns[panel.by]
@@ -59,6 +62,7 @@ export class SeriesStore implements Store {
       const key = keys === null ? panel.title : nameOf(keys?.[row])
       const series = seriesOf(this.series, key)
       if (series === null) continue
+      if (time < this.#changedFrom_ms) this.#changedFrom_ms = time
       if (panel.kind === 'map') {
         series.put(time, numberOf(columns[panel.latitude]?.[row]))
         seriesOf(this.longitudes, key)?.put(time, numberOf(columns[panel.longitude]?.[row]))
@@ -66,8 +70,16 @@ export class SeriesStore implements Store {
       } else if (panel.kind === 'time-series') series.put(time, numberOf(columns[panel.value]?.[row]))
       else series.put(time, this.#stateNumber(columns[panel.state]?.[row]))
     }
+    if (panel.kind === 'state-timeline') meetStates(this.states)
     this.received = true
     this.version++
+  }
+
+  /** The earliest time at which something changed since this was asked last. */
+  takeChangedFrom(): number {
+    const from = this.#changedFrom_ms
+    this.#changedFrom_ms = Number.POSITIVE_INFINITY
+    return from
   }
 
   /** Series whose newest point is older than the panel reaches back are forgotten: devices come and go. */

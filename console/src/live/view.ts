@@ -36,11 +36,18 @@ pointed_ms.subscribe(() => ask())
 
 /** All shows at least this much, so that the first points do not fly past. */
 const SHOWN_MS_MIN = 60_000
+const GROWTH = 1.15
+
+/** A little more than is there, in steps: what grows with each row would be drawn anew with each. */
+function roomFor(past_ms: number): number {
+  const steps = Math.ceil(Math.log(Math.max(1, past_ms / SHOWN_MS_MIN)) / Math.log(GROWTH))
+  return Number.isFinite(steps) ? SHOWN_MS_MIN * GROWTH ** steps : SHOWN_MS_MIN
+}
 
 /** From when until when a panel shows now. */
 export function shownRange(store: SeriesStore, span_ms: number): readonly [number, number] {
   const edge = store.edge_ms(serverNow_ms())
   store.sweep(edge)
-  const wanted = span.value.span_ms ?? Math.min(span_ms, Math.max(SHOWN_MS_MIN, edge - store.oldest_ms()))
+  const wanted = span.value.span_ms ?? Math.min(span_ms, roomFor(edge - store.oldest_ms()))
   return [edge - wanted, edge]
 }

@@ -9,6 +9,7 @@ export function prepared(canvas: HTMLCanvasElement, width: number, height: numbe
   }
   const context = canvas.getContext('2d')!
   context.setTransform(ratio, 0, 0, ratio, 0, 0)
+  context.globalAlpha = 1
   context.clearRect(0, 0, width, height)
   return context
 }

@@ -24,6 +24,10 @@ const WIDTHS: Readonly<Record<PanelKind, number>> = {
   'time-series': 6,
 }
 const COLUMNS = 12
+const NARROW_TABLE = 4
+
+const widthOf = (panel: Panel): number =>
+  panel.kind === 'table' && panel.columns.length <= NARROW_TABLE ? 6 : WIDTHS[panel.kind]
 
 /** Panels in their order, row by row; what is left over of a row goes to its widest panels. */
 export function widths(panels: readonly Panel[]): number[] {
@@ -37,9 +41,9 @@ export function widths(panels: readonly Panel[]): number[] {
     result.push(...row)
     row = []
   }
-  for (const { kind } of panels) {
-    if (row.reduce((sum, width) => sum + width, 0) + WIDTHS[kind] > COLUMNS) finish()
-    row.push(WIDTHS[kind])
+  for (const panel of panels) {
+    if (row.reduce((sum, width) => sum + width, 0) + widthOf(panel) > COLUMNS) finish()
+    row.push(widthOf(panel))
   }
   finish()
   return result
@@ -53,7 +57,7 @@ export function PanelFrame({ panel, width }: { readonly panel: Panel; readonly w
     const store = storeOf(panel.id)
     return !store?.received ? 'loading' : store.isEmpty ? 'empty' : 'shown'
   }
-  const host = useDrawing<HTMLElement>(() => ({ version: stateNow, draw: () => setState(stateNow()) }))
+  const host = useDrawing<HTMLElement>(() => ({ version: stateNow, draw: () => setState(stateNow()), always: true }))
   const store = storeOf(panel.id)
   // What is drawn belongs to one connection's store.
   const started = `${panel.id} ${connectionNumber()}`

@@ -6,8 +6,9 @@ import { shownRange } from '../live/view.ts'
 import { canvasColours, seriesColour } from '../palette.ts'
 import { fitting, prepared, roundStep } from './canvas.ts'
 
-const HEIGHT = 300
 const MARGIN = 34
+const MARKS_APART = 90
+const SCALE_BAR_MAX = 200
 const METRES_A_DEGREE = 111_320
 /** Points that stand still are not magnified beyond this. */
 const DEGREES_MIN = 0.002
@@ -15,7 +16,7 @@ const DEGREES_MIN = 0.002
 export function PlaceMap({ panel, store }: { readonly panel: MapPanel; readonly store: SeriesStore }) {
   const host = useDrawing<HTMLDivElement>(element => new Places(element, store, panel))
   return (
-    <div class="chart" ref={host} role="img" aria-label={`${panel.title}: places on a grid of degrees`}>
+    <div class="chart places" ref={host} role="img" aria-label={`${panel.title}: places on a grid of degrees`}>
       <canvas />
     </div>
   )
@@ -53,12 +54,13 @@ class Places implements Drawing {
 
   draw(): void {
     const width = this.#host.clientWidth
-    const context = prepared(this.#canvas, width, HEIGHT)
+    const height = this.#host.clientHeight
+    const context = prepared(this.#canvas, width, height)
     context.font = `11px ${this.#font}`
     const [from] = shownRange(this.#store, this.#panel.span_ms)
-    const view = this.#view(width, from)
+    const view = this.#view(width, height, from)
     if (view === null) return
-    drawGrid(context, view, width)
+    drawGrid(context, view, width, height)
     for (const key of this.#store.series.keys()) this.#trail(context, view, key, from)
     for (const key of this.#store.series.keys()) this.#head(context, view, key, width)
     drawScale(context, view, width)
@@ -74,7 +76,7 @@ class Places implements Drawing {
   }
 
   /** Everything fits, and a kilometre is as long to the north as to the east. */
-  #view(width: number, from_ms: number): View | null {
+  #view(width: number, height: number, from_ms: number): View | null {
     let [west, east, south, north] = [180, -180, 90, -90]
     for (const key of this.#store.series.keys()) {
       const [latitudes, longitudes] = this.#points(key, from_ms)
@@ -86,11 +88,11 @@ class Places implements Drawing {
     const narrow = Math.max(0.05, Math.cos((middleY * Math.PI) / 180))
     const high = Math.max(north - south, DEGREES_MIN)
     const wide = Math.max(east - west, DEGREES_MIN)
-    const scale = Math.min((HEIGHT - 2 * MARGIN) / high, (width - 2 * MARGIN) / (wide * narrow))
-    const [halfX, halfY] = [width / 2 / (scale * narrow), HEIGHT / 2 / scale]
+    const scale = Math.min((height - 2 * MARGIN) / high, (width - 2 * MARGIN) / (wide * narrow))
+    const [halfX, halfY] = [width / 2 / (scale * narrow), height / 2 / scale]
     return {
       x: longitude => width / 2 + (longitude - middleX) * narrow * scale,
-      y: latitude => HEIGHT / 2 - (latitude - middleY) * scale,
+      y: latitude => height / 2 - (latitude - middleY) * scale,
       west: middleX - halfX,
       east: middleX + halfX,
       south: middleY - halfY,
@@ -134,9 +136,10 @@ class Places implements Drawing {
   }
 }
 
-function drawGrid(context: CanvasRenderingContext2D, view: View, width: number): void {
+function drawGrid(context: CanvasRenderingContext2D, view: View, width: number, height: number): void {
   const { grid, text } = canvasColours()
-  const step = roundStep(Math.max(view.east - view.west, view.north - view.south) / 5)
+  const pixels = width / (view.east - view.west)
+  const step = roundStep(MARKS_APART / pixels)
   const digits = Math.max(0, Math.ceil(-Math.log10(step)))
   context.fillStyle = text
   context.strokeStyle = grid
@@ -147,14 +150,14 @@ function drawGrid(context: CanvasRenderingContext2D, view: View, width: number):
   for (let mark = Math.ceil(view.west / step) * step; mark <= view.east; mark += step) {
     const x = Math.round(view.x(mark)) + 0.5
     context.moveTo(x, 0)
-    context.lineTo(x, HEIGHT - 18)
+    context.lineTo(x, height - 18)
     if (x > 40 && x < width - 30)
-      context.fillText(`${Math.abs(mark).toFixed(digits)}° ${mark < 0 ? 'W' : 'E'}`, x, HEIGHT - 2)
+      context.fillText(`${Math.abs(mark).toFixed(digits)}° ${mark < 0 ? 'W' : 'E'}`, x, height - 2)
   }
   context.textAlign = 'left'
   for (let mark = Math.ceil(view.south / step) * step; mark <= view.north; mark += step) {
     const y = Math.round(view.y(mark)) + 0.5
-    if (y > HEIGHT - 24) continue
+    if (y > height - 24) continue
     context.moveTo(0, y)
     context.lineTo(width, y)
     if (y > 14) context.fillText(`${Math.abs(mark).toFixed(digits)}° ${mark < 0 ? 'S' : 'N'}`, 2, y - 2)
@@ -162,10 +165,11 @@ function drawGrid(context: CanvasRenderingContext2D, view: View, width: number):
   context.stroke()
 }
 
-/** A round length of about a sixth of the width. */
+/** A round length, so that distances can be guessed. */
 function drawScale(context: CanvasRenderingContext2D, view: View, width: number): void {
-  const rough_m = (width / 6 / view.scale) * METRES_A_DEGREE
-  const metres = roundStep(rough_m)
+  const most_m = (Math.min(width / 3, SCALE_BAR_MAX) / view.scale) * METRES_A_DEGREE
+  // Half of the next larger one is never too long.
+  const metres = roundStep(most_m / 2)
   const length = (metres / METRES_A_DEGREE) * view.scale
   const { strong } = canvasColours()
   const [x, y] = [width - length - 10, 16]

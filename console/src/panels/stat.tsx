@@ -15,10 +15,10 @@ const SECOND = 1_000
 const WORDS: Readonly<Record<StatPanel['aggregate'], string>> = {
   last: 'latest',
   count: 'rows in',
-  sum: 'sum of',
-  average: 'average of',
-  min: 'least of',
-  max: 'most of',
+  sum: 'sum over',
+  average: 'average over',
+  min: 'least in',
+  max: 'most in',
 }
 
 export function Stat({ panel, store }: { readonly panel: StatPanel; readonly store: PartsStore }) {

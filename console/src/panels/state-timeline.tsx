@@ -1,15 +1,14 @@
 /** A lane for each series, filled with the colour of the state that it was in, and the state's name where there is room. */
 import type { StateTimelinePanel } from '../../../src/serve/protocol.ts'
 import { NOTHING, tickText, timeText } from '../format.ts'
-import { type Drawing, useDrawing } from '../live/frames.ts'
+import { ask, type Drawing, useDrawing } from '../live/frames.ts'
 import { serverNow_ms } from '../live/model.ts'
 import type { Series } from '../live/series.ts'
 import type { SeriesStore } from '../live/stores.ts'
 import { pointed_ms, shownRange } from '../live/view.ts'
 import { canvasColours, ON_FILL, stateColour } from '../palette.ts'
 import { fitting, prepared, timeStep_ms } from './canvas.ts'
-import { moveByKeys } from './pointing.ts'
-import { valueAt } from './time-chart.ts'
+import { moveByKeys, valueAt } from './pointing.ts'
 import { useVersion } from './use-version.ts'
 
 /** Lanes share this height while they are few. */
@@ -18,6 +17,7 @@ const LANE_MIN = 26
 const LANE_MAX = 42
 const BETWEEN = 7
 const AXIS = 24
+const LANES_HEIGHT_MAX = 396
 const NAMES_SHARE = 0.24
 const NAMES_MAX = 130
 
@@ -26,16 +26,17 @@ export function StateTimeline({ panel, store }: { readonly panel: StateTimelineP
   const label = `${panel.title}: ${panel.state} of each ${panel.by} over time. Arrow keys move the cursor.`
   return (
     <>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the cursor is moved by keys */}
       <div
         class="chart lanes"
         ref={host}
-        role="img"
+        role="slider"
         tabIndex={0}
+        aria-valuenow={0}
         aria-label={label}
-        onKeyDown={event => moveByKeys(event, store, panel.span_ms)}
+        onKeyDown={event => moveByKeys(event, store, panel.span_ms, state => store.states[state] ?? NOTHING)}
       >
         <canvas />
+        <div class="lanes-room" />
       </div>
       <States store={store} panel={panel} />
     </>
@@ -70,6 +71,8 @@ function States({ panel, store }: { readonly panel: StateTimelinePanel; readonly
 class Lanes implements Drawing {
   readonly #host: HTMLElement
   readonly #canvas: HTMLCanvasElement
+  /** As high as all lanes; the canvas stands over the part of it that is seen. */
+  readonly #room: HTMLElement
   readonly #store: SeriesStore
   readonly #panel: StateTimelinePanel
   readonly #font: string
@@ -81,6 +84,7 @@ class Lanes implements Drawing {
   constructor(host: HTMLElement, store: SeriesStore, panel: StateTimelinePanel) {
     this.#host = host
     this.#canvas = host.querySelector('canvas')!
+    this.#room = host.querySelector<HTMLElement>('.lanes-room')!
     this.#store = store
     this.#panel = panel
     this.#font = `11px ${getComputedStyle(host).fontFamily}`
@@ -88,6 +92,7 @@ class Lanes implements Drawing {
       const share = (offsetX - this.#left) / this.#width
       pointed_ms.value = share < 0 ? null : this.#range[0] + share * (this.#range[1] - this.#range[0])
     })
+    host.addEventListener('scroll', ask, { passive: true })
     this.#canvas.addEventListener('pointerleave', () => {
       pointed_ms.value = null
     })
@@ -96,7 +101,7 @@ class Lanes implements Drawing {
   version(): string {
     const [from, to] = shownRange(this.#store, this.#panel.span_ms)
     const step = (to - from) / (this.#width * (devicePixelRatio || 1))
-    return `${this.#store.version} ${Math.floor(to / step)} ${Math.floor((to - from) / step)} ${pointed_ms.value}`
+    return `${this.#store.version} ${Math.floor(to / step)} ${Math.floor((to - from) / step)} ${pointed_ms.value} ${this.#host.scrollTop}`
   }
 
   draw(): void {
@@ -104,17 +109,29 @@ class Lanes implements Drawing {
     const keys = [...store.series.keys()].sort(order.compare)
     const width = this.#host.clientWidth
     this.#laneHeight = Math.min(LANE_MAX, Math.max(LANE_MIN, Math.floor(HEIGHT / keys.length)))
-    const bottom = keys.length * this.#laneHeight
-    const height = bottom + AXIS
-    const context = prepared(this.#canvas, width, height)
+    const all = keys.length * this.#laneHeight
+    const bottom = Math.min(all, LANES_HEIGHT_MAX)
+    // The canvas is not moved by the scrolling: it takes no room, and what it shows is.
+    const context = prepared(this.#canvas, width, bottom + AXIS)
+    this.#canvas.style.marginBottom = `${-bottom - AXIS}px`
+    this.#room.style.height = `${all + AXIS}px`
+    const scrolled = Math.min(this.#host.scrollTop, all - bottom)
     this.#left = Math.min(NAMES_MAX, Math.round(width * NAMES_SHARE))
     this.#width = width - this.#left
     this.#range = shownRange(store, this.#panel.span_ms)
     context.font = this.#font
     context.textBaseline = 'middle'
     this.#axis(context, bottom)
-    keys.forEach((key, lane) => this.#lane(context, key, store.series.get(key)!, lane * this.#laneHeight))
+    context.save()
+    context.beginPath()
+    context.rect(0, 0, width, bottom)
+    context.clip()
+    keys.forEach((key, lane) => {
+      const top = lane * this.#laneHeight - scrolled
+      if (top + this.#laneHeight > 0 && top < bottom) this.#lane(context, key, store.series.get(key)!, top)
+    })
     this.#cursor(context, bottom)
+    context.restore()
   }
 
   #x(time_ms: number): number {
@@ -157,7 +174,7 @@ class Lanes implements Drawing {
       let holds = begin + gap_ms
       for (at++; at < end && values[at] === state && times[at]! <= holds; at++) holds = times[at]! + gap_ms
       const until = Math.min(holds, at < end ? times[at]! : now)
-      if (state === state) this.#bar(context, state, Math.max(this.#left, this.#x(begin)), this.#x(until), middle)
+      if (!Number.isNaN(state)) this.#bar(context, state, Math.max(this.#left, this.#x(begin)), this.#x(until), middle)
     }
   }
 

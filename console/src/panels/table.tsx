@@ -9,12 +9,12 @@ import { useVersion } from './use-version.ts'
 type Column = TablePanel['columns'][number]
 
 export function Table({ panel, store }: { readonly panel: TablePanel; readonly store: TableStore }) {
-  const host = useVersion<HTMLDivElement>(() => store.version)
+  const host = useVersion<HTMLElement>(() => store.version)
   const now = serverNow_ms()
   const { keys, states } = columnRoles(hello.value?.dashboards ?? [])
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls
-    <div class="table-host" ref={host} tabIndex={0} role="region" aria-label={panel.title}>
+    <section class="table-host" ref={host} tabIndex={0} aria-label={panel.title}>
       <table>
         <thead>
           <tr>
@@ -48,7 +48,7 @@ export function Table({ panel, store }: { readonly panel: TablePanel; readonly s
           ))}
         </tbody>
       </table>
-    </div>
+    </section>
   )
 }
 

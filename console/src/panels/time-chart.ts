@@ -1,8 +1,4 @@
-/**
- * The lines of a time series panel: uPlot draws axes, grid and cursor, this file the lines, straight from the series' own
- * arrays. What falls on one column of the screen becomes one stroke from its least to its largest value; columns stand at
- * fixed times, so that lines do not shimmer while they move.
- */
+/** A time series panel: uPlot draws axes, grid and cursor; the lines come from the series' own arrays, see lines-layer.ts. */
 import uPlot from 'uplot'
 import type { TimeSeriesPanel } from '../../../src/serve/protocol.ts'
 import { numberText, tickText } from '../format.ts'
@@ -10,14 +6,11 @@ import type { Drawing } from '../live/frames.ts'
 import type { Series } from '../live/series.ts'
 import type { SeriesStore } from '../live/stores.ts'
 import { pointed_ms, shownRange } from '../live/view.ts'
-import { canvasColours, seriesColour, seriesDash } from '../palette.ts'
+import { canvasColours } from '../palette.ts'
 import { TIME_STEPS_MS } from './canvas.ts'
+import { columnWidth, LinesLayer, wholeColumns } from './lines-layer.ts'
 
 const HEIGHT = 232
-/** From so many series on, each gets a thin line and wider columns: nobody can follow one among them by its width. */
-const MANY = 24
-const VERY_MANY = 80
-const FAINT = 0.14
 
 export class TimeChart implements Drawing {
   /** The series that stands out; null: all alike. */
@@ -25,6 +18,7 @@ export class TimeChart implements Drawing {
   /** Only this series; null: all. */
   only: string | null = null
   readonly #plot: uPlot
+  readonly #layer = new LinesLayer()
   readonly #host: HTMLElement
   readonly #store: SeriesStore
   readonly #panel: TimeSeriesPanel
@@ -45,6 +39,7 @@ export class TimeChart implements Drawing {
       host,
     )
     const over = this.#plot.over
+    over.prepend(this.#layer.canvas)
     over.addEventListener('mouseenter', () => {
       this.#pointing = true
     })
@@ -55,17 +50,21 @@ export class TimeChart implements Drawing {
   }
 
   version(): string {
-    const [from, to] = shownRange(this.#store, this.#panel.span_ms)
-    const step = (to - from) / Math.max(1, this.#plot.bbox.width)
-    return `${this.#store.version} ${Math.floor(to / step)} ${Math.floor((to - from) / step)} ${this.focus} ${this.only} ${pointed_ms.value}`
+    const [from, to] = this.#wholeRange()
+    return `${this.#store.version} ${to} ${to - from} ${this.focus} ${this.only} ${pointed_ms.value}`
   }
 
   draw(): void {
     const width = this.#host.clientWidth
     if (width > 0 && width !== this.#plot.width) this.#plot.setSize({ width, height: HEIGHT })
-    this.#range = shownRange(this.#store, this.#panel.span_ms)
-    this.#values = valuesRange(this.#shown(), this.#range[0])
+    const shown = this.#shown()
+    this.#range = this.#wholeRange()
+    this.#values = valuesRange(shown, this.#range[0])
     this.#plot.setData([[...this.#range], [null, null]])
+    const { over } = this.#plot
+    const changedFrom_ms = this.#store.takeChangedFrom()
+    const lines = { shown, range: this.#range, values: this.#values, focus: this.focus, changedFrom_ms }
+    this.#layer.draw(lines, over.clientWidth, over.clientHeight)
     this.#placeCursor()
   }
 
@@ -80,32 +79,15 @@ export class TimeChart implements Drawing {
     this.#plot.setCursor({ left, top: left < 0 ? -10 : 0 }, false)
   }
 
+  #wholeRange(): readonly [number, number] {
+    const range = shownRange(this.#store, this.#panel.span_ms)
+    const count = this.only === null ? this.#store.series.size : 1
+    return wholeColumns(range, this.#plot.bbox.width, columnWidth(count))
+  }
+
   #shown(): [string, Series][] {
     const only = this.only
     return [...this.#store.series].filter(([key]) => only === null || key === only)
-  }
-
-  #lines(plot: uPlot): void {
-    const { ctx, bbox } = plot
-    const shown = this.#shown()
-    const ratio = devicePixelRatio || 1
-    const many = shown.length > MANY
-    ctx.save()
-    ctx.beginPath()
-    ctx.rect(bbox.left, bbox.top - ratio, bbox.width, bbox.height + 2 * ratio)
-    ctx.clip()
-    ctx.lineJoin = 'bevel'
-    const column = ratio * (shown.length > VERY_MANY ? 3 : many ? 2 : 1)
-    for (const [key, series] of shown) {
-      const stands = this.focus === key
-      ctx.globalAlpha = this.focus === null || stands ? 1 : FAINT
-      ctx.strokeStyle = seriesColour(key)
-      // One device pixel is drawn without outlines: several times as fast.
-      ctx.lineWidth = stands ? 2.5 * ratio : many ? 1 : 1.75 * ratio
-      ctx.setLineDash(many ? [] : seriesDash(key).map(length => length * ratio))
-      strokeSeries(ctx, series, { bbox, range: this.#range, values: this.#values, column })
-    }
-    ctx.restore()
   }
 
   #options(): uPlot.Options {
@@ -117,7 +99,7 @@ export class TimeChart implements Drawing {
       width: Math.max(200, this.#host.clientWidth),
       height: HEIGHT,
       ms: 1,
-      padding: [10, 8, 0, 0],
+      padding: [10, 18, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
       scales: { x: { range: () => [...this.#range] }, y: { range: () => this.#values } },
@@ -137,7 +119,6 @@ export class TimeChart implements Drawing {
         },
       ],
       hooks: {
-        draw: [plot => this.#lines(plot)],
         setCursor: [
           plot => {
             if (this.#pointing && plot.cursor.left !== undefined && plot.cursor.left >= 0) {
@@ -148,54 +129,6 @@ export class TimeChart implements Drawing {
       },
     }
   }
-}
-
-interface Area {
-  readonly bbox: uPlot.BBox
-  readonly range: readonly [number, number]
-  readonly values: readonly [number, number]
-  /** Width of a column in pixels of the canvas. */
-  readonly column: number
-}
-
-function strokeSeries(ctx: CanvasRenderingContext2D, series: Series, { bbox, range, values, column }: Area): void {
-  const { times, values: numbers, end, gap_ms } = series
-  const scale = bbox.width / (range[1] - range[0])
-  const step_ms = column / scale
-  const height = bbox.height / (values[1] - values[0])
-  const bottom = bbox.top + bbox.height + values[0] * height
-  // One point left of the edge, so that the line comes in from outside.
-  let at = Math.max(series.begin, series.indexFrom(range[0]) - 1)
-  let previous_ms = Number.NEGATIVE_INFINITY
-  ctx.beginPath()
-  while (at < end) {
-    const time = times[at]!
-    const columnEnd = (Math.floor(time / step_ms) + 1) * step_ms
-    let least = numbers[at]!
-    let largest = least
-    let last = least
-    for (at++; at < end && times[at]! < columnEnd; at++) {
-      last = numbers[at]!
-      if (last < least) least = last
-      else if (last > largest) largest = last
-    }
-    if (last !== last || least !== least) {
-      previous_ms = Number.NEGATIVE_INFINITY
-      continue
-    }
-    const x = bbox.left + (time - range[0]) * scale
-    if (time - previous_ms > gap_ms) {
-      ctx.moveTo(x, bottom - least * height)
-      // A point alone would be nothing.
-      ctx.lineTo(x + 1, bottom - least * height)
-    } else ctx.lineTo(x, bottom - least * height)
-    if (largest !== least) {
-      ctx.lineTo(x, bottom - largest * height)
-      ctx.lineTo(x, bottom - last * height)
-    }
-    previous_ms = times[at - 1]!
-  }
-  ctx.stroke()
 }
 
 /** Least and largest value shown, with room; from zero when that is not far off. */
@@ -223,11 +156,4 @@ function markText(mark: number, marks: readonly number[]): string {
   const distance = Math.abs((marks[1] ?? 1) - (marks[0] ?? 0))
   if (Math.max(...marks.map(Math.abs)) >= 10_000) return numberText(mark)
   return mark.toFixed(distance >= 1 ? 0 : Math.min(6, Math.ceil(-Math.log10(distance))))
-}
-
-/** The value of a series at a time: that of its last point before it, when that still holds. */
-export function valueAt(series: Series, time_ms: number): number {
-  const at = series.indexFrom(time_ms + 1) - 1
-  if (at < series.begin || time_ms - series.times[at]! > series.gap_ms) return Number.NaN
-  return series.values[at]!
 }

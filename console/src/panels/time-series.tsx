@@ -6,8 +6,8 @@ import { ask, useDrawing } from '../live/frames.ts'
 import type { SeriesStore } from '../live/stores.ts'
 import { pointed_ms, shownRange } from '../live/view.ts'
 import { seriesColour } from '../palette.ts'
-import { moveByKeys } from './pointing.ts'
-import { TimeChart, valueAt } from './time-chart.ts'
+import { moveByKeys, valueAt } from './pointing.ts'
+import { TimeChart } from './time-chart.ts'
 import { useVersion } from './use-version.ts'
 
 /** More series than this are folded away until they are asked for. */
@@ -28,14 +28,14 @@ export function TimeSeries({ panel, store }: { readonly panel: TimeSeriesPanel; 
   const label = `${panel.title}${panel.unit === null ? '' : ` in ${panel.unit}`}, ${panel.value} over time. Arrow keys move the cursor.`
   return (
     <>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the cursor is moved by keys */}
       <div
         class="chart"
         ref={host}
-        role="img"
+        role="slider"
         tabIndex={0}
+        aria-valuenow={0}
         aria-label={label}
-        onKeyDown={event => moveByKeys(event, store, panel.span_ms)}
+        onKeyDown={event => moveByKeys(event, store, panel.span_ms, numberText)}
       />
       {panel.by !== null && <Legend panel={panel} store={store} point={point} />}
     </>

@@ -6,7 +6,6 @@ import type { Arguments } from '../arguments.ts'
 import { storedDataDirectory, warehouseOf } from '../data-directory.ts'
 import { EXIT } from '../exit-codes.ts'
 import { RowPrinter } from '../row-printer.ts'
-import { stopOnSignals } from '../signals.ts'
 import { jsonText, processTerminal, type Terminal } from '../terminal.ts'
 
 const LIMIT_FOR_PEOPLE = 100
@@ -41,7 +40,6 @@ async function ask(directory: string, sql: string, limit: number, timeout_ms: nu
     // One row more than asked for tells whether there are more.
     ...(limit === 0 ? {} : { limit: limit + 1 }),
     ...(timeout_ms === null ? {} : { timeout_ms }),
-    signal: stopOnSignals().signal,
   })
 }
 

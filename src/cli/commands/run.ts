@@ -1,21 +1,36 @@
 /** `millrace run`: the pipeline itself. */
 import type { Plan } from '../../plan/nodes.ts'
-import type { RunSummary, TopicProgress } from '../../runtime/options.ts'
+import type { RunProgress, RunSummary, TopicProgress } from '../../runtime/options.ts'
 import { MillraceError } from '../../system/errors.ts'
 import type { Arguments } from '../arguments.ts'
+import { type BesideRun, openBesideRun, type Places, placesLines } from '../beside-run.ts'
 import { EXIT } from '../exit-codes.ts'
 import { inputsOf } from '../inputs.ts'
+import { listenOf } from '../listen.ts'
 import { loadPipeline, unknownName } from '../load-pipeline.ts'
 import { shortest } from '../paths.ts'
 import { ProgressLines } from '../progress.ts'
 import { stopOnSignals } from '../signals.ts'
-import { elapsedText, grouped, jsonText, processTerminal, type Style, short, tableLines } from '../terminal.ts'
+import {
+  elapsedText,
+  grouped,
+  jsonText,
+  processTerminal,
+  type Style,
+  short,
+  type Terminal,
+  tableLines,
+} from '../terminal.ts'
+
+/** Events of a run are printed so often. */
+const EVENT_EVERY_MS = 1000
 
 export async function run(values: Arguments): Promise<number> {
   const stop = stopOnSignals()
   const profile = values.text('profile') ?? 'default'
   if (profile !== 'default') throw new MillraceError('OPTION_INVALID', unknownName('profile', profile, ['default']))
   const path = values.required('FILE')
+  const listen = listenOf(values)
   const workers = values.whole('workers') ?? 1
   // Threads start before the pipeline is loaded, so that both load at the same time.
   const pool = workers > 1 ? new (await import('../../engine/workers/pool.ts')).WorkerPool(workers - 1) : null
@@ -24,30 +39,70 @@ export async function run(values: Arguments): Promise<number> {
     import('../../runtime/run.ts'),
   ])
   const terminal = processTerminal()
-  const untilEnd = values.flag('until-end')
-  const shown = shownAsTopic(plan)
-  const progress = new ProgressLines(terminal.remarkStyle, untilEnd)
-  if (terminal.interactive && !untilEnd && !values.flag('json'))
-    terminal.remark(terminal.remarkStyle.dim('Ctrl-C stops cleanly.'))
+  const report = reporterOf(values, plan, terminal)
+  let beside: BesideRun | null = null
   const summary = await runPipeline(plan, {
     dataDirectory: dataDirectory(values.text('data-dir')),
     inputs: await inputsOf(plan, values.list('input')),
-    untilEnd,
+    untilEnd: values.flag('until-end'),
     duration_ms: values.duration_ms('for'),
     strict: values.flag('strict'),
     pool,
     signal: stop.signal,
-    onProgress: terminal.interactive
-      ? report => terminal.live(progress.lines({ ...report, topics: report.topics.filter(shown) }))
-      : null,
+    listen,
+    onReady: async handle => {
+      beside = await openBesideRun(handle, listen, values.text('console'))
+      report.ready(beside.places)
+    },
+    onProgress: report.progress,
     taps: new Map(),
   }).finally(async () => {
     terminal.live([])
+    await beside?.close()
     await pool?.close()
   })
   if (values.flag('json')) await terminal.print(jsonText(summary))
+  else if (values.flag('events')) await terminal.print(jsonText({ event: 'summary', ...summary }))
   else for (const line of summaryLines(plan, path, summary, terminal.style)) await terminal.print(line)
   return EXIT.ok
+}
+
+interface Reporter {
+  ready(places: Places): void
+  readonly progress: ((report: RunProgress) => void) | null
+}
+
+/** What is said while it works: JSON a line for machines, live lines where a person looks. */
+function reporterOf(values: Arguments, plan: Plan, terminal: Terminal): Reporter {
+  if (values.flag('events')) {
+    let last_ms = Number.NEGATIVE_INFINITY
+    let isReady = false
+    return {
+      ready(places) {
+        isReady = true
+        void terminal.print(jsonText({ event: 'ready', ...places }))
+      },
+      progress(report) {
+        if (!isReady || report.elapsed_ms - last_ms < EVENT_EVERY_MS) return
+        last_ms = report.elapsed_ms
+        void terminal.print(jsonText({ event: 'progress', ...report }))
+      },
+    }
+  }
+  const untilEnd = values.flag('until-end')
+  const shown = shownAsTopic(plan)
+  const { remarkStyle: style, interactive } = terminal
+  const lines = new ProgressLines(style, untilEnd)
+  return {
+    ready(places) {
+      if (values.flag('json')) return
+      for (const line of placesLines(places, style)) terminal.remark(line)
+      if (interactive && !untilEnd) terminal.remark(style.dim('Ctrl-C stops cleanly.'))
+    },
+    progress: interactive
+      ? report => terminal.live(lines.lines({ ...report, topics: report.topics.filter(shown) }))
+      : null,
+  }
 }
 
 /** A topic that the pipeline writes and nothing reads is told among the outputs. */
@@ -88,7 +143,7 @@ function summaryLines(plan: Plan, path: string, summary: RunSummary, style: Styl
     lines.push('', ...tableLines([{ title: 'output' }, { title: 'rows', align: 'right' }], outputs, style))
   }
   lines.push('', `data      ${directory}`)
-  if (deadLetters > 0) lines.push(`refused   millrace topics read dead_letters --data-dir ${directory}`)
+  if (deadLetters > 0) lines.push(`refused   millrace deadletters list --data-dir ${directory}`)
   lines.push(`next      millrace verify ${path} --data-dir ${directory}`)
   return lines
 }

@@ -54,7 +54,7 @@ async function openReadOnly(file: string): Promise<{ connection: DuckDBConnectio
 }
 
 /** Reads a stream to its end or up to `limit` rows, and closes it. */
-export async function collect(stream: RowStream, limit: number): Promise<QueryResult> {
+async function collect(stream: RowStream, limit: number): Promise<QueryResult> {
   const rows: Row[] = []
   try {
     while (rows.length < limit) {

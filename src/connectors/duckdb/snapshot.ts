@@ -18,7 +18,7 @@ export async function copyWarehouse(connection: DuckDBConnection, path: string):
   let isAttached = false
   try {
     const [row] = (await connection.runAndReadAll('SELECT current_database()')).getRows()
-    await connection.run(`ATTACH ${quoteText(path)} AS ${copy}`)
+    await connection.run(`ATTACH ${quoteText(path)} AS ${copy} (READ_WRITE)`)
     isAttached = true
     await connection.run(`COPY FROM DATABASE ${quoteName(String(row![0]))} TO ${copy}`)
     await connection.run(`CHECKPOINT ${copy}`)

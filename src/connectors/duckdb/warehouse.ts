@@ -82,28 +82,36 @@ export async function openWarehouse(options: WarehouseOptions): Promise<Warehous
     },
   }
   const queries = new LiveQueries(() => instance.connect())
+  const copies = new Set<Promise<void>>()
   let closed = false
   return {
     path,
     table: tableOptions => new TableSink(open, tableOptions),
     query: (sql, queryOptions) => queries.ask(sql, queryOptions),
-    async snapshot(to) {
-      const connection = await instance.connect()
-      try {
-        await copyWarehouse(connection, to)
-      } finally {
-        connection.closeSync()
-      }
+    snapshot(to) {
+      const copying = copyBeside(instance, to)
+      copies.add(copying)
+      return copying.finally(() => copies.delete(copying))
     },
     async close() {
       if (closed) return
       closed = true
       await queries.close()
+      await Promise.allSettled(copies)
       await tail
       await open.checkpoint()
       control.closeSync()
       instance.closeSync()
     },
+  }
+}
+
+async function copyBeside(instance: DuckDBInstance, to: string): Promise<void> {
+  const connection = await instance.connect()
+  try {
+    await copyWarehouse(connection, to)
+  } finally {
+    connection.closeSync()
   }
 }
 

@@ -4,20 +4,19 @@ import type { Received } from '../support/http/host.ts'
 import { type Lines, linesOf } from '../support/http/lines.ts'
 import { failureProblem } from '../support/http/outcome.ts'
 import { type Answer, Problem } from '../support/http/problem.ts'
-import { PushSource, type Translated } from '../support/http/source.ts'
+import { PushSource, type PushSourceSettings, type Translated } from '../support/http/source.ts'
 import { jsonFault } from '../support/json-fault.ts'
 import type { HttpOptions } from './describe.ts'
 
-export async function openSource(options: Readonly<Record<string, unknown>>): Promise<Source> {
+/** `settings` are for tests. */
+export async function openSource(
+  options: Readonly<Record<string, unknown>>,
+  settings: PushSourceSettings = {},
+): Promise<Source> {
   const { path, maximumBodyBytes = null, requestsPerSecond = null } = options as HttpOptions
-  return new PushSource({
-    path,
-    name: 'http(...)',
-    takes: 'one JSON object, an array of them, or NDJSON',
-    bodyBytesMax: maximumBodyBytes,
-    requestsPerSecond,
-    read,
-  })
+  const takes = 'one JSON object, an array of them, or NDJSON'
+  const form = { path, name: 'http(...)', takes, bodyBytesMax: maximumBodyBytes, requestsPerSecond, read }
+  return new PushSource(form, settings)
 }
 
 const OPEN_BRACKET = 91

@@ -4,6 +4,7 @@ import type { Received } from '../support/http/host.ts'
 import { failureProblem } from '../support/http/outcome.ts'
 import { type Answer, Problem } from '../support/http/problem.ts'
 import { PushSource, type PushSourceSettings, type Translated } from '../support/http/source.ts'
+import { skipBlank } from '../support/json-scan.ts'
 import { messageLines } from './envelope.ts'
 
 /** The app shows the text of an answer with this status, once a recording. */
@@ -28,6 +29,7 @@ export function pushSource(path: string, userId: string | null, settings: PushSo
 }
 
 function read(body: Received['body'], userId: string | null, maximumBytes: number): Translated | Answer {
+  if (skipBlank(body, 0) === body.length) throw new Problem(400, 'REQUEST_INVALID', 'the message is empty.')
   const lines = messageLines(body, userId, maximumBytes)
   if (lines === null) throw new Problem(413, 'REQUEST_TOO_LARGE', 'The message has too many readings.')
   const { bytes, records, once, fault } = lines

@@ -62,15 +62,20 @@ export class StatusReporter {
   #nodes({ topics, outputs }: RunProgress, now_ms: number): Map<string, NodeStatus> {
     const nodes = new Map<string, NodeStatus>()
     const { plan } = this.#run
-    for (const { output, rows } of outputs) {
-      const isTopic = plan.produces.some(({ topic }) => topic.name === output)
-      nodes.set(isTopic ? topicId(output) : sinkId(output), { records: rows, perSecond: 0 })
+    const made = new Map(outputs.map(({ output, rows }) => [output, rows]))
+    const produced = new Set(plan.produces.map(({ topic }) => topic.name))
+    for (const [output, rows] of made) {
+      nodes.set(produced.has(output) ? topicId(output) : sinkId(output), { records: rows, perSecond: 0 })
     }
     for (const { topic, records, deadLetters, late, watermark } of topics) {
       const watermark_ms = watermark === null ? null : watermark / 1000
-      const lag_ms = watermark_ms === null ? null : Math.max(0, now_ms - watermark_ms)
+      const node = plan.topics.find(({ name }) => name === topic)
+      // The watermark waits for what may come in disorder: that is no lag.
+      const disorder_ms = (node?.eventTime?.disorder_us ?? 0) / 1000
+      const lag_ms = watermark_ms === null ? null : Math.max(0, now_ms - watermark_ms - disorder_ms)
       nodes.set(topicId(topic), {
-        records,
+        // A topic that a stream is sent to has what was made, whether it is read again or not.
+        records: produced.has(topic) ? (made.get(topic) ?? records) : records,
         perSecond: 0,
         late,
         deadLetters,

@@ -70,6 +70,11 @@ export class LineStream {
     return this.add(note)
   }
 
+  /** Calls once, when the reader has taken all that waits; never when it goes away before. */
+  whenTaken(action: () => void): void {
+    this.#response.once('drain', action)
+  }
+
   /** Writes at once, however much waits: the caller looks at `waiting_bytes`. */
   push(bytes: Uint8Array | string): void {
     this.#response.write(bytes)

@@ -40,11 +40,11 @@ interface WatchedRows {
  * The run that owns a data directory; null when there is none, also when it was killed and left its socket.
  * Throws DATA_DIR_BUSY for one that does not answer.
  */
-export async function ownerOf(dataDirectory: string): Promise<OwnerClient | null> {
+export async function ownerOf(dataDirectory: string, within_ms = ABOUT_WITHIN_MS): Promise<OwnerClient | null> {
   const place = placeOf(dataDirectory)
   if (place === null) return null
   const socket = new OwnerSocket(place, dataDirectory)
-  const about = await socket.about()
+  const about = await socket.about(within_ms)
   if (about === null) return null
   return {
     about,
@@ -71,9 +71,9 @@ class OwnerSocket {
     this.#dataDirectory = dataDirectory
   }
 
-  async about(): Promise<About | null> {
+  async about(within_ms: number): Promise<About | null> {
     try {
-      return await this.document<About>('GET', '/about', null, ABOUT_WITHIN_MS)
+      return await this.document<About>('GET', '/about', null, within_ms)
     } catch (error) {
       const code = ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code ?? ''
       if (['ECONNREFUSED', 'ENOENT', 'ENOTSOCK'].includes(code)) return null
@@ -111,12 +111,14 @@ class OwnerSocket {
     const lines = this.stream('GET', `/watch?${parameters}`, null, signal)
     const columns = await columnsOf(lines)
     async function* rows(): AsyncGenerator<string, void, undefined> {
-      for await (const line of lines) {
-        if (!isNote(line)) yield line
-        else {
-          const note = JSON.parse(line) as Note
-          if (note[0] === 'skipped') onSkipped(note[1])
+      try {
+        for await (const line of lines) {
+          const note = isNote(line) ? (JSON.parse(line) as Note) : null
+          if (note === null) yield line
+          else if (note[0] === 'skipped') onSkipped(note[1])
         }
+      } catch (error) {
+        if (!signal.aborted) throw error
       }
     }
     return { columns, lines: rows() }
@@ -129,8 +131,9 @@ class OwnerSocket {
     body: string | null,
     signal?: AbortSignal,
   ): AsyncGenerator<string, void, undefined> {
-    const response = await this.#send(method, path, body, signal === undefined ? {} : { signal })
+    let response: IncomingMessage | null = null
     try {
+      response = await this.#send(method, path, body, signal === undefined ? {} : { signal })
       for await (const line of linesOf(response)) {
         if (isNote(line)) {
           const note = JSON.parse(line) as Note
@@ -141,10 +144,11 @@ class OwnerSocket {
       }
       throw new Error('it ended in the middle of its answer')
     } catch (error) {
-      if (signal?.aborted) return
+      if (signal?.aborted)
+        throw new MillraceError('QUERY_FAILED', 'It was ended before its last row.', { cause: error })
       this.#fail(error)
     } finally {
-      response.destroy()
+      response?.destroy()
     }
   }
 

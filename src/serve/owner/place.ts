@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import {
   keepPrivate,
+  listFolder,
   makePrivateFolder,
   readText,
   remove,
@@ -20,6 +21,7 @@ import { ownProcessId } from '../../system/process.ts'
 
 /** macOS takes 103 bytes, Linux 107. */
 const SOCKET_NAME_BYTES_MAX = 100
+const UNPUBLISHED = /^owner\.\d+\.sock$/
 const FOLDER = 'millrace-owner-'
 
 const socketIn = (dataDirectory: string) => join(dataDirectory, 'owner.sock')
@@ -46,7 +48,8 @@ export function newPlace(dataDirectory: string): Place {
 function besideData(dataDirectory: string, own: string): Place {
   const socket = socketIn(dataDirectory)
   let identity: string | null = null
-  remove(own)
+  // A process that was killed while it opened its socket left it under its own name.
+  for (const name of listFolder(dataDirectory)) if (UNPUBLISHED.test(name)) remove(join(dataDirectory, name))
   return {
     listenOn: own,
     publish() {

@@ -11,6 +11,7 @@ import type { RunHandle } from '../../runtime/options.ts'
 import type { Clock } from '../../system/clock.ts'
 import { MillraceError } from '../../system/errors.ts'
 import { appendText, readText } from '../../system/files.ts'
+import { objectOf } from './answer.ts'
 import { type Resend, type Resent, wireError } from './protocol.ts'
 
 const RESENT_FILE = 'dead_letters.resent'
@@ -104,7 +105,7 @@ export function recordsOf(body: string): Resend[] {
     .split('\n')
     .filter(line => line !== '')
     .map(line => {
-      const { id, topic, text, encoding } = JSON.parse(line) as Partial<Record<string, unknown>>
+      const { id, topic, text, encoding } = objectOf(line)
       if (typeof id === 'string' && typeof topic === 'string' && typeof text === 'string') {
         return { id, topic, text, ...(encoding === 'base64' ? { encoding } : {}) }
       }

@@ -22,14 +22,18 @@ export async function watchStep(
   const writer = rowWriter(node.columns, { nested })
   let lines: LineStream | null = null
   let skipped = 0
+  const tellSkipped = () => {
+    if (skipped > 0) lines?.push(`${JSON.stringify(['skipped', skipped] satisfies Note)}\n`)
+    skipped = 0
+  }
   const unwatch = run.watch(step, batch => {
     if (lines === null || batch.length === 0) return
     if (lines.waiting_bytes > WAITING_BYTES_MAX) {
+      if (skipped === 0) lines.whenTaken(tellSkipped)
       skipped += batch.length
       return
     }
-    if (skipped > 0) lines.push(`${JSON.stringify(['skipped', skipped] satisfies Note)}\n`)
-    skipped = 0
+    tellSkipped()
     // The writer's bytes are lent, the socket takes them later.
     lines.push(Buffer.from(writer.write(batch)))
   })
@@ -41,7 +45,7 @@ export async function watchStep(
   } finally {
     unwatch()
   }
-  if (skipped > 0) await lines.note(['skipped', skipped])
+  tellSkipped()
   await lines.end()
 }
 

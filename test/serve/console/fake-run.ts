@@ -12,7 +12,7 @@ const source: SourceReference = { kind: 'source', connector: 'http', options: {}
 export const readings = topic(
   'readings',
   z.object({ device: z.string(), at: timestamp('us'), level: z.number(), note: z.string().nullable() }),
-  { key: 'device', eventTime: { field: 'at' } },
+  { key: 'device', eventTime: { field: 'at', disorder: '2 s' } },
 )
 
 export const roomPlan: Plan = pipeline('room', ({ ingest, from, warehouse, dashboard }: Parts) => {
@@ -70,6 +70,10 @@ export class FakeRun implements RunHandle {
       readings.node.columns,
       rows.map(row => ({ note: null, ...row })),
     )
+    this.batch(batch)
+  }
+
+  batch(batch: Batch): void {
     for (const watcher of this.#watchers.get('readings') ?? []) watcher(batch)
   }
 

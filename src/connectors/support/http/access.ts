@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Listen } from '../../contract.ts'
 import type { KeyStore, KeyVerdict } from './key-store.ts'
+import { readKeys } from './keys.ts'
 import { Problem } from './problem.ts'
 import type { Target } from './target.ts'
 
@@ -22,8 +23,8 @@ export class Access {
   readonly #always: boolean
   readonly #keys: KeyStore
 
-  constructor({ keys: rule }: Listen, isLocal: boolean, keys: KeyStore) {
-    this.#always = rule === 'required' || !isLocal
+  constructor(listen: Listen, keys: KeyStore) {
+    this.#always = areAlwaysNeeded(listen)
     this.#keys = keys
   }
 
@@ -47,6 +48,21 @@ export class Access {
   close(): void {
     this.#keys.close()
   }
+}
+
+/** Whether only programs on this machine can reach it; what stands before it as a proxy may be reached by all. */
+export function isLocal({ host, trustedProxies }: Listen): boolean {
+  const isLoopback = /^(?:localhost|127(?:\.\d{1,3}){3}|::1|\[::1\])$/i.test(host)
+  return isLoopback && trustedProxies.length === 0
+}
+
+function areAlwaysNeeded(listen: Listen): boolean {
+  return listen.keys === 'required' || !isLocal(listen)
+}
+
+/** Whether whoever sends records needs an API key as things stand. Throws FILE_UNREADABLE when the keys cannot be read. */
+export function areKeysNeeded(listen: Listen, dataDirectory: string): boolean {
+  return areAlwaysNeeded(listen) || readKeys(dataDirectory).length > 0
 }
 
 function keyOf({ headers }: Asking, target: Target): string | null {

@@ -11,10 +11,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Clock, systemClock } from '../../../system/clock.ts'
 import { MillraceError } from '../../../system/errors.ts'
 import type { Listen, SourceContext } from '../../contract.ts'
-import { Access } from './access.ts'
+import { Access, isLocal } from './access.ts'
 import { BodyReader } from './body.ts'
 import { boundConnections } from './connections.ts'
 import { KeyStore } from './key-store.ts'
+import { failureProblem } from './outcome.ts'
 import { type Answer, busy, Problem, problemAnswer } from './problem.ts'
 import { openServer } from './server.ts'
 import { Target } from './target.ts'
@@ -132,9 +133,8 @@ export class HttpHost {
     limits: HostLimits,
     release: () => boolean,
   ): Promise<HttpHost> {
-    const isLocal = isLoopback(listen)
-    const access = new Access(listen, isLocal, new KeyStore(dataDirectory, clock))
-    const host = new HttpHost(access, new BodyReader(limits.receivingBytes), isLocal, release)
+    const access = new Access(listen, new KeyStore(dataDirectory, clock))
+    const host = new HttpHost(access, new BodyReader(limits.receivingBytes), isLocal(listen), release)
     const { server, address } = await openServer(listen, limits, {
       answer: (request, reply) => host.#answer(request, reply),
       prepare: server => boundConnections(server as Server, limits.connections, listen.tls !== null),
@@ -206,7 +206,7 @@ export class HttpHost {
     target: Target,
     { route, limiter }: { readonly route: Route; readonly limiter: Limiter | null },
   ): Promise<Answer | null> {
-    if (this.#closing) throw busy('The pipeline is being stopped.', 5, 'Send it again when it runs.')
+    if (this.#closing) throw failureProblem(new MillraceError('RUN_STOPPING', 'The pipeline is being stopped.'))
     if (request.method !== 'POST') {
       throw new Problem(405, 'REQUEST_INVALID', `${route.path} takes records by POST.`, {
         next: `POST ${route.takes} to it.`,
@@ -272,10 +272,4 @@ function problemOf(error: unknown): Problem {
     return busy('The API keys cannot be read just now.', 5, 'Ask whoever runs the pipeline to look at its keys.')
   }
   return new Problem(500, 'INTERNAL', 'The request could not be handled.')
-}
-
-/** Whether only programs on this machine can reach it; what stands before it as a proxy may be reached by all. */
-function isLoopback({ host, trustedProxies }: Listen): boolean {
-  const isLocal = /^(?:localhost|127(?:\.\d{1,3}){3}|::1|\[::1\])$/i.test(host)
-  return isLocal && trustedProxies.length === 0
 }

@@ -14,7 +14,7 @@ export function failureProblem({ code, message, next }: MillraceError): Problem 
       headers: { 'retry-after': String(RETRY_FULL_S) },
     })
   }
-  if (code === 'TOO_BUSY') {
+  if (code === 'TOO_BUSY' || code === 'RUN_STOPPING') {
     return new Problem(503, code, message, { next, headers: { 'retry-after': String(RETRY_S) } })
   }
   // Other messages name files and settings of the machine, which are no client's business.

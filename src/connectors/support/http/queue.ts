@@ -30,6 +30,7 @@ interface Waiting extends QueuedMessage {
 }
 
 const IDLE_AFTER_MS = 200
+const PULSE_MS = 100
 /** Messages that one `read` hands out; more would make the first of them wait for the last. */
 const MESSAGES_AT_ONCE = 4096
 /** How long `close` waits for the runtime to settle what it has taken. */
@@ -42,6 +43,8 @@ export class PushQueue {
   /** Taken by the runtime and not settled. */
   readonly #taken = new Set<Waiting>()
   #wake: (() => void) | null = null
+  #pulse: Promise<void> | null = null
+  readonly #ended = new AbortController()
   #closed = false
   /** When the last message came. */
   #arrival = 0
@@ -84,6 +87,7 @@ export class PushQueue {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    this.#ended.abort()
     this.#wake?.()
     for (const { settle } of this.#waiting.splice(0)) settle(stopping())
     this.#waitingBytes = 0
@@ -99,9 +103,18 @@ export class PushQueue {
 
   /** Resolves when a message comes, when it is over, or after a while. */
   async #something(): Promise<void> {
-    const woken = new AbortController()
-    this.#wake = () => woken.abort()
-    await this.#options.clock.sleep(IDLE_AFTER_MS, woken.signal)
+    const { clock, signal } = this.#options
+    const until_ms = clock.monotonic_ms() + IDLE_AFTER_MS
+    while (this.#waiting.length === 0 && !this.#isOver(signal) && clock.monotonic_ms() < until_ms) {
+      // One timer that many reads share: to make and end one for each message would cost as much as the message.
+      this.#pulse ??= clock.sleep(PULSE_MS, this.#ended.signal).then(() => {
+        this.#pulse = null
+        this.#wake?.()
+      })
+      await new Promise<void>(resolve => {
+        this.#wake = resolve
+      })
+    }
     this.#wake = null
   }
 
@@ -131,8 +144,5 @@ export class PushQueue {
 }
 
 function stopping(): PushOutcome {
-  const error = new MillraceError('TOO_BUSY', 'The pipeline is being stopped.', {
-    next: 'Send the same request again when it runs.',
-  })
-  return { kind: 'failed', error }
+  return { kind: 'failed', error: new MillraceError('RUN_STOPPING', 'The pipeline is being stopped.') }
 }

@@ -153,7 +153,7 @@ export class PartStore implements PanelStore {
 
   #expire(from_us: number): void {
     for (const [start_us, group] of this.#parts) {
-      continue
+      if (start_us + this.#part_us > from_us) continue
       this.#parts.delete(start_us)
       for (const [category, part] of group) {
         for (const name of part.entries.keys()) this.#places.delete(name)

@@ -66,8 +66,9 @@ export class RowStore implements PanelStore {
   add(batch: Batch, now_us: number): void {
     const readers = this.#options.columns.map(name => cellReader(batch, name))
     const takes = this.#taker(batch, now_us)
-    // Of a batch without times only its last rows can stay.
+    // Of a batch without times only its last rows can stay, and then none from before it: the others come and go at once.
     const first = this.#options.timed === null ? Math.max(0, batch.length - this.#rowsMax) : 0
+    this.#base += first
     for (let row = first; row < batch.length; row++) {
       if (!takes(row)) continue
       for (let index = 0; index < readers.length; index++) this.#cells[index]!.push(readers[index]!(row))

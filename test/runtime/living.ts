@@ -1,0 +1,226 @@
+/** A pipeline at work on a disk in memory: records are pushed to it, it is cut off, it goes on; and what is then wrong. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import type { Idle, PushOutcome, Source } from '../../src/connectors/contract.ts'
+import { count, pipeline, sum, timestamp, topic, tumbling } from '../../src/index.ts'
+import { readChunks } from '../../src/log/topic-reader.ts'
+import { openTopic } from '../../src/log/open-topic.ts'
+import type { SourceReference } from '../../src/plan/nodes.ts'
+import type { RunHandle } from '../../src/runtime/options.ts'
+import { runPipeline } from '../../src/runtime/run.ts'
+import { type Clock, systemClock } from '../../src/system/clock.ts'
+import type { Random } from '../../src/system/random.ts'
+import type { Storage } from '../../src/system/storage.ts'
+import type { MemoryStorage } from '../../src/testing/memory-storage.ts'
+
+const WINDOW_MS = 1000
+/** Behind all records: it closes their windows. */
+const LAST_MS = 1_000_000
+
+const readings = topic('readings', z.object({ device: z.string(), at: timestamp('ms'), n: z.number() }), {
+  key: 'device',
+  eventTime: { field: 'at', disorder: '0 s', progress: 'key', idleAfter: '1 h' },
+})
+
+class Silent implements Source {
+  readonly replays = false
+  #closed = false
+
+  async open(): Promise<readonly { readonly name: string; readonly bytes: null }[]> {
+    return [{ name: 'silent', bytes: null }]
+  }
+
+  async read(): Promise<Idle | null> {
+    await systemClock.sleep(5)
+    return this.#closed ? null : { kind: 'idle' }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+  }
+}
+
+const silent: SourceReference = {
+  kind: 'source',
+  connector: 'silent',
+  options: {},
+  open: async () => ({ openSource: async () => new Silent() }),
+}
+
+const living = pipeline('living', ({ ingest, from }) => {
+  ingest(silent, readings)
+  from(readings)
+    .dedupe({ key: 'n', within: '1 h' })
+    .groupBy('device')
+    .window(tumbling(`${WINDOW_MS} ms`))
+    .aggregate({ readings: count(), total: sum('n') })
+    .to(topic('windows'))
+})
+
+export interface Message {
+  readonly sender: string
+  readonly number: number
+  readonly lines: string
+}
+
+/** Messages of a few senders, each with records of increasing times; the last ones close all windows. */
+export function messagesOf(random: Random, senders: number, perSender: number): Message[] {
+  let n = 0
+  const messages: Message[] = []
+  const times = Array.from({ length: senders }, () => 0)
+  for (let number = 0; number <= perSender; number++) {
+    for (let sender = 0; sender < senders; sender++) {
+      const device = `device-${sender}`
+      const isLast = number === perSender
+      const lines = Array.from({ length: isLast ? 1 : 1 + random.integer(4) }, () => {
+        times[sender]! += 1 + random.integer(400)
+        return JSON.stringify({ device, at: isLast ? LAST_MS : times[sender], n: n++ })
+      })
+      messages.push({ sender: device, number, lines: `${lines.join('\n')}\n` })
+    }
+  }
+  return messages
+}
+
+/** What waits half a second in a run waits some milliseconds here. */
+const hasty: Clock = { ...systemClock, sleep: (duration_ms, signal) => systemClock.sleep(duration_ms / 50, signal) }
+
+export interface LifeOptions {
+  /** Default: the disk as this process sees it. */
+  readonly disk?: Storage
+  /** The run is killed after so many pushes. Default: it is stopped when all is acknowledged. */
+  readonly pushesMax?: number
+  /** Called each time that something was not kept. */
+  readonly onRefused?: () => void
+}
+
+export class Life {
+  readonly storage: MemoryStorage
+  readonly acknowledged = new Set<Message>()
+  readonly #folder = mkdtempSync(join(tmpdir(), 'millrace-life-'))
+  #waiting: readonly Message[]
+
+  constructor(storage: MemoryStorage, messages: readonly Message[]) {
+    this.storage = storage
+    this.#waiting = messages
+  }
+
+  get isDone(): boolean {
+    return this.#waiting.length === 0
+  }
+
+  /** Runs until all is acknowledged, or the run fails; a message is sent again until it is, now and then also after it. */
+  async live(random: Random, options: LifeOptions = {}): Promise<unknown> {
+    const { disk = this.storage.forProcess(), onRefused = () => {}, pushesMax = Number.POSITIVE_INFINITY } = options
+    let pushes = 0
+    const stop = new AbortController()
+    let failure: unknown = null
+    const ready = Promise.withResolvers<RunHandle>()
+    const run = runPipeline(
+      living.plan,
+      {
+        dataDirectory: this.#folder,
+        inputs: new Map(),
+        untilEnd: false,
+        duration_ms: null,
+        strict: false,
+        signal: stop.signal,
+        onProgress: null,
+        taps: new Map(),
+        onReady: handle => ready.resolve(handle),
+      },
+      hasty,
+      disk,
+    ).catch(error => {
+      failure = error
+      ready.resolve(null as never)
+    })
+    const handle = await ready.promise
+    while (failure === null && !this.storage.isOff && this.#waiting.length > 0 && pushes < pushesMax) {
+      // A sender keeps the order of its own messages, or their records would be late; several senders are at it at once.
+      const first = [...new Map([...this.#waiting].reverse().map(message => [message.sender, message])).values()]
+      const some = first.slice(0, 1 + random.integer(first.length))
+      pushes += some.length
+      await Promise.all(
+        some.map(async message => {
+          const again = random.integer(5) === 0
+          const outcome = await Promise.race([push(handle, message), run.then(() => null)])
+          if (outcome === null || outcome.kind === 'failed') return
+          this.acknowledged.add(message)
+          if (again) await Promise.race([push(handle, message), run])
+        }),
+      )
+      this.#waiting = this.#waiting.filter(message => !this.acknowledged.has(message))
+      if (some.every(message => this.acknowledged.has(message))) continue
+      onRefused()
+      await systemClock.sleep(1)
+    }
+    if (pushes >= pushesMax) this.storage.kill()
+    stop.abort()
+    await run
+    return failure
+  }
+
+  /** All that is wrong with what is stored, once all windows are closed. */
+  broken(messages: readonly Message[]): string[] {
+    const found: string[] = []
+    const held = this.#stored('readings').map(line => JSON.parse(line) as { device: string; at: number; n: number })
+    const times = new Map<number, number>()
+    for (const { n } of held) times.set(n, (times.get(n) ?? 0) + 1)
+    for (const message of messages) {
+      for (const line of message.lines.trim().split('\n')) {
+        const { n } = JSON.parse(line) as { n: number }
+        const copies = times.get(n) ?? 0
+        if (copies > 1) found.push(`record ${n} is in the log ${copies} times`)
+        if (copies === 0 && this.acknowledged.has(message)) found.push(`record ${n} was acknowledged and is lost`)
+        times.delete(n)
+      }
+    }
+    for (const n of times.keys()) found.push(`record ${n} was never sent`)
+    const expected = new Map<string, { readings: number; total: number }>()
+    for (const { device, at, n } of held) {
+      if (at === LAST_MS) continue
+      const key = `${device} ${Math.floor(at / WINDOW_MS)}`
+      const window = expected.get(key) ?? { readings: 0, total: 0 }
+      expected.set(key, { readings: window.readings + 1, total: window.total + n })
+    }
+    for (const line of this.#stored('windows')) {
+      const row = JSON.parse(line) as { device: string; readings: number; total: number; window_start: string }
+      const key = `${row.device} ${Date.parse(row.window_start) / WINDOW_MS}`
+      const window = expected.get(key)
+      if (window === undefined) found.push(`window ${key} is twice or was never there`)
+      else if (window.readings !== row.readings || window.total !== row.total) {
+        found.push(`window ${key} has ${row.readings} readings, ${row.total}; expected ${JSON.stringify(window)}`)
+      }
+      expected.delete(key)
+    }
+    for (const key of expected.keys()) found.push(`window ${key} is lost`)
+    return found
+  }
+
+  end(): void {
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  #stored(name: string): string[] {
+    const log = openTopic(this.#folder, name, {
+      incarnation: '0'.repeat(32),
+      adoptIncarnation: true,
+      storage: this.storage.forProcess(),
+      clock: systemClock,
+      readOnly: true,
+    })
+    const lines: string[] = []
+    for (const chunk of readChunks(log, 0)) {
+      if ('kind' in chunk) throw new Error(`${name}: ${chunk.reason}`)
+      lines.push(...chunk.bytes.toString().split('\n').filter(Boolean))
+    }
+    return lines
+  }
+}
+
+function push(handle: RunHandle, { sender, number, lines }: Message): Promise<PushOutcome> {
+  return handle.append('readings', Buffer.from(lines), { key: sender, number })
+}
