@@ -61,7 +61,9 @@ export function timeText(time_ms: number, now_ms: number): string {
 }
 
 /** A mark on a time axis, as long as the distance of the marks asks for. */
-export function tickText(time_ms: number, distance_ms: number): string {
+export function tickText(mark_ms: number, distance_ms: number): string {
+  // Marks are sums of fractions, and a clock rounds down.
+  const time_ms = Math.round(mark_ms)
   if (distance_ms < 60_000) return clock.format(time_ms)
   return distance_ms < 12 * 3_600_000 ? clockShort.format(time_ms) : dayClock.format(time_ms)
 }

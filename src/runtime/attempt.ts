@@ -4,13 +4,11 @@
  * What an attempt leaves behind is on the disk alone. So an error that may pass (a full disk, a warehouse that is locked)
  * ends the attempt, and the next one goes on from the last epoch, exactly as after a crash.
  */
-import type { Sink, Source } from '../connectors/contract.ts'
+import type { Sink } from '../connectors/contract.ts'
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
-import { MessageNumbers } from '../engine/state/id-intervals.ts'
-import type { Stateful } from '../engine/state/table.ts'
 import type { LogNotice } from '../log/log.ts'
 import { fingerprint } from '../plan/fingerprint.ts'
-import type { Plan, TopicNode } from '../plan/nodes.ts'
+import type { Plan } from '../plan/nodes.ts'
 import { stepsOf } from '../plan/walk.ts'
 import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
@@ -18,25 +16,21 @@ import type { Storage } from '../system/storage.ts'
 import { rowsOfLog, rowsOfStretch } from './catch-up.ts'
 import { Epochs } from './epochs.ts'
 import type { EpochHeader } from './header.ts'
-import { Ingestion } from './ingestion.ts'
-import type { Sources } from './inputs.ts'
+import type { Sources } from './input-names.ts'
+import { Inputs, type InputsOptions, LOG_PARTITION } from './inputs.ts'
 import type { RunOptions, Snapshot, TopicProgress } from './options.ts'
 import { type Outputs, openOutputs, type Target } from './outputs.ts'
 import { Store } from './store.ts'
-import { type OpenedSource, readInput } from './topic-input.ts'
-import type { TopicPosition, TopicTask } from './topic-task.ts'
+import { readInput } from './topic-input.ts'
+import type { TopicPosition } from './topic-task.ts'
 import { Topics } from './topics.ts'
 
 /** How long state waits for its epoch, rows for theirs, and what a sink was given for its commit. */
 const FOLLOWING = { stateWaits_ms: 100, rowsWait_ms: 0, commitEvery_ms: 500 }
 const BOUNDED = { stateWaits_ms: 0, rowsWait_ms: 5000, commitEvery_ms: 0 }
 const RETAIN_EVERY_MS = 10_000
-/** The partition of a task that is the log of what was pushed. */
-const LOG_PARTITION = 'log'
-/** A sender that has been silent for so long may count its messages anew. */
-const NUMBERS_KEPT_US = 7 * 24 * 3600 * 1_000_000
 
-export interface AttemptOptions {
+export interface AttemptOptions extends InputsOptions {
   readonly plan: Plan
   readonly sources: Sources
   /** Of the inputs. */
@@ -45,30 +39,14 @@ export interface AttemptOptions {
   readonly clock: Clock
   readonly storage: Storage
   readonly warehouse: () => Promise<Warehouse>
-  /** Sources of a topic that can be read again, opened at these positions. */
-  readonly openSources: (
-    topic: TopicNode,
-    from: ReadonlyMap<string, number>,
-    untilEnd: boolean,
-  ) => Promise<readonly NamedSource[]>
-  /** Sources of a topic that are pushed to; they outlive an attempt. */
-  readonly pushed: (topic: TopicNode) => readonly NamedSource[]
   readonly onTurn: () => Promise<void>
-  readonly onHeld: (error: MillraceError | null) => void
   readonly onNotice: (notice: LogNotice) => void
-}
-
-export interface NamedSource {
-  readonly source: Source
-  readonly partitions: readonly { readonly name: string; readonly bytes: number | null }[]
 }
 
 export class Attempt {
   readonly #o: AttemptOptions
   readonly #sinks: Sink[] = []
-  readonly #opened: Source[] = []
-  readonly #inputs: { task: TopicTask; sources: OpenedSource[]; ingestion: Ingestion | null }[] = []
-  readonly #numbers: MessageNumbers[] = []
+  readonly #inputs: Inputs
   readonly #fingerprints: Readonly<Record<string, string>>
   #store: Store | null = null
   #outputs: Outputs | null = null
@@ -80,6 +58,7 @@ export class Attempt {
 
   constructor(options: AttemptOptions) {
     this.#o = options
+    this.#inputs = new Inputs(options)
     this.#lastRetain_ms = options.clock.monotonic_ms()
     this.#fingerprints = fingerprintsOf(options.plan)
   }
@@ -105,7 +84,7 @@ export class Attempt {
     this.#store = store
     this.#refuseOther(store.header)
     // Before the outputs: an input that is not there must not leave its mark on them.
-    const opened = await this.#openSources(store.header)
+    await this.#inputs.open(store.header)
     const onRows = () => this.#epochs?.rows()
     const { warehouse } = this.#o
     const outputs = await openOutputs(
@@ -123,14 +102,14 @@ export class Attempt {
       onChange: () => this.#epochs?.changed(),
     })
     this.#topics = topics
-    for (const [topic] of sources) this.#addIngestion(topic, topics.task(topic.name), store)
-    const stateful = this.#stateful(topics)
+    this.#inputs.connect(topics, store)
+    const stateful = [...topics.tasks.flatMap(task => task.stateful), ...this.#inputs.numbers]
     store.journal.restore(stateful)
     for (const task of topics.tasks) {
       const position = store.header?.topics[task.topic.name]
       if (position !== undefined) task.resume(position)
     }
-    this.#addPartitions(opened)
+    this.#inputs.begin(store)
     const members = [
       ...outputs.topics,
       ...outputs.targets.map(({ delivery }) => delivery),
@@ -147,7 +126,7 @@ export class Attempt {
       ...paces,
     })
     for (const target of outputs.targets) await this.#catchUp(target)
-    for (const { ingestion } of this.#inputs) await ingestion?.replay(this.#o.onTurn)
+    for (const { ingestion } of this.#inputs.all) await ingestion?.replay(this.#o.onTurn)
     for (const task of topics.tasks) task.wake()
     await this.#epochs.commit()
   }
@@ -163,7 +142,7 @@ export class Attempt {
     const failing = <T>(work: Promise<T>) => work.catch(error => Promise.reject(stop.abort() ?? error))
     const committing = failing(epochs.run(loop.signal))
     const pulse = this.#pulse(loop.signal)
-    const reading = this.#inputs.map(async ({ task, sources, ingestion }) => {
+    const reading = this.#inputs.all.map(async ({ task, sources, ingestion }) => {
       await readInput(task, sources, { untilEnd, signal, onTurn, pool, ingestion })
       if (untilEnd && !signal.aborted) await task.end()
     })
@@ -171,7 +150,7 @@ export class Attempt {
       await Promise.all([...reading.map(failing), Promise.race([committing, Promise.allSettled(reading)])])
       const ended = !signal.aborted
       if (ended && untilEnd) {
-        await this.#topics!.endDerived(new Set(this.#inputs.map(({ task }) => task.topic.name)))
+        await this.#topics!.endDerived(new Set(this.#inputs.all.map(({ task }) => task.topic.name)))
         this.#ended = true
       }
       loop.abort()
@@ -188,7 +167,7 @@ export class Attempt {
 
   /** Lets go of everything; what was not committed does not count. */
   async close(): Promise<void> {
-    for (const source of this.#opened.splice(0)) await source.close().catch(() => {})
+    await this.#inputs.close()
     for (const { delivery } of this.#outputs?.targets ?? []) await delivery.settle().catch(() => {})
     for (const sink of this.#sinks.splice(0)) await sink.close().catch(() => {})
     await this.#store?.close()
@@ -251,64 +230,17 @@ export class Attempt {
     }
   }
 
-  async #openSources(header: EpochHeader | null): Promise<Map<TopicNode, readonly NamedSource[]>> {
-    const opened = new Map<TopicNode, readonly NamedSource[]>()
-    for (const topic of this.#o.sources.keys()) {
-      const from = positionsOf(header?.topics[topic.name])
-      const sources = await this.#o.openSources(topic, from, this.#o.options.untilEnd)
-      this.#opened.push(...sources.map(({ source }) => source))
-      opened.set(topic, sources)
-    }
-    return opened
-  }
-
-  #addIngestion(topic: TopicNode, task: TopicTask, store: Store): void {
-    const isPushed = this.#o.pushed(topic).length > 0
-    let ingestion: Ingestion | null = null
-    if (isPushed) {
-      const numbers = new MessageNumbers(`${topic.name}/messages`)
-      this.#numbers.push(numbers)
-      const log = store.ingested(topic)
-      ingestion = new Ingestion({
-        task,
-        log,
-        partition: LOG_PARTITION,
-        letters: store.letters.ingestion,
-        numbers,
-        onHeld: this.#o.onHeld,
-      })
-    }
-    this.#inputs.push({ task, sources: [], ingestion })
-  }
-
-  #addPartitions(opened: ReadonlyMap<TopicNode, readonly NamedSource[]>): void {
-    for (const { task, sources, ingestion } of this.#inputs) {
-      ingestion?.begin(this.#store!.header?.letters.ingestion ?? 0)
-      for (const { source, partitions } of opened.get(task.topic) ?? []) {
-        const numbers = partitions.map(({ name, bytes }) => task.addPartition(name, bytes).number)
-        sources.push({ source, name: partitions[0]?.name ?? '', partitions: numbers })
-      }
-      for (const { source, partitions } of this.#o.pushed(task.topic)) {
-        sources.push({ source, name: partitions[0]?.name ?? '', partitions: [] })
-      }
-    }
-  }
-
-  #stateful(topics: Topics): readonly Stateful[] {
-    return [...topics.tasks.flatMap(task => task.stateful), ...this.#numbers]
-  }
-
   async #catchUp(target: Target): Promise<void> {
-    const { delivery, log, topic } = target
+    const { delivery, log: stored, topic } = target
     const header = this.#store!.header
     const to = header?.topics[topic.name]
     const take = (batch: Parameters<typeof delivery.write>[0]) => delivery.write(batch)
     const before = delivery.rows
-    if (log !== null) {
-      if (delivery.rows < log.rows) await rowsOfLog(log.log, delivery.stream, delivery.rows, take)
+    if (stored !== null) {
+      if (delivery.rows < stored.rows) await rowsOfLog(stored.log, delivery.stream, delivery.rows, take)
     } else if (to !== undefined && delivery.rows !== header?.outputs[delivery.name]?.rows) {
       const from = target.committed.rows <= delivery.rows ? target.committed : { rows: 0, at: null }
-      const ingestion = this.#inputs.find(({ task }) => task.topic.name === topic.name)?.ingestion ?? null
+      const log = this.#inputs.logOf(topic)
       await rowsOfStretch(
         {
           stream: delivery.stream,
@@ -317,7 +249,7 @@ export class Attempt {
           held: delivery.rows - from.rows,
           clock: this.#o.clock,
           open: positions => this.#o.openSources(topic, positions, true),
-          log: ingestion && { log: ingestion.log, name: LOG_PARTITION },
+          log: log && { log, name: LOG_PARTITION },
         },
         take,
       )
@@ -337,12 +269,8 @@ export class Attempt {
       fingerprints: this.#fingerprints,
       topics: Object.fromEntries(this.#topics!.tasks.map(task => [task.topic.name, task.position])),
       lengths: Object.fromEntries(topics.map(output => [output.name, output.rows])),
-      letters: { ingestion: letters.ingestion.next, processing: letters.processing.next },
-      incarnations: Object.fromEntries(
-        this.#inputs.flatMap(({ task, ingestion }) =>
-          ingestion === null ? [] : [[task.topic.name, ingestion.log.incarnation]],
-        ),
-      ),
+      letters: { ingestion: this.#inputs.lettersDone, processing: letters.processing.next },
+      incarnations: this.#inputs.incarnations,
       outputs: Object.fromEntries(
         targets.map(({ delivery, committed }) => [delivery.name, { rows: delivery.rows, committed }]),
       ),
@@ -370,29 +298,10 @@ export class Attempt {
   /** Gives up what is old, but nothing that a sink or the operators still need. */
   #retain(staged: EpochHeader): void {
     const { targets } = this.#outputs!
-    for (const numbers of this.#numbers) numbers.forgetBefore(this.#o.clock.now() - NUMBERS_KEPT_US)
     for (const { log, delivery } of targets) log?.log.holdFrom(delivery.committed)
-    for (const { task, ingestion } of this.#inputs) {
-      if (ingestion === null) continue
-      const needed = [staged.topics[task.topic.name]!, ...targets
-        .filter(target => target.log === null && target.topic.name === task.topic.name)
-        .map(target => target.committed.at)]
-      ingestion.log.holdFrom(Math.min(...needed.map(logPosition)))
-    }
+    this.#inputs.hold(staged, targets)
     this.#store!.retain()
   }
-}
-
-/** Where each partition goes on; one that has ended, nowhere. */
-function positionsOf(topic: TopicPosition | undefined): Map<string, number> {
-  const places = topic?.partitions.map(
-    ({ name, position, ended }) => [name, ended ? Number.POSITIVE_INFINITY : position] as const,
-  )
-  return new Map(places)
-}
-
-function logPosition(position: TopicPosition | null): number {
-  return position?.partitions.find(({ name }) => name === LOG_PARTITION)?.position ?? 0
 }
 
 /** By step with state what it means. */

@@ -57,7 +57,12 @@ export async function rowsOfStretch(stretch: Stretch, take: RowTaker): Promise<v
     held -= skipped
     if (skipped === batch.length) return
     if (skipped === 0) return await take(batch)
-    await take(pick(batch, Int32Array.from({ length: batch.length - skipped }, (_, row) => row + skipped)))
+    await take(
+      pick(
+        batch,
+        Int32Array.from({ length: batch.length - skipped }, (_, row) => row + skipped),
+      ),
+    )
   }
   const makeFlow = () => new Flow(topic, { outputs: [{ stream, write }], taps: new Map(), onLate: () => {} })
   const task = new TopicTask({ topic, makeFlow, deadLetters: { add: () => {} }, clock: stretch.clock })

@@ -45,6 +45,8 @@ export class Ingestion {
   readonly log: TopicLog
   readonly #options: IngestionOptions
   #partition = -1
+  /** Dead letters there were before the messages that are being kept; null: none is. */
+  #lettersBefore: number | null = null
   /** Messages whose dead letters were kept while their records perhaps were not: they are not kept again. */
   readonly #lettered = new Set<string>()
 
@@ -68,14 +70,21 @@ export class Ingestion {
     }
   }
 
+  /** Dead letters below it are of messages that are done: a restart need not look at them. */
+  get lettersDone(): number {
+    return this.#lettersBefore ?? this.#options.letters.next
+  }
+
   async take(pushed: Pushed, source: string): Promise<void> {
     const { arrival } = pushed
+    this.#lettersBefore = this.#options.letters.next
     const { kept, repeated, bytes } = this.#withoutRepeated(pushed)
     const prepared = this.#options.task.prepare(bytes, arrival)
     const shares = sharesOf(kept, prepared.refused)
     const failure = await this.#keep(shares, bytes, arrival, source)
     for (const message of repeated) message.settle({ kind: 'repeated' })
     for (const share of shares) this.#settle(share, arrival)
+    this.#lettersBefore = null
     this.#options.onHeld(failure)
     if (failure !== null) return await this.replay()
     await this.#goOn(prepared, bytes, arrival)
@@ -176,7 +185,10 @@ export class Ingestion {
   }
 
   #settle({ message, refused, firstLine, error }: Share, arrival: number): void {
-    if (error !== null) return message.settle({ kind: 'failed', error: coded(error) })
+    if (error !== null) {
+      message.settle({ kind: 'failed', error: coded(error) })
+      return
+    }
     if (message.once !== null) this.#options.numbers.add(message.once.key, message.once.number, arrival)
     this.#options.task.countRefused(refused.length)
     const outcome: PushOutcome = {

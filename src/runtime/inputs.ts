@@ -1,82 +1,150 @@
-/** What feeds a pipeline's topics, and the name of it by which a run is known again. */
-import { createHash } from 'node:crypto'
-import { resolve } from 'node:path'
-import { formatLocation } from '../plan/location.ts'
-import type { Plan, SourceReference, TopicNode } from '../plan/nodes.ts'
-import { readOf, stepsOf } from '../plan/walk.ts'
-import { MillraceError } from '../system/errors.ts'
-import { filesMatching, statusOf } from '../system/files.ts'
+/** What an attempt reads: for each topic its task, its sources, and what takes in what is pushed to it. */
+import type { Source } from '../connectors/contract.ts'
+import { MessageNumbers } from '../engine/state/id-intervals.ts'
+import type { TopicLog } from '../log/topic-log.ts'
+import type { TopicNode } from '../plan/nodes.ts'
+import type { Clock } from '../system/clock.ts'
+import type { MillraceError } from '../system/errors.ts'
+import type { EpochHeader } from './header.ts'
+import { Ingestion } from './ingestion.ts'
+import type { Sources } from './input-names.ts'
 import type { RunOptions } from './options.ts'
+import type { Target } from './outputs.ts'
+import type { Store } from './store.ts'
+import type { OpenedSource } from './topic-input.ts'
+import type { TopicPosition, TopicTask } from './topic-task.ts'
+import type { Topics } from './topics.ts'
 
-export type Sources = ReadonlyMap<TopicNode, readonly SourceReference[]>
+/** The partition of a task that is the log of what was pushed. */
+export const LOG_PARTITION = 'log'
+/** A sender that has been silent for so long may count its messages anew. */
+const NUMBERS_KEPT_US = 7 * 24 * 3600 * 1_000_000
 
-/** The sources of each topic: those of the command line, else those that the pipeline declares. Throws INPUT_MISSING. */
-export function sourcesOf(plan: Plan, inputs: RunOptions['inputs']): Sources {
-  const sources = new Map<TopicNode, readonly SourceReference[]>()
-  for (const topic of plan.topics) {
-    const declared = plan.ingests.filter(ingest => ingest.topic.name === topic.name).map(ingest => ingest.source)
-    const bound = inputs.get(topic.name) ?? declared
-    if (bound.length === 0) continue
-    if (plan.produces.some(produce => produce.topic.name === topic.name)) {
-      const message = `Topic ${topic.name} would get records from a source and from a stream.`
-      throw new MillraceError('PIPELINE_INVALID', message, { next: 'Use a topic for each.' })
-    }
-    sources.set(topic, bound)
-  }
-  if (sources.size === 0) {
-    const names = plan.topics.filter(topic => topic.schema !== null).map(topic => topic.name)
-    throw new MillraceError(
-      'INPUT_MISSING',
-      `Nothing feeds the pipeline ${plan.name}: its topics are ${names.join(', ')}.`,
-    )
-  }
-  return sources
+export interface NamedSource {
+  readonly source: Source
+  readonly partitions: readonly { readonly name: string; readonly bytes: number | null }[]
 }
 
-/** A step that goes by event time needs a topic that has it. Throws PIPELINE_INVALID. */
-export function refuseTimeless(plan: Plan): void {
-  for (const step of stepsOf(plan)) {
-    const { topic } = readOf(step)
-    if ((step.kind !== 'window' && step.kind !== 'dedupe') || topic.eventTime !== null) continue
-    const place = step.location === null ? '' : `${formatLocation(step.location)}: `
-    const message = `${place}${step.identity} goes by event time, and topic '${topic.name}' has none`
-    throw new MillraceError('PIPELINE_INVALID', message, {
-      next: "Say which field it is: { eventTime: { field: 'time', disorder: '5 s' } }.",
+export interface InputsOptions {
+  readonly sources: Sources
+  readonly options: RunOptions
+  readonly clock: Clock
+  /** Sources of a topic that can be read again, opened at these positions. */
+  readonly openSources: (
+    topic: TopicNode,
+    from: ReadonlyMap<string, number>,
+    untilEnd: boolean,
+  ) => Promise<readonly NamedSource[]>
+  /** Sources of a topic that are pushed to; they outlive an attempt. */
+  readonly pushed: (topic: TopicNode) => readonly NamedSource[]
+  readonly onHeld: (error: MillraceError | null) => void
+}
+
+export interface Input {
+  readonly task: TopicTask
+  readonly sources: OpenedSource[]
+  readonly ingestion: Ingestion | null
+}
+
+export class Inputs {
+  readonly all: Input[] = []
+  /** Of the messages that were pushed: state as that of any operator. */
+  readonly numbers: MessageNumbers[] = []
+  readonly #options: InputsOptions
+  readonly #opened = new Map<TopicNode, readonly NamedSource[]>()
+
+  constructor(options: InputsOptions) {
+    this.#options = options
+  }
+
+  /** By topic the identity of the log that is pushed to. */
+  get incarnations(): Record<string, string> {
+    const logs = this.all.flatMap(({ task, ingestion }) =>
+      ingestion === null ? [] : [[task.topic.name, ingestion.log.incarnation]],
+    )
+    return Object.fromEntries(logs)
+  }
+
+  /** Dead letters of ingestion whose messages are done. */
+  get lettersDone(): number {
+    return Math.min(...this.all.map(({ ingestion }) => ingestion?.lettersDone ?? Number.MAX_SAFE_INTEGER))
+  }
+
+  /** Opens the sources that can be read again where the epoch stands. */
+  async open(header: EpochHeader | null): Promise<void> {
+    const { sources, openSources, options } = this.#options
+    for (const topic of sources.keys()) {
+      this.#opened.set(topic, await openSources(topic, positionsOf(header?.topics[topic.name]), options.untilEnd))
+    }
+  }
+
+  /** Connects the tasks with the logs of what is pushed to them. */
+  connect(topics: Topics, store: Store): void {
+    for (const topic of this.#options.sources.keys()) {
+      const task = topics.task(topic.name)
+      const isPushed = this.#options.pushed(topic).length > 0
+      this.all.push({ task, sources: [], ingestion: isPushed ? this.#ingestion(topic, task, store) : null })
+    }
+  }
+
+  /** Adds all partitions to the tasks, which are back at the epoch. */
+  begin(store: Store): void {
+    for (const { task, sources, ingestion } of this.all) {
+      ingestion?.begin(store.header?.letters.ingestion ?? 0)
+      for (const { source, partitions } of this.#opened.get(task.topic) ?? []) {
+        const numbers = partitions.map(({ name, bytes }) => task.addPartition(name, bytes).number)
+        sources.push({ source, name: partitions[0]?.name ?? '', partitions: numbers })
+      }
+      for (const { source, partitions } of this.#options.pushed(task.topic)) {
+        sources.push({ source, name: partitions[0]?.name ?? '', partitions: [] })
+      }
+    }
+  }
+
+  /** The log of what is pushed to a topic, null when nothing is. */
+  logOf(topic: TopicNode): TopicLog | null {
+    return this.all.find(({ task }) => task.topic.name === topic.name)?.ingestion?.log ?? null
+  }
+
+  /** Says what the operators and sinks still need of the logs, and forgets who has been silent for long. */
+  hold({ topics }: EpochHeader, targets: readonly Target[]): void {
+    for (const numbers of this.numbers) numbers.forgetBefore(this.#options.clock.now() - NUMBERS_KEPT_US)
+    for (const { task, ingestion } of this.all) {
+      const { name } = task.topic
+      const reading = targets.filter(({ log, topic }) => log === null && topic.name === name)
+      const needed = [topics[name] ?? null, ...reading.map(({ committed }) => committed.at)]
+      ingestion?.log.holdFrom(Math.min(...needed.map(logPosition)))
+    }
+  }
+
+  /** Closes the sources that were opened; those that are pushed to are not the attempt's. */
+  async close(): Promise<void> {
+    for (const sources of this.#opened.values()) for (const { source } of sources) await source.close().catch(() => {})
+    this.#opened.clear()
+  }
+
+  #ingestion(topic: TopicNode, task: TopicTask, store: Store): Ingestion {
+    const numbers = new MessageNumbers(`${topic.name}/messages`)
+    this.numbers.push(numbers)
+    return new Ingestion({
+      task,
+      log: store.ingested(topic),
+      partition: LOG_PARTITION,
+      letters: store.letters.ingestion,
+      numbers,
+      onHeld: this.#options.onHeld,
     })
   }
 }
 
-/** Equal when a run reads the same bytes again; a file that is followed is the same while it grows. */
-export function inputIdentity(sources: Sources, untilEnd: boolean): string {
-  const inputs = [...sources].map(([topic, references]) => [
-    topic.name,
-    references.map(reference => [
-      reference.connector,
-      reference.options,
-      pathOf(reference).map(path => (untilEnd ? bytesAt(path) : null)),
-    ]),
-  ])
-  return digest(JSON.stringify(inputs))
+/** Where each partition goes on; one that has ended, nowhere. */
+function positionsOf(topic: TopicPosition | undefined): Map<string, number> {
+  const places = topic?.partitions.map(
+    ({ name, position, ended }) => [name, ended ? Number.POSITIVE_INFINITY : position] as const,
+  )
+  return new Map(places)
 }
 
-/** The files that the sources of a topic name. */
-export function pathsOf(references: readonly SourceReference[]): string[] {
-  return references.flatMap(pathOf)
-}
-
-/** 32 hexadecimal digits that stand for a text. */
-export function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 32)
-}
-
-function pathOf(source: SourceReference): string[] {
-  const path = source.connector === 'file' ? source.options.path : source.options.export
-  return typeof path === 'string' ? [resolve(path)] : []
-}
-
-/** Sizes of the file, or of the files that a pattern matches. */
-function bytesAt(path: string): readonly (readonly [string, number])[] {
-  const status = statusOf(path)
-  const paths = status === null ? filesMatching(path) : [path]
-  return paths.map(each => [each, statusOf(each)?.bytes ?? 0])
+function logPosition(position: TopicPosition | null): number {
+  return position?.partitions.find(({ name }) => name === LOG_PARTITION)?.position ?? 0
 }

@@ -7,7 +7,7 @@ import { panelStreamsOf, readOf } from '../plan/walk.ts'
 import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
 import type { OutputPosition } from './header.ts'
-import { digest, type Sources } from './inputs.ts'
+import { digest, type Sources } from './input-names.ts'
 import { Delivery, sinkOf, TopicOutput } from './output.ts'
 import type { Store } from './store.ts'
 import type { Terminal } from './topics.ts'
@@ -90,7 +90,10 @@ function openTopic(
 /** A topic of the runtime's own, for rows on their way to one sink. */
 function internalTopic(node: DeliverNode): Pick<TopicNode, 'name' | 'retention'> {
   const name = `_${node.stream.identity}`.replace(/[^A-Za-z0-9_.-]/g, '.').slice(0, 160)
-  return { name: `${name}-${digest(node.stream.identity).slice(0, 8)}`, retention: { time_us: null, bytes: INTERNAL_LOG_BYTES } }
+  return {
+    name: `${name}-${digest(node.stream.identity).slice(0, 8)}`,
+    retention: { time_us: null, bytes: INTERNAL_LOG_BYTES },
+  }
 }
 
 async function openTarget(

@@ -11,9 +11,10 @@ import { type Clock, systemClock } from '../system/clock.ts'
 import { ERRORS, MillraceError } from '../system/errors.ts'
 import { readText, remove, replaceText } from '../system/files.ts'
 import { diskStorage, type Storage } from '../system/storage.ts'
-import { Attempt, type NamedSource } from './attempt.ts'
+import { Attempt } from './attempt.ts'
 import { handleOf } from './handle.ts'
-import { inputIdentity, pathsOf, refuseTimeless, type Sources, sourcesOf } from './inputs.ts'
+import { inputIdentity, pathsOf, refuseTimeless, type Sources, sourcesOf } from './input-names.ts'
+import type { NamedSource } from './inputs.ts'
 import type { RunOptions, RunProgress, RunSummary } from './options.ts'
 import { takeOwnership } from './owner.ts'
 import { PushQueue } from './push-queue.ts'
@@ -120,7 +121,10 @@ class Run {
       epoch: this.#attempt?.epoch ?? 0,
       held: held && { code: held.code, message: held.message, next: held.next },
       topics: this.#attempt?.topics ?? [],
-      outputs: [...topics, ...targets.map(({ delivery }) => delivery)].map(({ name, rows }) => ({ output: name, rows })),
+      outputs: [...topics, ...targets.map(({ delivery }) => delivery)].map(({ name, rows }) => ({
+        output: name,
+        rows,
+      })),
     }
   }
 
@@ -199,13 +203,15 @@ class Run {
     const { clock } = this.#context
     const error = this.#held!
     const until_ms = clock.monotonic_ms() + wait_ms
-    const refusing = [...this.#pushed.values()].flatMap(({ sources }) => sources).map(async ({ source }) => {
-      while (clock.monotonic_ms() < until_ms && !this.#signal.aborted) {
-        const event = await source.read()
-        if (event === null) return
-        if (event.kind === 'pushed') for (const { settle } of event.messages) settle({ kind: 'failed', error })
-      }
-    })
+    const refusing = [...this.#pushed.values()]
+      .flatMap(({ sources }) => sources)
+      .map(async ({ source }) => {
+        while (clock.monotonic_ms() < until_ms && !this.#signal.aborted) {
+          const event = await source.read()
+          if (event === null) return
+          if (event.kind === 'pushed') for (const { settle } of event.messages) settle({ kind: 'failed', error })
+        }
+      })
     await Promise.all([clock.sleep(wait_ms, this.#signal), ...refusing])
   }
 
@@ -277,7 +283,9 @@ class Run {
   #addresses() {
     return [...this.#pushed].flatMap(([topic, { sources }]) =>
       sources.flatMap(({ source }) =>
-        source.address == null ? [] : [{ topic, connector: connectorOf(this.#sources, topic), address: source.address }],
+        source.address == null
+          ? []
+          : [{ topic, connector: connectorOf(this.#sources, topic), address: source.address }],
       ),
     )
   }
@@ -319,7 +327,9 @@ class Run {
 
   /** Writes what `verify` and `query` need to know of this run. */
   #saveRun(): void {
-    const inputs = Object.fromEntries([...this.#sources].map(([topic, references]) => [topic.name, pathsOf(references)]))
+    const inputs = Object.fromEntries(
+      [...this.#sources].map(([topic, references]) => [topic.name, pathsOf(references)]),
+    )
     const stored = [...this.#pushed.keys()]
     const { name, namespace, warehouseFile } = this.#plan
     const { untilEnd, dataDirectory } = this.#options

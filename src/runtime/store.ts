@@ -39,7 +39,10 @@ export class Store {
     this.#log = new Log({ storage, clock, dataDirectory, budgetBytes: null, onEvent: onNotice })
     this.letters = {
       ingestion: new DeadLetters(() => this.#openLetters(REFUSED_BY.ingestion, null), strict),
-      processing: new DeadLetters(() => this.#openLetters(REFUSED_BY.processing, this.header?.letters.processing ?? 0), strict),
+      processing: new DeadLetters(
+        () => this.#openLetters(REFUSED_BY.processing, this.header?.letters.processing ?? 0),
+        strict,
+      ),
     }
     // What was refused after the epoch is met again.
     if (this.#isThere(DEAD_LETTERS, REFUSED_BY.processing)) this.letters.processing.open()

@@ -132,7 +132,8 @@ function parallelInput(
   const { topic, schema, flow } = task
   const [opened, ...others] = sources
   if (pool === null || !untilEnd || schema === null || others.length > 0) return null
-  const files: readonly PlainFile[] | null = (opened?.source as Partial<SplittableSource>).plainFiles?.() ?? null
+  const source = opened?.source as Partial<SplittableSource> | undefined
+  const files: readonly PlainFile[] | null = source?.plainFiles?.() ?? null
   if (files === null || files.reduce((sum, file) => sum + file.bytes, 0) < PARALLEL_BYTES_MIN) return null
   const { columns, wire } = schema
   const { eventTime, key } = topic

@@ -9,7 +9,6 @@ import type { Chunk, Damage } from '../connectors/contract.ts'
 import type { Batch } from '../engine/batch.ts'
 import { type DecodedBatch, Decoder, type RefusedLine } from '../engine/decode/decoder.ts'
 import type { Flow } from '../engine/flow.ts'
-import { pick } from '../engine/operators/pick.ts'
 import type { Stateful } from '../engine/state/table.ts'
 import { type Times, TopicTime } from '../engine/time.ts'
 import { Unpacker } from '../engine/workers/piece.ts'
@@ -17,6 +16,7 @@ import type { TopicNode, WindowNode } from '../plan/nodes.ts'
 import { slowDecoder } from '../plan/slow.ts'
 import { readSchema, type SchemaReading } from '../plan/zod.ts'
 import type { Clock } from '../system/clock.ts'
+import { withoutAhead } from './ahead.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { TopicProgress } from './options.ts'
 import type { PieceEvent } from './parallel-input.ts'
@@ -78,11 +78,7 @@ export class TopicTask {
     this.schema = topic.schema && readSchema(topic.schema)
     this.#decoder =
       this.schema &&
-      new Decoder(
-        { ...this.schema, slow: slowDecoder(topic.schema!) },
-        this.flow.reads,
-        RECORD_BYTES_MAX + RANGE_BYTES,
-      )
+      new Decoder({ ...this.schema, slow: slowDecoder(topic.schema!) }, this.flow.reads, RECORD_BYTES_MAX + RANGE_BYTES)
   }
 
   get progress(): TopicProgress {
@@ -278,7 +274,8 @@ export class TopicTask {
     const { rowStarts } = batch
     const lines: Lines = { partition, position: place.position, byOffset: true, arrival, rowStarts, lineAt }
     // The schema has changed since they were kept.
-    for (const line of refused) this.#refusals.record({ ...lines, position: place.position }, line.start, reasonOf(line))
+    for (const line of refused)
+      this.#refusals.record({ ...lines, position: place.position }, line.start, reasonOf(line))
     this.#records += batch.length + refused.length
     place.position += batch.length + refused.length
     await this.#push(batch, partition, arrival, lines)
@@ -296,27 +293,14 @@ export class TopicTask {
     await this.#advance()
   }
 
-  /** The batch without the records whose time is too far ahead of their arrival. */
   #withoutAhead(
     batch: DecodedBatch,
     arrival: number | null,
     refuse: (row: number, why: RefusalReason) => void,
   ): DecodedBatch {
-    const maxAhead = this.topic.eventTime?.maxAhead_us ?? null
-    if (maxAhead === null || arrival === null) return batch
-    const { values } = batch.data[this.#timeColumn] as { values: Float64Array }
-    const limit = arrival + maxAhead
-    const kept: number[] = []
-    for (let row = 0; row < batch.length; row++) {
-      if (values[row]! <= limit) kept.push(row)
-      else {
-        const ahead_s = Math.round((values[row]! - arrival) / 1e6)
-        refuse(row, { reason: `Its event time is ${ahead_s} s ahead of its arrival`, code: 'RECORD_AHEAD' })
-      }
-    }
-    if (kept.length === batch.length) return batch
-    const rows = Int32Array.from(kept)
-    return { ...batch, ...pick(batch, rows), origin: null, rowStarts: rows.map(row => batch.rowStarts[row]!) }
+    const maxAhead_us = this.topic.eventTime?.maxAhead_us ?? null
+    if (maxAhead_us === null || arrival === null) return batch
+    return withoutAhead(batch, this.#timeColumn, { arrival, maxAhead_us }, refuse)
   }
 
   #onLate(row: number, step: WindowNode): void {

@@ -220,6 +220,16 @@ describe('slow clients', () => {
     await served(address)
   })
 
+  test('one that never ends its request does not keep a run from stopping', async () => {
+    const { address, source } = await started()
+    const slow = await dial(address)
+    const ended = once(slow.resume(), 'close')
+    slow.write('POST /events HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{')
+    await served(address)
+    await source.close()
+    await ended
+  })
+
   test('a client that goes away in the middle leaves nothing', async () => {
     const { address, events } = await started()
     for (let index = 0; index < 20; index++) {

@@ -187,13 +187,13 @@ const anyPartitions = fc.integer({ min: 1, max: 3 }).chain(partitions =>
   }),
 )
 
-describe('rows after restarts are those of an unbroken run', () => {
+describe('rows after restarts are those of an unbroken run', { timeout: 60_000 }, () => {
   test('windows of every aggregate, merged pane by pane', () => {
     fc.assert(
       fc.property(settings(policies), anyPartitions, steps, (setting, { log, partitions }, plan) => {
         check(windowed, setting, log, partitions, plan)
       }),
-      options(300),
+      options(150),
     )
   })
 
@@ -202,7 +202,7 @@ describe('rows after restarts are those of an unbroken run', () => {
       fc.property(settings(policies), anyPartitions, steps, (setting, { log, partitions }, plan) => {
         check(stacked, setting, wholeValues(log), partitions, plan)
       }),
-      options(300),
+      options(150),
     )
   })
 
@@ -211,7 +211,7 @@ describe('rows after restarts are those of an unbroken run', () => {
       fc.property(settings(policies), anyPartitions, steps, (setting, { log, partitions }, plan) => {
         check(across, setting, log, partitions, plan)
       }),
-      options(200),
+      options(100),
     )
   })
 
@@ -220,7 +220,7 @@ describe('rows after restarts are those of an unbroken run', () => {
       fc.property(settings(plainPolicies), anyPartitions, steps, (setting, { log, partitions }, plan) => {
         check(nested, setting, wholeValues(log), partitions, plan)
       }),
-      options(200),
+      options(100),
     )
   })
 
@@ -229,7 +229,7 @@ describe('rows after restarts are those of an unbroken run', () => {
       fc.property(settings(policies), anyPartitions, steps, (setting, { log, partitions }, plan) => {
         check(chained, setting, wholeValues(log), partitions, plan)
       }),
-      options(200),
+      options(100),
     )
   })
 
@@ -238,7 +238,7 @@ describe('rows after restarts are those of an unbroken run', () => {
       fc.property(settings(policies), anyPartitions, steps, (setting, { log, partitions }, plan) => {
         check(sums, setting, log, partitions, plan)
       }),
-      options(300),
+      options(150),
     )
   })
 })

@@ -38,6 +38,10 @@ describe.each([
     /\/src\/(?!connectors\/file\/(index|describe)\.ts|connectors\/support\/options\.ts|plan\/|system\/)/,
   ],
   [
+    'millrace/http',
+    /\/src\/(?!connectors\/http\/(index|describe)\.ts|connectors\/support\/options\.ts|plan\/|system\/)/,
+  ],
+  [
     'millrace/sensor-logger',
     /\/src\/(?!connectors\/sensor-logger\/(index|describe)\.ts|connectors\/support\/options\.ts|plan\/|system\/)/,
   ],

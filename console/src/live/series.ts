@@ -34,21 +34,25 @@ export class Series {
     return this.end > this.begin ? this.values[this.end - 1]! : Number.NaN
   }
 
-  /** A point of the same time takes the place of the earlier one; one that comes late goes where it belongs. */
-  put(time_ms: number, value: number): void {
+  /**
+   * A point of the same time takes the place of the earlier one; one that comes late goes where it belongs. Answers from
+   * when on a line through the points is another one: from the point before.
+   */
+  put(time_ms: number, value: number): number {
     let at = time_ms > this.newest_ms ? this.end : this.indexFrom(time_ms)
     if (at < this.end && this.times[at] === time_ms) {
       this.values[at] = value
-      return
+      return at > this.begin ? this.times[at - 1]! : time_ms
     }
     if (this.end === this.times.length) at += this.#makeRoom()
-    if (at < this.begin) return
+    if (at < this.begin) return time_ms
     this.times.copyWithin(at + 1, at, this.end)
     this.values.copyWithin(at + 1, at, this.end)
     this.times[at] = time_ms
     this.values[at] = value
     this.end++
     this.#changesSinceGap++
+    return at > this.begin ? this.times[at - 1]! : time_ms
   }
 
   forgetBefore(time_ms: number): void {

@@ -62,13 +62,14 @@ export class SeriesStore implements Store {
       const key = keys === null ? panel.title : nameOf(keys?.[row])
       const series = seriesOf(this.series, key)
       if (series === null) continue
-      if (time < this.#changedFrom_ms) this.#changedFrom_ms = time
       if (panel.kind === 'map') {
         series.put(time, numberOf(columns[panel.latitude]?.[row]))
         seriesOf(this.longitudes, key)?.put(time, numberOf(columns[panel.longitude]?.[row]))
         if (panel.label !== null) this.labels.set(key, nameOf(columns[panel.label]?.[row]))
-      } else if (panel.kind === 'time-series') series.put(time, numberOf(columns[panel.value]?.[row]))
-      else series.put(time, this.#stateNumber(columns[panel.state]?.[row]))
+      } else if (panel.kind === 'time-series') {
+        const from_ms = series.put(time, numberOf(columns[panel.value]?.[row]))
+        if (from_ms < this.#changedFrom_ms) this.#changedFrom_ms = from_ms
+      } else series.put(time, this.#stateNumber(columns[panel.state]?.[row]))
     }
     if (panel.kind === 'state-timeline') meetStates(this.states)
     this.received = true

@@ -88,6 +88,7 @@ export class LinesLayer {
     context.clip()
     context.clearRect(left, 0, width - left, height)
     context.lineJoin = 'bevel'
+    context.lineCap = 'square'
     const area = { left, width, height, range, values, column: columnWidth(shown.length) }
     for (const [key, series] of shown) {
       const stands = focus === key
@@ -141,9 +142,9 @@ function stroke(context: CanvasRenderingContext2D, series: Series, area: Area): 
     const x = (time - range[0]) * scale
     if (time - previous_ms > gap_ms) {
       context.moveTo(x, bottom - least * unit)
-      // A point alone would be nothing.
-      context.lineTo(x + 1, bottom - least * unit)
-    } else context.lineTo(x, bottom - least * unit)
+    }
+    // After `moveTo` a line of no length: a point that is alone is a dot, see `lineCap`.
+    context.lineTo(x, bottom - least * unit)
     if (largest !== least) {
       context.lineTo(x, bottom - largest * unit)
       context.lineTo(x, bottom - last * unit)

@@ -99,7 +99,7 @@ export class TimeChart implements Drawing {
       width: Math.max(200, this.#host.clientWidth),
       height: HEIGHT,
       ms: 1,
-      padding: [10, 18, 0, 0],
+      padding: [10, 28, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
       scales: { x: { range: () => [...this.#range] }, y: { range: () => this.#values } },

@@ -1,7 +1,7 @@
 /** The HTTP source: bodies become lines of JSON, what became of them becomes the answer. */
 import type { PushedMessage, PushOutcome, Source } from '../contract.ts'
 import type { Received } from '../support/http/host.ts'
-import { type Lines, linesOf } from '../support/http/lines.ts'
+import { linesOf } from '../support/http/lines.ts'
 import { failureProblem } from '../support/http/outcome.ts'
 import { type Answer, Problem } from '../support/http/problem.ts'
 import { PushSource, type PushSourceSettings, type Translated } from '../support/http/source.ts'
@@ -41,8 +41,10 @@ function read({ body, header }: Received): Translated | Answer {
     })
   }
   const once = onceOf(header('idempotency-key'))
-  const { bytes, records } = lines
-  return { lines: bytes, records, once, answer: outcome => answerOf(outcome, lines, body) }
+  const { bytes, records, isBroken } = lines
+  // Only of these the place of a fault is told; of the others nothing is held until they are settled.
+  const whole = isBroken || records === 1 ? body : null
+  return { lines: bytes, records, once, answer: outcome => answerOf(outcome, whole) }
 }
 
 function refuseOtherCharsets(parameters: readonly string[]): void {
@@ -65,7 +67,7 @@ function onceOf(text: string | null): PushedMessage['once'] {
   })
 }
 
-function answerOf(outcome: PushOutcome, lines: Lines, body: Buffer): Answer {
+function answerOf(outcome: PushOutcome, body: Buffer | null): Answer {
   switch (outcome.kind) {
     case 'failed':
       throw failureProblem(outcome.error)
@@ -75,19 +77,15 @@ function answerOf(outcome: PushOutcome, lines: Lines, body: Buffer): Answer {
       const { accepted, refusedCount, refused } = outcome
       if (refusedCount === 0) return { status: 200, body: { accepted } }
       if (accepted > 0) return { status: 200, body: { accepted, refused: refusedCount, reasons: refused } }
-      return refusal(outcome, lines, body)
+      return refusal(outcome, body)
     }
   }
 }
 
 /** Nothing was accepted: the body is no JSON, or no record is as the schema says. */
-function refusal(
-  { refusedCount, refused }: Extract<PushOutcome, { kind: 'kept' }>,
-  { isBroken, records }: Lines,
-  body: Buffer,
-): Answer {
+function refusal({ refusedCount, refused }: Extract<PushOutcome, { kind: 'kept' }>, body: Buffer | null): Answer {
   const counts = { accepted: 0, refused: refusedCount, reasons: refused }
-  const fault = isBroken || records === 1 ? jsonFault(body.toString().replace(/^\uFEFF/, '')) : null
+  const fault = body === null ? null : jsonFault(body.toString().replace(/^\uFEFF/, ''))
   if (fault !== null) {
     const { line, column, message } = fault
     const words = `The body is not JSON: line ${line}, column ${column}: ${message}.`

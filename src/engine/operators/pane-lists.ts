@@ -14,7 +14,7 @@ import { type PartlyLate, PartlyLateRows } from './partly-late.ts'
 
 export const NOWHERE = 0
 export const NONE = 0
-export const RESERVED_SLOTS = 5
+const RESERVED_SLOTS = 5
 const NO_GROUP = -1
 
 export class PaneLists {

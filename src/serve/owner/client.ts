@@ -5,7 +5,17 @@ import type { Row, RowStream } from '../../connectors/duckdb/rows.ts'
 import type { Snapshot } from '../../runtime/options.ts'
 import { MillraceError } from '../../system/errors.ts'
 import { placeOf } from './place.ts'
-import { type About, type Column, errorFrom, type Note, type Resend, type Resent, type WireError } from './protocol.ts'
+import {
+  type About,
+  type Column,
+  errorFrom,
+  type Note,
+  type QueryRequest,
+  type Resend,
+  type Resent,
+  type SnapshotRequest,
+  type WireError,
+} from './protocol.ts'
 
 /** A run that does not say who it is within this time is not asked anything else. */
 const ABOUT_WITHIN_MS = 5000
@@ -50,7 +60,8 @@ export async function ownerOf(dataDirectory: string, within_ms = ABOUT_WITHIN_MS
     about,
     query: (sql, options) => socket.query(sql, options),
     watch: (step, options) => socket.watch(step, options),
-    snapshot: path => socket.document<Snapshot>('POST', '/snapshot', JSON.stringify({ path })),
+    snapshot: path =>
+      socket.document<Snapshot>('POST', '/snapshot', JSON.stringify({ path } satisfies SnapshotRequest)),
     async resend(records) {
       const answers: Resent[] = []
       const body = records.map(record => `${JSON.stringify(record)}\n`).join('')
@@ -88,7 +99,7 @@ class OwnerSocket {
 
   async query(sql: string, options: LiveQueryOptions = {}): Promise<RowStream> {
     const { limit = null, timeout_ms = null, signal } = options
-    const body = JSON.stringify({ sql, limit, timeout_ms })
+    const body = JSON.stringify({ sql, limit, timeout_ms } satisfies QueryRequest)
     const lines = this.stream('POST', '/query', body, signal)
     const columns = await columnsOf(lines)
     return {

@@ -121,18 +121,19 @@ describe('a question to the warehouse of a run at work', () => {
       expect(await (await owner.query('SELECT 2 AS two', { timeout_ms: 600_000 })).read()).toEqual([{ two: 2 }])
     }))
 
-  test('an answer that is cut off is an error, not a short answer', () =>
+  test.each(['end', 'destroy'] as const)('an answer that is cut off is an error, not a short answer: %s', how =>
     inFolder(async folder => {
       const server = createServer((request, response) => {
         if (request.url === '/about') return response.end(JSON.stringify({ protocol: 1 }))
         response.write('["columns",[{"name":"a","type":"INTEGER"}]]\n{"a":1}\n')
-        return setTimeout(() => response.destroy(), 20)
+        return setTimeout(() => response[how](), 20)
       })
       await new Promise<void>(resolve => server.listen(join(folder, 'owner.sock'), resolve))
       const rows = await (await ownerOf(folder))!.query('SELECT a FROM somewhere')
       await expect(rows.read()).rejects.toMatchObject({ code: 'DATA_DIR_BUSY' })
       server.close()
-    }))
+    }),
+  )
 })
 
 describe('watching a step', () => {

@@ -16,7 +16,7 @@ export interface FakeRun {
   /** What was appended, in order. */
   readonly appended: { topic: string; text: string; key: string | null }[]
   /** What the next appends answer; kept unless told. */
-  outcome: (text: string) => PushOutcome
+  outcome: (text: string) => PushOutcome | Promise<PushOutcome>
   readonly watchers: Map<string, Set<(batch: Batch) => void>>
   /** Rows that leave a step. */
   emit(step: string, rows: readonly Readonly<Record<string, unknown>>[]): void
@@ -25,7 +25,7 @@ export interface FakeRun {
   close(): Promise<void>
 }
 
-export const KEPT: PushOutcome = { kind: 'kept', accepted: 1, refusedCount: 0, refused: [] }
+const KEPT: PushOutcome = { kind: 'kept', accepted: 1, refusedCount: 0, refused: [] }
 
 const COLUMNS = [{ name: 'value', type: 'number', nullable: false }] as const
 
@@ -40,7 +40,8 @@ export async function fakeRun(dataDirectory: string, plan: Plan): Promise<FakeRu
   const run: FakeRun = {
     warehouse,
     appended: [],
-    outcome: () => KEPT,
+    // Slowly enough that whoever does not wait for it is seen.
+    outcome: () => new Promise(resolve => setTimeout(() => resolve(KEPT), 20)),
     watchers,
     emit(step, rows) {
       const batch = batchOf(steps.get(step)!.columns, rows)
@@ -79,7 +80,7 @@ export async function fakeRun(dataDirectory: string, plan: Plan): Promise<FakeRu
       async append(topic, lines, once) {
         const text = Buffer.from(lines).toString('utf8')
         run.appended.push({ topic, text, key: once?.key ?? null })
-        return run.outcome(text)
+        return await run.outcome(text)
       },
     },
   }

@@ -64,6 +64,8 @@ const LIMITS: HostLimits = {
 
 /** Where nobody else is on the machine no rate is too high; elsewhere one client must not use up what all need. */
 const REQUESTS_PER_SECOND = 500
+/** How long connections may last when the listener closes. */
+const LAST_ANSWERS_MS = 1000
 const RESERVED = new Set(['/', '/healthz'])
 const ROUTE_PATH = /^(?:\/[A-Za-z0-9._~-]+)+$/
 
@@ -110,6 +112,7 @@ type Limiter = ReturnType<FastifyInstance['createRateLimit']>
 export class HttpHost {
   readonly #access: Access
   readonly #bodies: BodyReader
+  readonly #clock: Clock
   readonly #isLocal: boolean
   readonly #release: () => boolean
   readonly #clients = new WeakMap<FastifyRequest, string>()
@@ -118,9 +121,10 @@ export class HttpHost {
   #address = ''
   #closing = false
 
-  private constructor(access: Access, bodies: BodyReader, isLocal: boolean, release: () => boolean) {
+  private constructor(access: Access, bodies: BodyReader, clock: Clock, isLocal: boolean, release: () => boolean) {
     this.#access = access
     this.#bodies = bodies
+    this.#clock = clock
     this.#isLocal = isLocal
     this.#release = release
   }
@@ -134,7 +138,7 @@ export class HttpHost {
     release: () => boolean,
   ): Promise<HttpHost> {
     const access = new Access(listen, new KeyStore(dataDirectory, clock))
-    const host = new HttpHost(access, new BodyReader(limits.receivingBytes), isLocal(listen), release)
+    const host = new HttpHost(access, new BodyReader(limits.receivingBytes), clock, isLocal(listen), release)
     const { server, address } = await openServer(listen, limits, {
       answer: (request, reply) => host.#answer(request, reply),
       prepare: server => boundConnections(server as Server, limits.connections, listen.tls !== null),
@@ -179,7 +183,12 @@ export class HttpHost {
   async release(): Promise<void> {
     if (!this.#release()) return
     this.#closing = true
+    // Answers that are on their way get a moment; a client that never ends its request does not hold up the rest.
+    const closed = new AbortController()
+    const patience = this.#clock.sleep(LAST_ANSWERS_MS, closed.signal)
+    void patience.then(() => this.#server?.server.closeAllConnections())
     await this.#server?.close()
+    closed.abort()
     this.#access.close()
   }
 
