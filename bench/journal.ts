@@ -39,6 +39,10 @@ class Numbers implements StateTable {
     return this.#changed.take()
   }
 
+  touch(slots: Int32Array): void {
+    this.#changed.markRows(slots, 0, slots.length)
+  }
+
   write(slot: number, to: StateWriter): boolean {
     for (let index = 0; index < NUMBERS; index++) to.number(this.#numbers[slot * NUMBERS + index]!)
     return true

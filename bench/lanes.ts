@@ -30,7 +30,7 @@ interface Setting {
 export interface LaneResult {
   readonly figures: readonly Figure[]
   /** Every run, for the JSON file. */
-  readonly runs: Readonly<Record<string, readonly Cost[]>>
+  readonly runs: Readonly<Record<string, readonly object[]>>
 }
 
 export type Lane = (setting: Setting) => Promise<LaneResult>

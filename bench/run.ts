@@ -1,7 +1,7 @@
 /**
  * The benchmark: every answer is checked against the batch answer before its time counts.
  *
- *   npm run bench [-- --quick] [--only activity,temperature] [--rounds 5] [--lines 4000000] [--readme]
+ *   npm run bench [-- --quick] [--only activity,temperature | files | pushed] [--rounds 5] [--lines 4000000] [--readme]
  *
  * Prints a table and writes bench/out/results.json; `--readme` puts the table into README.md. Exit code 1 when a lane
  * failed or a target was missed.
@@ -12,7 +12,8 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { openAnswers } from './answers.ts'
 import { LINES } from './generate.ts'
-import { type Figure, LANES, type LaneResult } from './lanes.ts'
+import { LANES as FILE_LANES, type Figure, type Lane, type LaneResult } from './lanes.ts'
+import { LIVE_LANES } from './live.ts'
 
 const { values } = parseArgs({
   options: {
@@ -25,7 +26,14 @@ const { values } = parseArgs({
 })
 const lines = Number(values.lines ?? (values.quick ? LINES / 10 : LINES))
 const rounds = Number(values.rounds ?? (values.quick ? 1 : 5))
-const chosen = values.only?.split(',') ?? Object.keys(LANES)
+const LANES: Readonly<Record<string, Lane>> = { ...FILE_LANES, ...LIVE_LANES }
+/** Words that stand for several lanes. */
+const GROUPS: Readonly<Record<string, readonly string[]>> = {
+  all: Object.keys(LANES),
+  files: Object.keys(FILE_LANES),
+  pushed: Object.keys(LIVE_LANES),
+}
+const chosen = (values.only ?? 'all').split(',').flatMap(word => GROUPS[word] ?? word)
 const unknown = chosen.filter(lane => LANES[lane] === undefined)
 if (unknown.length > 0) throw new Error(`no lane ${unknown.join(', ')}: choose among ${Object.keys(LANES).join(', ')}`)
 

@@ -1,38 +1,57 @@
-// `npm start`: the main job on simulated phones. A second process writes what the phones send, in real time and with a
-// past of a minute; the activity tracker follows the file, and the activities appear here as they come.
-import { type ChildProcess, spawn } from 'node:child_process'
-import { join, resolve } from 'node:path'
+// `npm start`: the activity tracker at work. It takes what phones push over HTTP, and serves the page that shows it;
+// simulated phones push from a process of their own. What was stored stays, and the next start goes on from it.
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type CommandDescription, parseArguments } from '../src/cli/arguments.ts'
+import { type CommandDescription, HOST_AND_PORT, parseArguments } from '../src/cli/arguments.ts'
+import { type BesideRun, openBesideRun } from '../src/cli/beside-run.ts'
 import { errorLines } from '../src/cli/error-text.ts'
 import { exitCodeOf } from '../src/cli/exit-codes.ts'
+import { listenOf } from '../src/cli/listen.ts'
 import { loadPipeline } from '../src/cli/load-pipeline.ts'
-import { shortest } from '../src/cli/paths.ts'
 import { stopOnSignals } from '../src/cli/signals.ts'
-import { elapsedText, grouped, processTerminal, type Style, tableLines, timeText } from '../src/cli/terminal.ts'
-import { sourceForInput } from '../src/connectors/input.ts'
-import { type Batch, rowsOf } from '../src/engine/batch.ts'
+import { processTerminal } from '../src/cli/terminal.ts'
 import type { RunProgress } from '../src/runtime/options.ts'
-import { takeOwnership } from '../src/runtime/owner.ts'
 import { runPipeline } from '../src/runtime/run.ts'
 import { systemClock } from '../src/system/clock.ts'
-import { listFolder, makeFolder, remove, statusOf } from '../src/system/files.ts'
+import { MillraceError } from '../src/system/errors.ts'
+import { statusOf } from '../src/system/files.ts'
+import { phoneKeyOf } from './start/phone-key.ts'
+import { type Phones, startPhones } from './start/phones.ts'
+import { directoryOf, freePort, localAddress } from './start/place.ts'
+import { lastLines, Rates, screenLines } from './start/screen.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const TOPIC = 'raw_sensor_data'
-const RESULTS = 'processed_activity'
-const FAULTS = 'late,duplicate,out-of-order,malformed=0.0002'
-const HISTORY = '1m'
+const PIPELINE = join(root, 'examples/activity-tracker/pipeline.ts')
+const HOST = '127.0.0.1'
+const PUSH_PORT = 4401
+const CONSOLE_PORT = 4400
+/** Where no terminal shows a live line, one is printed this often. */
+const PLAIN_EVERY_MS = 10_000
+const LONG_MS = 86_400_000
 
 const COMMAND: CommandDescription = {
   name: 'start',
-  summary: 'The activity tracker on simulated phones',
+  summary: 'The activity tracker: what phones push, live on a page',
   positionals: [],
   options: {
     for: { kind: 'duration', value: '20s', help: 'stop after this long; default: until Ctrl-C' },
-    people: { kind: 'whole', value: 'N', minimum: 1, help: 'persons with a phone each; default 6' },
-    'data-dir': { kind: 'text', value: 'DIR', help: 'another folder for what is stored' },
+    people: { kind: 'whole', value: 'N', minimum: 1, help: 'simulated persons with a phone each; default 6' },
     seed: { kind: 'whole', value: 'N', help: 'other people; default 1' },
+    'no-phones': { kind: 'flag', help: 'simulate nobody; wait for real phones' },
+    'data-dir': { kind: 'text', value: 'DIR', help: 'another folder for what is stored' },
+    fresh: { kind: 'flag', help: 'remove what earlier starts stored there' },
+    listen: {
+      kind: 'text',
+      value: 'HOST:PORT',
+      help: `where phones push to; default ${HOST}:${PUSH_PORT}; 0.0.0.0 for all of this machine's addresses`,
+    },
+    console: {
+      kind: 'optional',
+      value: 'HOST:PORT',
+      pattern: HOST_AND_PORT,
+      help: `where the page is served; default ${HOST}:${CONSOLE_PORT}`,
+    },
   },
   examples: [],
   load: () => Promise.reject(new Error('not a command of millrace')),
@@ -42,161 +61,109 @@ async function start(): Promise<number> {
   const values = parseArguments(COMMAND, process.argv.slice(2))
   const stop = stopOnSignals()
   const terminal = processTerminal()
-  const { plan } = await loadPipeline(join(root, 'examples/activity-tracker/pipeline.ts'))
-  const dataDirectory = freshDirectory(resolve(values.text('data-dir') ?? join(root, '.millrace', plan.name)))
-  const input = join(dataDirectory, 'simulated', 'phones.ndjson')
-  const stage = plan.produces.find(produce => produce.topic.name === RESULTS)?.stream.identity ?? ''
-  const people = values.whole('people') ?? 6
+  const [{ plan }] = await Promise.all([loadPipeline(PIPELINE), buildPage(line => terminal.remark(line))])
+  const dataDirectory = directoryOf(values, join(root, '.millrace', plan.name))
+  const goesOn = statusOf(join(dataDirectory, 'run.json')) !== null
+  const taken: string[] = []
+  const portOf = async (usual: number, what: string) => {
+    const port = await freePort(HOST, usual)
+    if (port !== usual) taken.push(`Something listens at port ${usual} already: ${what} is at another one.`)
+    return port
+  }
+  const given = listenOf(values)
+  const listen = values.flag('listen') ? given : { ...given, port: await portOf(PUSH_PORT, 'the address for phones') }
+  const console = values.text('console') || `${HOST}:${await portOf(CONSOLE_PORT, 'the page')}`
+  const people = values.flag('no-phones') ? 0 : (values.whole('people') ?? 6)
+  const key = await phoneKeyOf(dataDirectory, listen)
 
-  terminal.remark(`${people} simulated phones -> ${TOPIC} -> ${plan.name} -> ${RESULTS}; Ctrl-C stops`)
-  const phones = simulate(input, people, values.whole('seed') ?? 1)
+  const live = terminal.interactive
+  const rates = new Rates(terminal.remarkStyle)
+  const running = new AbortController()
+  let plain_ms = 0
+  const progress = (report: RunProgress) => {
+    const line = rates.line(report)
+    terminal.live([line])
+    if (live || report.elapsed_ms < plain_ms + PLAIN_EVERY_MS) return
+    plain_ms = report.elapsed_ms
+    void terminal.print(line)
+  }
+  const opened: { beside?: BesideRun; phones?: Phones } = {}
+  /** Phones first: what they have sent is answered. */
+  const ending = (async () => {
+    await ended(values.duration_ms('for'), stop.signal)
+    await opened.phones?.stop()
+    running.abort()
+  })()
   try {
-    while (!stop.signal.aborted && (statusOf(input)?.bytes ?? 0) === 0 && phones.exitCode === null) {
-      await systemClock.sleep(20, stop.signal)
-    }
-    const live = terminal.interactive && process.stdout.isTTY === true
-    const board = new Board(terminal.remarkStyle)
     const summary = await runPipeline(plan, {
       dataDirectory,
-      inputs: new Map([[TOPIC, [sourceForInput(input)]]]),
+      inputs: new Map(),
       untilEnd: false,
-      duration_ms: values.duration_ms('for'),
+      duration_ms: null,
       strict: false,
-      signal: stop.signal,
-      onProgress: progress => live && terminal.live(board.lines(progress)),
-      taps: new Map([
-        [
-          stage,
-          batch => {
-            const lines = board.add(batch)
-            if (!live) for (const line of lines) void terminal.print(line)
-          },
-        ],
-      ]),
+      signal: running.signal,
+      listen,
+      onReady: async handle => {
+        opened.beside = await openBesideRun(handle, listen, console)
+        const { places } = opened.beside
+        for (const line of screenLines({ places, key, people, taken, goesOn }, terminal.style))
+          await terminal.print(line)
+        const to = places.addresses[0]?.address
+        if (people === 0 || to === undefined || stop.signal.aborted) return
+        opened.phones = startPhones(localAddress(to), key, people, values.whole('seed') ?? 1)
+        void opened.phones.ended.then(
+          words => words !== null && terminal.remark(`The simulated phones have ended: ${words}`),
+        )
+      },
+      onProgress: progress,
+      taps: new Map(),
     })
-    terminal.settle()
-    const records = summary.topics.find(topic => topic.topic === TOPIC)?.records ?? 0
-    await terminal.print(`stopped after ${elapsedText(summary.elapsed_ms)}: ${grouped(records)} readings`)
-    const shown = shortest(dataDirectory)
-    await terminal.print(
-      `look  bin/millrace.js query "FROM PROCESSED_DATA.USER_ACTIVITY_PROCESSED" --data-dir ${shown}`,
-    )
+    terminal.live([])
+    for (const line of lastLines(summary)) await terminal.print(line)
     return 0
   } finally {
-    phones.kill()
+    terminal.live([])
+    stop.abort()
+    await ending
+    await opened.beside?.close()
   }
 }
 
-function simulate(output: string, people: number, seed: number): ChildProcess {
-  const words = ['simulate', 'phones', '--rate', 'realtime', '--start', `now-${HISTORY}`, '--faults', FAULTS]
-  const numbers = ['--people', String(people), '--seed', String(seed), '--output', output]
-  return spawn(process.execPath, [join(root, 'bin/millrace.js'), ...words, ...numbers], {
-    // The channel ends the phones when this process is killed: nobody else would.
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+/** Resolves after the time given, or at the signal. */
+async function ended(duration_ms: number | null, signal: AbortSignal): Promise<void> {
+  do await systemClock.sleep(duration_ms ?? LONG_MS, signal)
+  while (duration_ms === null && !signal.aborted)
+}
+
+/** In a process of its own: what builds it is large, and has no business in one that runs for days. */
+async function buildPage(say: (line: string) => void): Promise<void> {
+  const words = [join(root, 'console/build.ts')]
+  const child = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'pipe'] })
+  let failure = ''
+  child.stderr.on('data', bytes => {
+    failure += bytes
   })
-}
-
-/**
- * A folder for this demonstration. What an earlier one left is removed; a run of the user's own, which has no
- * `simulated` folder, is left alone.
- */
-function freshDirectory(path: string): string {
-  const own = listFolder(path).length > 0 && statusOf(join(path, 'simulated')) === null
-  const directory = own ? `${path}-simulated` : path
-  // Says so when another demonstration is at work there.
-  takeOwnership(directory).release()
-  remove(directory)
-  makeFolder(join(directory, 'simulated'))
-  return directory
-}
-
-/** The latest activity of each phone, as a table that is drawn again and again, or as one line a window. */
-class Board {
-  readonly #style: Style
-  readonly #phones = new Map<string, { latest: ReturnType<typeof activityOf>; magnitudes: number[] }>()
-
-  constructor(style: Style) {
-    this.#style = style
-  }
-
-  add(batch: Batch): string[] {
-    return rowsOf(batch).map(row => {
-      const activity = activityOf(row)
-      const phone = this.#phones.get(activity.phone)
-      const magnitudes = [...(phone?.magnitudes ?? []), activity.magnitude].slice(-24)
-      this.#phones.set(activity.phone, { latest: activity, magnitudes })
-      const { confidence, magnitude, end_us } = activity
-      return `${timeText(end_us)}  ${activity.phone}  ${activity.name.padEnd(10)}  ${percent(confidence)}  ${magnitude.toFixed(2)} m/s²`
-    })
-  }
-
-  lines(progress: RunProgress): string[] {
-    const rows = [...this.#phones]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([phone, { latest, magnitudes }]) => [
-        phone,
-        this.#paint(latest.name),
-        percent(latest.confidence),
-        latest.magnitude.toFixed(2),
-        magnitudes.map(blockFor).join(''),
-        timeText(latest.end_us).slice(11),
-      ])
-    const raw = progress.topics.find(topic => topic.topic === TOPIC)
-    const remarks = [`${grouped(raw?.records ?? 0)} readings`, `${grouped(raw?.late ?? 0)} late`]
-    if (raw?.deadLetters) remarks.push(`${grouped(raw.deadLetters)} refused`)
-    return [
-      '',
-      ...tableLines(
-        [
-          { title: 'phone' },
-          { title: 'activity' },
-          { title: 'confidence', align: 'right' },
-          { title: 'm/s²', align: 'right' },
-          { title: 'the last windows' },
-          { title: 'until (UTC)' },
-        ],
-        rows,
-        this.#style,
-      ),
-      '',
-      this.#style.dim(remarks.join(' · ')),
-    ]
-  }
-
-  #paint(name: string): string {
-    const { dim, green, yellow, red } = this.#style
-    const colours: Record<string, (text: string) => string> = {
-      Stationary: dim,
-      Walking: green,
-      Running: yellow,
-      Sprinting: red,
-    }
-    return (colours[name] ?? dim)(name)
-  }
-}
-
-function activityOf(row: Readonly<Record<string, unknown>>) {
-  return {
-    phone: String(row.deviceId),
-    name: String(row.activity_type),
-    confidence: Number(row.confidence),
-    magnitude: Number(row.avg_magnitude),
-    end_us: Number(row.window_end),
-  }
-}
-
-function percent(share: number): string {
-  return `${Math.round(share * 100)} %`.padStart(5)
-}
-
-function blockFor(magnitude: number): string {
-  return '▁▂▃▄▅▆▇█'[Math.min(7, Math.floor(magnitude))]!
+  const slow = setTimeout(() => say('Building the page ...'), 500)
+  const code = await new Promise(resolve => {
+    child.on('close', resolve)
+    child.on('error', resolve)
+  })
+  clearTimeout(slow)
+  if (code !== 0) throw new MillraceError('INTERNAL', `The page could not be built: ${failure.trim()}`)
 }
 
 function report(error: unknown): number {
-  process.stderr.write(`${errorLines(error).join('\n')}\n`)
+  const lines = errorLines(error)
+  const isOld = error instanceof MillraceError && OF_THE_DIRECTORY.has(error.code)
+  if (isOld) lines.push('  or:   npm start -- --fresh, which removes what earlier starts stored')
+  process.stderr.write(`${lines.join('\n')}\n`)
   return exitCodeOf(error)
 }
+
+/** Errors that a new data directory does not have. */
+const OF_THE_DIRECTORY: ReadonlySet<string> = new Set([
+  ...['DATA_DIR_MISMATCH', 'STATE_DAMAGED', 'LOG_FORMAT', 'WAREHOUSE_MISMATCH'],
+])
 
 // The last line: what stands above must exist before it starts.
 process.exit(await start().catch(report))

@@ -53,7 +53,8 @@ async function openPage(run: RunHandle, at: string, keysNeeded: boolean) {
   return { link: `${opened.address}/#key=${key}`, close: () => opened.close() }
 }
 
-async function areKeysNeeded(listen: Listen, dataDirectory: string): Promise<boolean> {
+/** Whether whoever pushes to this run must give an API key. */
+export async function areKeysNeeded(listen: Listen, dataDirectory: string): Promise<boolean> {
   const [{ readKeys }, { isLoopback }] = await Promise.all([
     import('../connectors/support/http/keys.ts'),
     import('../serve/console/address.ts'),

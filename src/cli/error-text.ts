@@ -34,7 +34,7 @@ const OWN = new URL('../../', import.meta.url)
 /** Not Node's, not ours, not a package's; but the pipelines that we ship as examples count as the user's. */
 function isUserFrame(line: string): boolean {
   if (!/^\s+at .*:\d+:\d+\)?$/.test(line) || line.includes('node:') || line.includes('/node_modules/')) return false
-  return !['src/', 'dist/', 'bin/'].some(folder => line.includes(new URL(folder, OWN).pathname))
+  return !['src/', 'dist/', 'bin/', 'scripts/'].some(folder => line.includes(new URL(folder, OWN).pathname))
 }
 
 function pathOf(text: string): string {

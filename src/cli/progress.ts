@@ -58,6 +58,35 @@ export class ProgressLines {
   }
 }
 
+/** What a run says besides its rates, each once: where no live lines stand it goes to a log. */
+export class Notices {
+  readonly #style: Style
+  readonly #isLive: boolean
+  readonly #told = new Set<string>()
+  #held: string | null = null
+
+  /** `isLive`: live lines say already why nothing is taken in. */
+  constructor(style: Style, isLive: boolean) {
+    this.#style = style
+    this.#isLive = isLive
+  }
+
+  lines({ warnings, held }: Pick<RunProgress, 'warnings' | 'held'>): string[] {
+    const lines: string[] = []
+    for (const { code, message, next } of warnings) {
+      const line = `${this.#style.yellow(code)}: ${message}`
+      if (this.#told.has(line)) continue
+      this.#told.add(line)
+      lines.push(line, `  next: ${next}`)
+    }
+    const isNew = !this.#isLive && (held?.code ?? null) !== this.#held
+    this.#held = held?.code ?? null
+    if (!isNew) return lines
+    if (held === null) return [...lines, 'it goes on']
+    return [...lines, `${this.#style.red(held.code)}: ${held.message}`, `  next: ${held.next}`]
+  }
+}
+
 function bar(share: number): string {
   const full = Math.round(share * BAR_WIDTH)
   return `${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)}`

@@ -3,6 +3,7 @@ import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
 import type { Storage } from '../system/storage.ts'
 import { openTopic, type PartitionOptions } from './open-topic.ts'
+import type { Cut, Damage } from './recovery.ts'
 import type { TopicLog } from './topic-log.ts'
 
 /** Of the budget: from here on it says that it is nearly full. */
@@ -13,6 +14,10 @@ export type LogNotice =
   | { readonly kind: 'nearly-full'; readonly bytes: number; readonly budgetBytes: number }
   /** Records that had to go for newer ones: all offsets of the topic below `start`. */
   | { readonly kind: 'dropped'; readonly topic: string; readonly partition: number; readonly start: number }
+  /** What opening a topic found damaged. */
+  | { readonly kind: 'damaged'; readonly damage: Damage }
+  /** What opening a topic cut off its end, where that may have been more than an unfinished write. */
+  | { readonly kind: 'cut'; readonly topic: string; readonly partition: number; readonly cut: Cut }
 
 export interface LogOptions {
   readonly storage: Storage
@@ -46,6 +51,7 @@ export class Log {
     const { storage, clock, dataDirectory } = this.#options
     const log = openTopic(dataDirectory, topic, { ...options, storage, clock, admit: bytes => this.#admit(bytes) })
     this.#logs.push(log)
+    this.#tellDamage(log)
     const { retention } = options
     if (retention !== undefined && (retention.time_us !== null || retention.bytes !== null)) this.#givingUp.add(log)
     return log
@@ -60,6 +66,12 @@ export class Log {
   async close(): Promise<void> {
     const closed = await Promise.allSettled(this.#logs.map(log => log.close()))
     for (const one of closed) if (one.status === 'rejected') throw one.reason
+  }
+
+  #tellDamage({ topic, partition, damage, cut }: TopicLog): void {
+    const { onEvent } = this.#options
+    for (const each of damage) onEvent?.({ kind: 'damaged', damage: each })
+    if (cut !== null && cut.quarantined !== null) onEvent?.({ kind: 'cut', topic, partition, cut })
   }
 
   #admit(bytes: number): void {

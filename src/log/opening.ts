@@ -16,8 +16,8 @@ export interface Opened extends Recovered {
  * else. Throws DATA_DIR_MISMATCH when it holds another stream, or less than `cutTo`.
  */
 export function lookInto(options: TopicLogOptions): Opened {
-  const { storage, folder, topic, partition = 0, checkBytes = CHECK_BYTES, cutTo } = options
-  const recovered = recover({ storage, folder, topic, partition, checkBytes, promised: cutTo ?? 0 })
+  const { storage, folder, topic, partition = 0, checkBytes = CHECK_BYTES, cutTo, promised = 0 } = options
+  const recovered = recover({ storage, folder, topic, partition, checkBytes, promised: cutTo ?? promised })
   // A topic that never had a record is nobody's.
   const stored = recovered.next === 0 ? null : recovered.incarnation
   if (stored !== null && stored !== options.incarnation && !options.adoptIncarnation) {

@@ -36,6 +36,8 @@ export interface TopicLogOptions {
    * (DATA_DIR_MISMATCH). Default: nothing is removed.
    */
   readonly cutTo?: number
+  /** Offsets below it were promised to somebody who knows it from elsewhere: what is missing of them is damage. Default 0. */
+  readonly promised?: number
   /** Looks without changing anything; appends are refused. Another process may be writing. */
   readonly readOnly?: boolean
   /** Asked before so many bytes are written; throws LOG_FULL when there is no room for them. */

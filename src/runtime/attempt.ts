@@ -6,6 +6,7 @@
  */
 import type { Sink } from '../connectors/contract.ts'
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
+import type { Stateful } from '../engine/state/table.ts'
 import type { LogNotice } from '../log/log.ts'
 import { fingerprint } from '../plan/fingerprint.ts'
 import type { Plan } from '../plan/nodes.ts'
@@ -14,16 +15,17 @@ import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
 import type { Storage } from '../system/storage.ts'
 import { rowsOfLog, rowsOfStretch } from './catch-up.ts'
-import { Epochs } from './epochs.ts'
+import { type EpochMember, Epochs } from './epochs.ts'
 import type { EpochHeader } from './header.ts'
 import type { Sources } from './input-names.ts'
 import { Inputs, type InputsOptions, LOG_PARTITION } from './inputs.ts'
 import type { RunOptions, Snapshot, TopicProgress } from './options.ts'
 import { type Outputs, openOutputs, type Target } from './outputs.ts'
+import type { TopicPosition } from './partitions.ts'
 import { Store } from './store.ts'
 import { readInput } from './topic-input.ts'
-import type { TopicPosition } from './topic-task.ts'
 import { Topics } from './topics.ts'
+import { WatchedStep } from './watchers.ts'
 
 /** How long state waits for its epoch, rows for theirs, and what a sink was given for its commit. */
 const FOLLOWING = { stateWaits_ms: 100, rowsWait_ms: 0, commitEvery_ms: 500 }
@@ -39,6 +41,8 @@ export interface AttemptOptions extends InputsOptions {
   readonly clock: Clock
   readonly storage: Storage
   readonly warehouse: () => Promise<Warehouse>
+  /** Those who watch, by step; an attempt adds the steps that it has. */
+  readonly watched: Map<string, WatchedStep>
   readonly onTurn: () => Promise<void>
   readonly onNotice: (notice: LogNotice) => void
 }
@@ -52,6 +56,8 @@ export class Attempt {
   #outputs: Outputs | null = null
   #topics: Topics | null = null
   #epochs: Epochs | null = null
+  #members: EpochMember[] = []
+  #onRebuilt: () => void = () => {}
   #staged: EpochHeader | null = null
   #ended = false
   #lastRetain_ms: number
@@ -86,9 +92,20 @@ export class Attempt {
     // Before the outputs: an input that is not there must not leave its mark on them.
     await this.#inputs.open(store.header)
     const onRows = () => this.#epochs?.rows()
-    const { warehouse } = this.#o
+    const { warehouse, watched } = this.#o
     const outputs = await openOutputs(
-      { plan, store, sources, identity, dataDirectory, clock, commitEvery_ms: paces.commitEvery_ms, warehouse, onRows },
+      {
+        plan,
+        store,
+        sources,
+        identity,
+        dataDirectory,
+        clock,
+        commitEvery_ms: paces.commitEvery_ms,
+        warehouse,
+        watched,
+        onRows,
+      },
       this.#sinks,
     )
     this.#outputs = outputs
@@ -103,14 +120,17 @@ export class Attempt {
     })
     this.#topics = topics
     this.#inputs.connect(topics, store)
-    const stateful = [...topics.tasks.flatMap(task => task.stateful), ...this.#inputs.numbers]
+    let stateful = this.#stateful(topics)
+    this.#onRebuilt = () => {
+      stateful = this.#stateful(topics)
+    }
     store.journal.restore(stateful)
     for (const task of topics.tasks) {
       const position = store.header?.topics[task.topic.name]
       if (position !== undefined) task.resume(position)
     }
     this.#inputs.begin(store)
-    const members = [
+    this.#members = [
       ...outputs.topics,
       ...outputs.targets.map(({ delivery }) => delivery),
       ...outputs.watched.values(),
@@ -119,8 +139,8 @@ export class Attempt {
     this.#epochs = new Epochs({
       journal: store.journal,
       clock,
-      members,
-      stateful,
+      members: this.#members,
+      stateful: () => stateful,
       header: () => this.#header(),
       onSafe: () => this.#onSafe(),
       ...paces,
@@ -172,6 +192,19 @@ export class Attempt {
     for (const sink of this.#sinks.splice(0)) await sink.close().catch(() => {})
     await this.#store?.close()
     this.#store = null
+  }
+
+  /** The watchers of a step, one that is no output of the plan among them. Throws OPTION_INVALID where there is none. */
+  watched(identity: string): WatchedStep {
+    const known = this.#outputs!.watched.get(identity)
+    if (known !== undefined) return known
+    const step = stepsOf(this.#o.plan).find(one => one.identity === identity)
+    if (step === undefined) throw new MillraceError('OPTION_INVALID', `There is no stage '${identity}'.`)
+    const watched = new WatchedStep()
+    this.#outputs!.watched.set(identity, watched)
+    this.#members.push(watched)
+    this.#topics!.addTerminal({ stream: step, topic: null, output: watched }, this.#onRebuilt)
+    return watched
   }
 
   /** Does something while all sinks hold the rows of one epoch and no others; answers what epoch that is. */
@@ -237,12 +270,13 @@ export class Attempt {
     const take = (batch: Parameters<typeof delivery.write>[0]) => delivery.write(batch)
     const before = delivery.rows
     if (stored !== null) {
-      if (delivery.rows < stored.rows) await rowsOfLog(stored.log, delivery.stream, delivery.rows, take)
+      if (delivery.rows < stored.rows) await rowsOfLog(stored.log, delivery, delivery.rows, take)
     } else if (to !== undefined && delivery.rows !== header?.outputs[delivery.name]?.rows) {
       const from = target.committed.rows <= delivery.rows ? target.committed : { rows: 0, at: null }
       const log = this.#inputs.logOf(topic)
       await rowsOfStretch(
         {
+          name: delivery.name,
           stream: delivery.stream,
           from: from.at,
           to,
@@ -250,12 +284,17 @@ export class Attempt {
           clock: this.#o.clock,
           open: positions => this.#o.openSources(topic, positions, true),
           log: log && { log, name: LOG_PARTITION },
+          onWarning: this.#o.onWarning,
         },
         take,
       )
     }
     if (delivery.rows > before) await delivery.commitNow()
     if (to !== undefined) target.committed = { rows: delivery.rows, at: to }
+  }
+
+  #stateful(topics: Topics): readonly Stateful[] {
+    return [...topics.tasks.flatMap(task => task.stateful), ...this.#inputs.numbers]
   }
 
   #header(): EpochHeader {

@@ -9,30 +9,34 @@ import { Flow } from '../engine/flow.ts'
 import { rowsFromLines } from '../engine/json-rows.ts'
 import { pick } from '../engine/operators/pick.ts'
 import type { TopicLog } from '../log/topic-log.ts'
-import { readChunks } from '../log/topic-reader.ts'
+import { type ChunkGap, readChunks } from '../log/topic-reader.ts'
 import type { StreamNode } from '../plan/nodes.ts'
 import { readOf } from '../plan/walk.ts'
 import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
-import { type TopicPosition, TopicTask } from './topic-task.ts'
+import type { TopicPosition } from './partitions.ts'
+import { TopicTask } from './topic-task.ts'
+import { skippedWarning } from './warnings.ts'
 
 /** Takes rows, in order. */
 export type RowTaker = (batch: Batch) => Promise<void>
 
-/** Gives the rows of a stored topic from offset `from` on. Throws DATA_DIR_MISMATCH when some of them are gone. */
-export async function rowsOfLog(log: TopicLog, stream: StreamNode, from: number, take: RowTaker): Promise<void> {
+/** Gives the rows of a stored topic from offset `from` on. Throws LOG_DAMAGED when some of them are gone. */
+export async function rowsOfLog(
+  log: TopicLog,
+  { name, stream }: { readonly name: string; readonly stream: StreamNode },
+  from: number,
+  take: RowTaker,
+): Promise<void> {
   for (const chunk of readChunks(log, from)) {
-    if ('kind' in chunk) {
-      throw new MillraceError(
-        'DATA_DIR_MISMATCH',
-        `A sink lacks the rows ${chunk.from} to ${chunk.to} of topic ${log.topic}, and they are gone: ${chunk.reason}.`,
-      )
-    }
+    if ('kind' in chunk) throw unfilled(name, log, chunk)
     await take(rowsFromLines(stream.columns, chunk.bytes))
   }
 }
 
 export interface Stretch {
+  /** Name of the sink. */
+  readonly name: string
   readonly stream: StreamNode
   readonly from: TopicPosition | null
   readonly to: TopicPosition
@@ -45,9 +49,14 @@ export interface Stretch {
   ) => Promise<readonly { readonly source: Source; readonly partitions: readonly { readonly name: string }[] }[]>
   /** The log of what was pushed to the topic. */
   readonly log: { readonly log: TopicLog; readonly name: string } | null
+  /** Told of records in the log that are lost, and whose rows the sink will lack. */
+  readonly onWarning: (warning: MillraceError) => void
 }
 
-/** Gives the rows of a stream that keeps no state, made of a stretch of its topic's records. */
+/**
+ * Gives the rows of a stream that keeps no state, made of a stretch of its topic's records. Throws LOG_DAMAGED when so
+ * many of them are gone that nobody can say which row comes next.
+ */
 export async function rowsOfStretch(stretch: Stretch, take: RowTaker): Promise<void> {
   const { stream, from, to, log } = stretch
   const { topic } = readOf(stream)
@@ -70,7 +79,13 @@ export async function rowsOfStretch(stretch: Stretch, take: RowTaker): Promise<v
   const ends = new Map(to.partitions.map(({ name, position }) => [name, position]))
   if (log !== null) {
     const { number, position } = task.addPartition(log.name, null)
-    await readLogUpTo(task, number, log.log, position, ends.get(log.name) ?? 0)
+    const end = ends.get(log.name) ?? 0
+    await readLogUpTo(task, number, log.log, position, end, gap => {
+      if (gap.from >= end) return
+      // Rows that the sink holds are counted off, and a record makes as many as it likes; what retention took, it had once.
+      if (held > 0 || gap.to <= log.log.start) throw unfilled(stretch.name, log.log, gap)
+      stretch.onWarning(skippedWarning(log.log.topic, gap.from, gap.to, gap.reason))
+    })
   }
   const starts = new Map(from?.partitions.map(({ name, position }) => [name, position]) ?? [])
   for (const { source, partitions } of await stretch.open(starts)) {
@@ -89,9 +104,13 @@ async function readLogUpTo(
   log: TopicLog,
   from: number,
   end: number,
+  onGap: (gap: ChunkGap) => void,
 ): Promise<void> {
   for (const chunk of readChunks(log, from)) {
-    if ('kind' in chunk) continue
+    if ('kind' in chunk) {
+      onGap(chunk)
+      continue
+    }
     if (chunk.firstOffset >= end) return
     const bytes = firstLines(chunk.bytes, end - chunk.firstOffset)
     await task.takeStored(bytes, partition, chunk.firstOffset, chunk.arrival)
@@ -135,4 +154,12 @@ function firstLines(bytes: Uint8Array, lines: number): Uint8Array {
     at = end + 1
   }
   return bytes.subarray(0, at)
+}
+
+function unfilled(name: string, { topic }: TopicLog, { from, to, reason }: ChunkGap): MillraceError {
+  return new MillraceError(
+    'LOG_DAMAGED',
+    `${name} lacks rows, and topic ${topic} has lost the records from offset ${from} up to ${to} that they would be made of: ${reason}.`,
+    { next: 'Put back a copy of the whole data directory, or use a fresh one: nothing else can fill the gap.' },
+  )
 }

@@ -27,7 +27,8 @@ export interface EpochsOptions {
   readonly journal: Journal
   readonly clock: Clock
   readonly members: readonly EpochMember[]
-  readonly stateful: readonly Stateful[]
+  /** All that has state, as it is now. */
+  readonly stateful: () => readonly Stateful[]
   /** What the journal keeps beside the state. */
   readonly header: () => object
   /** Called when an epoch is safe. */
@@ -110,7 +111,7 @@ export class Epochs {
     this.#hasChanged = false
     this.#hasRows = false
     const began = clock.monotonic_ms()
-    journal.stage(header(), stateful)
+    journal.stage(header(), stateful())
     for (const member of members) member.staged()
     this.#stagingTook_ms = clock.monotonic_ms() - began
     await Promise.all(members.map(member => member.sync()))

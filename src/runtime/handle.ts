@@ -1,7 +1,6 @@
 /** A run at work as others in the process see it. */
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
 import type { Plan } from '../plan/nodes.ts'
-import { stepsOf } from '../plan/walk.ts'
 import { MillraceError } from '../system/errors.ts'
 import type { RunHandle, RunProgress, Snapshot } from './options.ts'
 import type { PushQueue } from './push-queue.ts'
@@ -13,7 +12,7 @@ export interface HandleOptions {
   readonly addresses: RunHandle['addresses']
   readonly progress: () => RunProgress
   /** The watched step with this identity, of the attempt that is at work. */
-  readonly watched: (step: string) => WatchedStep | null
+  readonly watched: (step: string) => WatchedStep
   readonly warehouse: () => Promise<Warehouse>
   /** Does something while the warehouse holds the rows of one epoch. */
   readonly atEpoch: (action: () => Promise<void>) => Promise<Snapshot>
@@ -27,16 +26,7 @@ export function handleOf(options: HandleOptions): RunHandle {
     dataDirectory,
     addresses,
     progress,
-    watch(step, onRows) {
-      const watched = options.watched(step)
-      if (watched !== null) return watched.add(onRows)
-      const isStep = stepsOf(plan).some(({ identity }) => identity === step)
-      throw new MillraceError(
-        'OPTION_INVALID',
-        isStep ? `${step} is no output of the pipeline that runs.` : `There is no stage '${step}'.`,
-        { next: 'Use a stage whose rows go to a topic, a table or a panel.' },
-      )
-    },
+    watch: (step, onRows) => options.watched(step).add(onRows),
     query: async (sql, queryOptions) => (await options.warehouse()).query(sql, queryOptions),
     snapshot: path => options.atEpoch(async () => (await options.warehouse()).snapshot(path)),
     async append(topic, lines, once = null) {

@@ -1,5 +1,5 @@
 /** What the journal keeps of each epoch beside the state. */
-import type { TopicPosition } from './topic-task.ts'
+import type { TopicPosition } from './partitions.ts'
 
 export interface EpochHeader {
   readonly pipeline: string

@@ -12,10 +12,12 @@ import { MillraceError } from '../system/errors.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { Prepared, PreparedRefusal } from './prepare.ts'
 import type { TopicTask } from './topic-task.ts'
+import { skippedWarning } from './warnings.ts'
 
 /** Reasons that an answer tells; the rest is counted. */
 const REASONS_MAX = 100
 const LINE_FEED = 10
+const NOTHING = new Uint8Array(0)
 
 /** Under these names the log keeps what tells a repeated message, and a dead letter whose it is. */
 const HEADERS = { key: 'message-key', number: 'message-number', topic: 'message-topic' } as const
@@ -29,6 +31,8 @@ export interface IngestionOptions {
   readonly numbers: MessageNumbers
   /** Told why nothing could be kept, and null when something was kept again. */
   readonly onHeld: (error: MillraceError | null) => void
+  /** Told of records that are lost. */
+  readonly onWarning: (warning: MillraceError) => void
 }
 
 interface Share {
@@ -95,7 +99,12 @@ export class Ingestion {
     const { task, log, partition } = this.#options
     const from = task.positionOf(partition)!
     for (const chunk of readChunks(log, from)) {
-      if ('kind' in chunk) continue
+      if ('kind' in chunk) {
+        this.#options.onWarning(skippedWarning(log.topic, chunk.from, chunk.to, chunk.reason))
+        // The position goes past them, or what comes next would be counted from too low an offset.
+        await task.takeStored(NOTHING, this.#partition, chunk.to, 0)
+        continue
+      }
       await task.takeStored(chunk.bytes, this.#partition, chunk.firstOffset, chunk.arrival)
       await onChunk()
     }

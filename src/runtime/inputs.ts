@@ -10,9 +10,10 @@ import { Ingestion } from './ingestion.ts'
 import type { Sources } from './input-names.ts'
 import type { RunOptions } from './options.ts'
 import type { Target } from './outputs.ts'
+import type { TopicPosition } from './partitions.ts'
 import type { Store } from './store.ts'
 import type { OpenedSource } from './topic-input.ts'
-import type { TopicPosition, TopicTask } from './topic-task.ts'
+import type { TopicTask } from './topic-task.ts'
 import type { Topics } from './topics.ts'
 
 /** The partition of a task that is the log of what was pushed. */
@@ -38,6 +39,7 @@ export interface InputsOptions {
   /** Sources of a topic that are pushed to; they outlive an attempt. */
   readonly pushed: (topic: TopicNode) => readonly NamedSource[]
   readonly onHeld: (error: MillraceError | null) => void
+  readonly onWarning: (warning: MillraceError) => void
 }
 
 export interface Input {
@@ -128,11 +130,12 @@ export class Inputs {
     this.numbers.push(numbers)
     return new Ingestion({
       task,
-      log: store.ingested(topic),
+      log: store.ingested(topic, logPosition(store.header?.topics[topic.name] ?? null)),
       partition: LOG_PARTITION,
       letters: store.letters.ingestion,
       numbers,
       onHeld: this.#options.onHeld,
+      onWarning: this.#options.onWarning,
     })
   }
 }

@@ -90,8 +90,17 @@ export interface RunProgress {
   readonly epoch: number
   /** Why nothing is taken in just now (the disk is full), in words for people; null when all is well. */
   readonly held: { readonly code: string; readonly message: string; readonly next: string } | null
+  /** What the run goes on in spite of (a damaged file), each once. */
+  readonly warnings: readonly RunWarning[]
   readonly topics: readonly TopicProgress[]
   readonly outputs: readonly OutputProgress[]
+}
+
+/** A code of the table of errors, what is wrong and where, and what to do, in words for people. */
+export interface RunWarning {
+  readonly code: string
+  readonly message: string
+  readonly next: string
 }
 
 export interface RunSummary extends RunProgress {

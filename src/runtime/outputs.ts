@@ -3,7 +3,7 @@ import type { Sink, SinkContext } from '../connectors/contract.ts'
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
 import { fingerprint } from '../plan/fingerprint.ts'
 import type { DeliverNode, Plan, StreamNode, TopicNode } from '../plan/nodes.ts'
-import { panelStreamsOf, readOf } from '../plan/walk.ts'
+import { panelStreamsOf, readOf, stepsOf } from '../plan/walk.ts'
 import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
 import type { OutputPosition } from './header.ts'
@@ -26,6 +26,8 @@ export interface OutputsOptions {
   readonly clock: Clock
   readonly commitEvery_ms: number
   readonly warehouse: () => Promise<Warehouse>
+  /** Those who watch, by step. */
+  readonly watched: Map<string, WatchedStep>
   readonly onRows: () => void
 }
 
@@ -42,7 +44,7 @@ export interface Outputs {
   readonly topics: readonly TopicOutput[]
   readonly targets: readonly Target[]
   /** By identity of the step. */
-  readonly watched: ReadonlyMap<string, WatchedStep>
+  readonly watched: Map<string, WatchedStep>
   readonly terminals: readonly Terminal[]
 }
 
@@ -68,10 +70,12 @@ export async function openOutputs(options: OutputsOptions, opened: Sink[]): Prom
     targets.push(target)
     terminals.push({ stream, topic: null, output: target.delivery })
   }
-  const watched = new Map<string, WatchedStep>()
-  for (const stream of [...terminals.map(terminal => terminal.stream), ...panelStreamsOf(plan)]) {
-    if (watched.has(stream.identity)) continue
-    const output = new WatchedStep()
+  const { watched } = options
+  const shown = [...terminals.map(terminal => terminal.stream), ...panelStreamsOf(plan)]
+  const looked = stepsOf(plan).filter(step => watched.has(step.identity))
+  for (const stream of new Map([...shown, ...looked].map(step => [step.identity, step])).values()) {
+    const output = watched.get(stream.identity) ?? new WatchedStep()
+    output.forget()
     watched.set(stream.identity, output)
     terminals.push({ stream, topic: null, output })
   }

@@ -1,16 +1,7 @@
 /** The records of one topic that are not taken: counted, and handed to the dead letters with their place. */
 import type { Damage } from '../connectors/contract.ts'
 import type { DeadLetters } from './dead-letters.ts'
-
-export interface Partition {
-  readonly name: string
-  /** Where the next record begins: bytes of its source, or the offset in the topic's log. */
-  position: number
-  /** Lines that have been read, blank and refused ones included. */
-  lines: number
-  /** Nothing more comes. */
-  ended: boolean
-}
+import type { Partition } from './partitions.ts'
 
 /** Where rows come from, for what operators say of them. */
 export interface Lines {

@@ -3,10 +3,9 @@
  * end (attempt.ts). A run that was cut off is simply started again and goes on from its last epoch.
  */
 import { join, resolve } from 'node:path'
-import { type Listen, loadSource, type Source } from '../connectors/contract.ts'
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
 import type { LogNotice } from '../log/log.ts'
-import type { Plan, SourceReference, TopicNode } from '../plan/nodes.ts'
+import type { Plan } from '../plan/nodes.ts'
 import { type Clock, systemClock } from '../system/clock.ts'
 import { ERRORS, MillraceError } from '../system/errors.ts'
 import { readText, remove, replaceText } from '../system/files.ts'
@@ -14,18 +13,15 @@ import { diskStorage, type Storage } from '../system/storage.ts'
 import { Attempt } from './attempt.ts'
 import { handleOf } from './handle.ts'
 import { inputIdentity, pathsOf, refuseTimeless, type Sources, sourcesOf } from './input-names.ts'
-import type { NamedSource } from './inputs.ts'
 import type { RunOptions, RunProgress, RunSummary } from './options.ts'
 import { takeOwnership } from './owner.ts'
-import { PushQueue } from './push-queue.ts'
-import { RECORD_BYTES_MAX } from './topic-task.ts'
+import { RunSources } from './run-sources.ts'
+import { Warnings, warningOf } from './warnings.ts'
+import type { WatchedStep } from './watchers.ts'
 
 const PROGRESS_EVERY_MS = 200
 const YIELD_EVERY_MS = 50
-/** A message that is pushed is taken as a whole; it may hold many records. */
-const PUSHED_BYTES_MAX = 8 << 20
 const RETRY_AFTER_MS = { first: 500, longest: 30_000 }
-const LISTEN: Listen = { host: '127.0.0.1', port: 4401, tls: null, trustedProxies: [], keys: 'when-made' }
 
 /** Throws INPUT_MISSING when nothing feeds the pipeline, and what sources and sinks throw; all is closed then. */
 export async function runPipeline(
@@ -57,22 +53,20 @@ interface RunContext {
   readonly started_ms: number
 }
 
-interface PushedTopic {
-  readonly sources: NamedSource[]
-  readonly queue: PushQueue
-}
-
 class Run {
   readonly #plan: Plan
   readonly #options: RunOptions
-  readonly #sources: Sources
+  readonly #inputs: Sources
+  readonly #sources: RunSources
   readonly #context: RunContext
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal
-  readonly #pushed = new Map<string, PushedTopic>()
+  /** By step: those who watch outlive an attempt. */
+  readonly #watched = new Map<string, WatchedStep>()
   #attempt: Attempt | null = null
   #warehouse: Promise<Warehouse> | null = null
   #held: MillraceError | null = null
+  readonly #warnings = new Warnings()
   #isReady = false
   #lastProgress_ms = 0
   #lastYield_ms = 0
@@ -80,9 +74,10 @@ class Run {
   constructor(plan: Plan, options: RunOptions, sources: Sources, context: RunContext) {
     this.#plan = plan
     this.#options = options
-    this.#sources = sources
+    this.#inputs = sources
     this.#context = context
     this.#signal = AbortSignal.any([options.signal, this.#stop.signal])
+    this.#sources = new RunSources(sources, options, context.clock, this.#signal)
   }
 
   async work(): Promise<RunSummary> {
@@ -98,7 +93,7 @@ class Run {
         } catch (error) {
           if (!this.#mayPass(error)) throw error
           this.#held = error as MillraceError
-          await this.#hold(wait_ms)
+          await this.#sources.refuse(this.#held, wait_ms)
           wait_ms = Math.min(wait_ms * 2, RETRY_AFTER_MS.longest)
         }
       }
@@ -120,6 +115,7 @@ class Run {
       elapsed_ms: this.#context.clock.monotonic_ms() - this.#context.started_ms,
       epoch: this.#attempt?.epoch ?? 0,
       held: held && { code: held.code, message: held.message, next: held.next },
+      warnings: this.#warnings.all,
       topics: this.#attempt?.topics ?? [],
       outputs: [...topics, ...targets.map(({ delivery }) => delivery)].map(({ name, rows }) => ({
         output: name,
@@ -129,7 +125,7 @@ class Run {
   }
 
   async close(): Promise<void> {
-    for (const { sources } of this.#pushed.values()) for (const { source } of sources) await source.close()
+    await this.#sources.close()
     remove(join(this.#options.dataDirectory, 'addresses.json'))
   }
 
@@ -148,22 +144,24 @@ class Run {
 
   async #attemptOnce(): Promise<RunSummary['reason']> {
     const { clock, storage } = this.#context
-    if (!this.#isReady) await this.#openPushed()
+    if (!this.#isReady) await this.#sources.openPushed()
     const attempt = new Attempt({
       plan: this.#plan,
-      sources: this.#sources,
-      identity: inputIdentity(this.#sources, this.#options.untilEnd),
+      sources: this.#inputs,
+      identity: inputIdentity(this.#inputs, this.#options.untilEnd),
+      watched: this.#watched,
       options: { ...this.#options, signal: this.#signal },
       clock,
       storage,
       warehouse: () => this.#openWarehouse(),
-      openSources: (topic, from, untilEnd) => this.#openSources(topic, from, untilEnd),
-      pushed: topic => this.#pushed.get(topic.name)?.sources ?? [],
+      openSources: (topic, from, untilEnd) => this.#sources.openReplayed(topic, from, untilEnd),
+      pushed: topic => this.#sources.pushed(topic.name)?.sources ?? [],
       onTurn: () => this.#turn(),
       onHeld: error => {
         this.#held = error
       },
       onNotice: notice => this.#notice(notice),
+      onWarning: warning => this.#warnings.add(warning),
     })
     this.#attempt = attempt
     await attempt.open()
@@ -179,12 +177,12 @@ class Run {
     const handle = handleOf({
       plan: this.#plan,
       dataDirectory,
-      addresses: this.#addresses(),
+      addresses: this.#sources.addresses,
       progress: () => this.progress(),
-      watched: step => this.#attempt?.outputs?.watched.get(step) ?? null,
+      watched: step => this.#attempt!.watched(step),
       warehouse: () => this.#openWarehouse(),
       atEpoch: action => this.#attempt!.atEpoch(action),
-      queue: topic => this.#pushed.get(topic)?.queue ?? null,
+      queue: topic => this.#sources.pushed(topic)?.queue ?? null,
     })
     if (handle.addresses.length > 0) {
       replaceText(join(dataDirectory, 'addresses.json'), `${JSON.stringify(handle.addresses, null, 2)}\n`)
@@ -198,23 +196,6 @@ class Run {
     return this.#isReady && ERRORS[error.code].retried
   }
 
-  /** Nothing can be kept just now: whoever pushes is told so. */
-  async #hold(wait_ms: number): Promise<void> {
-    const { clock } = this.#context
-    const error = this.#held!
-    const until_ms = clock.monotonic_ms() + wait_ms
-    const refusing = [...this.#pushed.values()]
-      .flatMap(({ sources }) => sources)
-      .map(async ({ source }) => {
-        while (clock.monotonic_ms() < until_ms && !this.#signal.aborted) {
-          const event = await source.read()
-          if (event === null) return
-          if (event.kind === 'pushed') for (const { settle } of event.messages) settle({ kind: 'failed', error })
-        }
-      })
-    await Promise.all([clock.sleep(wait_ms, this.#signal), ...refusing])
-  }
-
   async #closeAttempt(): Promise<void> {
     const warehouse = this.#warehouse
     this.#warehouse = null
@@ -223,71 +204,6 @@ class Run {
     } finally {
       await warehouse?.then(opened => opened.close())
     }
-  }
-
-  /** The sources that are pushed to: they are there before the first attempt, and after a failed one. */
-  async #openPushed(): Promise<void> {
-    for (const [topic, references] of this.#sources) {
-      const found: NamedSource[] = []
-      for (const reference of references) {
-        const source = await loadSource(reference)
-        if (source.replays !== false) continue
-        if (this.#options.untilEnd) {
-          throw new MillraceError('INPUT_MISSING', `Topic ${topic.name} is pushed to, and that has no end.`, {
-            next: `Run it without --until-end, or give it an input: --input ${topic.name}=FILE.`,
-          })
-        }
-        found.push(await this.#open(topic, source, new Map(), false))
-      }
-      if (found.length === 0) continue
-      const queue = new PushQueue(this.#context.clock, this.#signal)
-      found.push({ source: queue, partitions: await queue.open() })
-      this.#pushed.set(topic.name, { sources: found, queue })
-    }
-  }
-
-  async #openSources(
-    topic: TopicNode,
-    from: ReadonlyMap<string, number>,
-    untilEnd: boolean,
-  ): Promise<readonly NamedSource[]> {
-    const opened: NamedSource[] = []
-    for (const reference of this.#sources.get(topic) ?? []) {
-      const source = await loadSource(reference)
-      if (source.replays !== false) opened.push(await this.#open(topic, source, from, untilEnd))
-    }
-    return opened
-  }
-
-  async #open(
-    topic: TopicNode,
-    source: Source,
-    from: ReadonlyMap<string, number>,
-    untilEnd: boolean,
-  ): Promise<NamedSource> {
-    const { listen = LISTEN, dataDirectory } = this.#options
-    const partitions = await source.open({
-      untilEnd,
-      oneByOne: topic.eventTime?.progress === 'key',
-      columns: topic.columns,
-      maximumChunkBytes: source.replays === false ? PUSHED_BYTES_MAX : RECORD_BYTES_MAX,
-      signal: this.#signal,
-      from,
-      topic: topic.name,
-      dataDirectory,
-      listen,
-    })
-    return { source, partitions }
-  }
-
-  #addresses() {
-    return [...this.#pushed].flatMap(([topic, { sources }]) =>
-      sources.flatMap(({ source }) =>
-        source.address == null
-          ? []
-          : [{ topic, connector: connectorOf(this.#sources, topic), address: source.address }],
-      ),
-    )
   }
 
   #openWarehouse(): Promise<Warehouse> {
@@ -320,26 +236,21 @@ class Run {
   }
 
   #notice(notice: LogNotice): void {
-    if (notice.kind === 'dropped') return
+    const warning = warningOf(notice)
+    if (warning !== null) this.#warnings.add(warning)
+    if (notice.kind !== 'nearly-full') return
     const { bytes, budgetBytes } = notice
     this.#held ??= new MillraceError('LOG_FULL', `The log holds ${bytes} bytes of its ${budgetBytes}.`)
   }
 
   /** Writes what `verify` and `query` need to know of this run. */
   #saveRun(): void {
-    const inputs = Object.fromEntries(
-      [...this.#sources].map(([topic, references]) => [topic.name, pathsOf(references)]),
-    )
-    const stored = [...this.#pushed.keys()]
+    const inputs = Object.fromEntries([...this.#inputs].map(([topic, references]) => [topic.name, pathsOf(references)]))
+    const stored = this.#sources.pushedTopics
     const { name, namespace, warehouseFile } = this.#plan
     const { untilEnd, dataDirectory } = this.#options
     const path = join(dataDirectory, 'run.json')
     const text = `${JSON.stringify({ pipeline: name, namespace, warehouseFile, inputs, stored, untilEnd }, null, 2)}\n`
     if (readText(path) !== text) replaceText(path, text)
   }
-}
-
-function connectorOf(sources: Sources, topic: string): string {
-  const references: readonly SourceReference[] = [...sources].find(([{ name }]) => name === topic)?.[1] ?? []
-  return references[0]?.connector ?? ''
 }

@@ -73,13 +73,14 @@ export class Store {
     return log
   }
 
-  /** The log of records that were pushed. */
-  ingested(topic: TopicNode): TopicLog {
+  /** The log of records that were pushed; those below `processed` were there when the epoch was committed. */
+  ingested(topic: TopicNode, processed: number): TopicLog {
     const known = this.header?.incarnations[topic.name]
     return this.#log.open(topic.name, {
       form: FORM.records,
       incarnation: known ?? newIncarnation(),
       adoptIncarnation: known === undefined,
+      promised: processed,
       ...retentionOf(topic),
     })
   }
@@ -100,7 +101,7 @@ export class Store {
       form: FORM.rows,
       incarnation: newIncarnation(),
       adoptIncarnation: true,
-      ...(length === null ? {} : { cutTo: length }),
+      ...(length === null ? { promised: this.header?.letters.ingestion ?? 0 } : { cutTo: length }),
     })
   }
 

@@ -105,6 +105,7 @@ async function takeEvent(
   { name, partitions }: OpenedSource,
   { ingestion }: InputOptions,
 ): Promise<void> {
+  task.pause()
   const numbered = <E extends Damage | PartitionEnd>(said: E): E => ({
     ...said,
     partition: partitions[said.partition]!,

@@ -9,8 +9,9 @@ import type { Chunk, Damage } from '../connectors/contract.ts'
 import type { Batch } from '../engine/batch.ts'
 import { type DecodedBatch, Decoder, type RefusedLine } from '../engine/decode/decoder.ts'
 import type { Flow } from '../engine/flow.ts'
+import { moveState } from '../engine/state/move.ts'
 import type { Stateful } from '../engine/state/table.ts'
-import { type Times, TopicTime } from '../engine/time.ts'
+import { TopicTime } from '../engine/time.ts'
 import { Unpacker } from '../engine/workers/piece.ts'
 import type { TopicNode, WindowNode } from '../plan/nodes.ts'
 import { slowDecoder } from '../plan/slow.ts'
@@ -18,24 +19,17 @@ import { readSchema, type SchemaReading } from '../plan/zod.ts'
 import type { Clock } from '../system/clock.ts'
 import { withoutAhead } from './ahead.ts'
 import type { DeadLetters } from './dead-letters.ts'
+import { NoTimes } from './no-times.ts'
 import type { TopicProgress } from './options.ts'
 import type { PieceEvent } from './parallel-input.ts'
+import { Partitions, type TopicPosition } from './partitions.ts'
 import { linePieces, type Prepared, prepareRecords } from './prepare.ts'
-import { type Lines, type Partition, type RefusalReason, Refusals } from './refusals.ts'
+import { type Lines, type RefusalReason, Refusals } from './refusals.ts'
 
 /** The longest record that is taken; a longer one becomes a dead letter. */
 export const RECORD_BYTES_MAX = 1 << 20
 /** What a thread reads at once. */
 export const RANGE_BYTES = 1 << 19
-
-/** How far a topic has come, as an epoch keeps it. */
-export interface TopicPosition {
-  readonly partitions: readonly Readonly<Partition>[]
-  readonly records: number
-  readonly bytes: number
-  readonly late: number
-  readonly deadLetters: number
-}
 
 export interface TopicTaskOptions {
   readonly topic: TopicNode
@@ -53,13 +47,14 @@ export class TopicTask {
   readonly #options: TopicTaskOptions
   readonly #time: TopicTime | null
   readonly #timeColumn: number
-  readonly #partitions: Partition[] = []
+  readonly #partitions = new Partitions()
   readonly #refusals: Refusals
-  readonly #decoder: Decoder | null
+  #decoder: Decoder | null
   readonly schema: SchemaReading | null
   readonly #unpacker = new Unpacker()
-  readonly flow: Flow
-  #noTime: Times | null = null
+  flow: Flow
+  readonly #between: (() => void)[] = []
+  readonly #noTimes = new NoTimes()
   #records = 0
   #bytes = 0
   #bytesTotal: number | null = 0
@@ -71,8 +66,8 @@ export class TopicTask {
     const { topic } = options
     this.topic = topic
     this.#options = options
-    this.#refusals = new Refusals(topic.name, this.#partitions, options.deadLetters)
-    this.flow = options.makeFlow((row, step) => this.#onLate(row, step))
+    this.#refusals = new Refusals(topic.name, this.#partitions.list, options.deadLetters)
+    this.flow = this.#makeFlow()
     this.#time = topic.eventTime && new TopicTime(topic.eventTime, topic.columns, topic.key)
     this.#timeColumn = topic.columns.findIndex(column => column.name === topic.eventTime?.column)
     this.schema = topic.schema && readSchema(topic.schema)
@@ -101,7 +96,7 @@ export class TopicTask {
 
   get position(): TopicPosition {
     return {
-      partitions: this.#partitions.map(partition => ({ ...partition })),
+      partitions: this.#partitions.saved,
       records: this.#records,
       bytes: this.#bytes,
       late: this.#late,
@@ -115,25 +110,42 @@ export class TopicTask {
     this.#bytes = position.bytes
     this.#late = position.late
     this.#refusals.count = position.deadLetters
-    for (const partition of position.partitions) this.#partitions.push({ ...partition })
+    this.#partitions.resume(position.partitions)
+  }
+
+  /** Puts the operators together anew, with their state: to be called between two events only. */
+  rebuild(): void {
+    const flow = this.#makeFlow()
+    moveState(this.flow.stateful, flow.stateful)
+    this.flow = flow
+    this.#decoder = this.#makeDecoder()
+  }
+
+  /** Does something before the next event is taken. */
+  betweenEvents(action: () => void): void {
+    this.#between.push(action)
+  }
+
+  /** Whoever reads for the task calls it between two events. */
+  pause(): void {
+    for (const action of this.#between.splice(0)) action()
   }
 
   /** The number of the partition with this name, and where it goes on; `bytes`: how long it is, null when nobody can say. */
   addPartition(name: string, bytes: number | null): { readonly number: number; readonly position: number } {
     this.#bytesTotal = bytes === null || this.#bytesTotal === null ? null : this.#bytesTotal + bytes
-    const known = this.#partitions.findIndex(partition => partition.name === name)
-    const number = known < 0 ? this.#partitions.push({ name, position: 0, lines: 0, ended: false }) - 1 : known
-    this.#time?.addPartition(number)
-    return { number, position: this.#partitions[number]!.position }
+    const place = this.#partitions.add(name)
+    this.#time?.addPartition(place.number)
+    return place
   }
 
   /** Where the next record of the partition with this name begins, null when there is none. */
   positionOf(name: string): number | null {
-    return this.#partitions.find(partition => partition.name === name)?.position ?? null
+    return this.#partitions.positionOf(name)
   }
 
   endPartition(partition: number): Promise<void> {
-    this.#partitions[partition]!.ended = true
+    this.#partitions.list[partition]!.ended = true
     this.#time?.endPartition(partition)
     this.#options.onChange?.()
     return this.#advance()
@@ -147,7 +159,7 @@ export class TopicTask {
   /** Takes a chunk of a source that can be read again: what its schema refuses becomes dead letters here. */
   async take(chunk: Chunk): Promise<void> {
     const decoder = this.#decoder!
-    const partition = this.#partitions[chunk.partition]!
+    const partition = this.#partitions.list[chunk.partition]!
     const lineOfChunk = partition.lines
     this.#bytes += chunk.bytes.length
     decoder.load(chunk.bytes)
@@ -178,8 +190,8 @@ export class TopicTask {
   /** Takes records out of the topic's log, where only accepted ones are. */
   async takeStored(bytes: Uint8Array, partition: number, firstOffset: number, arrival: number): Promise<void> {
     const decoder = this.#decoder!
-    const { position } = this.#partitions[partition]!
-    if (firstOffset > position) this.#partitions[partition]!.position = firstOffset
+    const { position } = this.#partitions.list[partition]!
+    if (firstOffset > position) this.#partitions.list[partition]!.position = firstOffset
     this.#bytes += bytes.length
     for (const { start, length } of linePieces(bytes, RECORD_BYTES_MAX)) {
       decoder.load(bytes.subarray(start, start + length))
@@ -212,7 +224,7 @@ export class TopicTask {
   async takePiece({ piece, partition }: PieceEvent, lineAt: Lines['lineAt']): Promise<void> {
     this.#bytes += piece.bytes
     const { columns } = this.schema!
-    const place = this.#partitions[partition]!
+    const place = this.#partitions.list[partition]!
     const linesBefore = place.lines
     for (const rows of piece.rows) {
       const source = this.#unpacker.unpack(rows.source, columns)
@@ -223,7 +235,7 @@ export class TopicTask {
       this.#options.onChange?.()
       const { rowStarts } = rows
       this.#current = { rowStarts, partition, position: piece.position, byOffset: false, arrival: null, lineAt }
-      const times = this.#time ? this.#time.observe(source, partition, 0) : this.#timeless(source)
+      const times = this.#time ? this.#time.observe(source, partition, 0) : this.#noTimes.of(source)
       const pushed = this.flow.pushPrepared(prepared, times)
       this.#current = null
       if (pushed) await pushed
@@ -236,7 +248,7 @@ export class TopicTask {
     this.#records += batch.length
     this.#time?.addPartition(0)
     const own = batch.origin === null ? batch : { ...batch, origin: null }
-    const times = this.#time ? this.#time.observe(own, 0, this.#options.clock.now()) : this.#timeless(own)
+    const times = this.#time ? this.#time.observe(own, 0, this.#options.clock.now()) : this.#noTimes.of(own)
     await this.flow.push(own, times)
     await this.#advance()
   }
@@ -270,7 +282,7 @@ export class TopicTask {
     lineAt: Lines['lineAt'],
     refused: readonly RefusedLine[],
   ): Promise<void> {
-    const place = this.#partitions[partition]!
+    const place = this.#partitions.list[partition]!
     const { rowStarts } = batch
     const lines: Lines = { partition, position: place.position, byOffset: true, arrival, rowStarts, lineAt }
     // The schema has changed since they were kept.
@@ -285,7 +297,7 @@ export class TopicTask {
     this.#options.onChange?.()
     if (batch.length > 0) {
       this.#current = lines
-      const times = this.#time ? this.#time.observe(batch, partition, arrived) : this.#timeless(batch)
+      const times = this.#time ? this.#time.observe(batch, partition, arrived) : this.#noTimes.of(batch)
       const pushed = this.flow.push(batch, times)
       this.#current = null
       if (pushed) await pushed
@@ -303,6 +315,17 @@ export class TopicTask {
     return withoutAhead(batch, this.#timeColumn, { arrival, maxAhead_us }, refuse)
   }
 
+  #makeFlow(): Flow {
+    return this.#options.makeFlow((row, step) => this.#onLate(row, step))
+  }
+
+  #makeDecoder(): Decoder | null {
+    const { schema, topic } = this
+    if (schema === null) return null
+    const slow = slowDecoder(topic.schema!)
+    return new Decoder({ ...schema, slow }, this.flow.reads, RECORD_BYTES_MAX + RANGE_BYTES)
+  }
+
   #onLate(row: number, step: WindowNode): void {
     this.#late++
     if (step.late !== 'quarantine' || this.#current === null) return
@@ -316,24 +339,6 @@ export class TopicTask {
     if (this.#time === null) return
     if (this.topic.eventTime!.progress === 'key' && !this.flow.needsLowestKey) return
     await this.flow.advance(this.#time.watermark())
-  }
-
-  /** Times for a topic without event time: no operator behind it asks for them. */
-  #timeless(batch: Batch): Times {
-    if (this.#noTime === null || this.#noTime.time.length < batch.length) {
-      this.#noTime = {
-        rows: batch.length,
-        time: new Float64Array(batch.length),
-        frontier: new Float64Array(batch.length).fill(Number.NEGATIVE_INFINITY),
-        keys: null,
-        emission: null,
-        partition: 0,
-        firstOffset: 0,
-        others: Number.NEGATIVE_INFINITY,
-        othersClosed: Number.NEGATIVE_INFINITY,
-      }
-    }
-    return { ...this.#noTime, rows: batch.length }
   }
 }
 

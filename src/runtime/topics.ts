@@ -1,7 +1,7 @@
 /** The topics of a pipeline at work, each with its task, and the rows that streams of one send to another. */
 import type { Batch } from '../engine/batch.ts'
 import { Flow, type FlowOptions, type FlowOutput, topicOf } from '../engine/flow.ts'
-import type { Plan, StreamNode, TopicNode } from '../plan/nodes.ts'
+import type { Plan, ProduceNode, StreamNode, TopicNode } from '../plan/nodes.ts'
 import type { Clock } from '../system/clock.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { RunOptions, TopicProgress } from './options.ts'
@@ -29,18 +29,17 @@ export interface TopicsOptions {
 
 export class Topics {
   readonly #plan: Plan
-  readonly #terminals: readonly Terminal[]
+  readonly #terminals: Terminal[]
   readonly #tasks = new Map<string, TopicTask>()
 
   constructor(options: TopicsOptions) {
     const { plan, terminals, taps, deadLetters, clock, keepsState = false, onChange } = options
     this.#plan = plan
-    this.#terminals = terminals
+    this.#terminals = [...terminals]
     for (const topic of plan.topics) {
-      const outputs = terminals
-        .filter(({ stream }) => topicOf(stream).name === topic.name)
-        .map((terminal): FlowOutput => ({ stream: terminal.stream, write: this.#writer(terminal) }))
-      const makeFlow = (onLate: FlowOptions['onLate']) => new Flow(topic, { outputs, taps, onLate, keepsState })
+      const makeFlow = (onLate: FlowOptions['onLate']) => {
+        return new Flow(topic, { outputs: this.#outputsOf(topic), taps, onLate, keepsState })
+      }
       const onIdle = () => this.#idleDerived(topic.name)
       const notice = onChange === undefined ? {} : { onChange }
       this.#tasks.set(topic.name, new TopicTask({ topic, makeFlow, deadLetters, clock, onIdle, ...notice }))
@@ -53,6 +52,22 @@ export class Topics {
 
   get progress(): TopicProgress[] {
     return [...this.#tasks.values()].map(task => task.progress)
+  }
+
+  /** Has the rows of one more stream go to an output, as soon as no record is under way; `then` is called after it. */
+  addTerminal(terminal: Terminal, then: () => void): void {
+    const name = topicOf(terminal.stream).name
+    // What feeds a topic decides when nothing is under way in it.
+    let first = name
+    for (let fed: ProduceNode | undefined; ; first = topicOf(fed.stream).name) {
+      fed = this.#plan.produces.find(({ topic }) => topic.name === first)
+      if (fed === undefined) break
+    }
+    this.task(first).betweenEvents(() => {
+      this.#terminals.push(terminal)
+      this.task(name).rebuild()
+      then()
+    })
   }
 
   task(topic: string): TopicTask {
@@ -70,6 +85,12 @@ export class Topics {
       open.delete(ready)
       await this.task(ready).end()
     }
+  }
+
+  #outputsOf(topic: TopicNode): FlowOutput[] {
+    return this.#terminals
+      .filter(({ stream }) => topicOf(stream).name === topic.name)
+      .map(terminal => ({ stream: terminal.stream, write: this.#writer(terminal) }))
   }
 
   /** Where a topic is silent, so are those that its streams feed. */

@@ -19,6 +19,13 @@ export class WatchedStep implements EpochMember {
     return () => this.#watchers.delete(watcher)
   }
 
+  /** Rows of an attempt that has failed are not shown. */
+  forget(): void {
+    this.#waiting = []
+    this.#waitingRows = 0
+    this.#staged = 0
+  }
+
   async write(batch: Batch): Promise<void> {
     if (this.#watchers.size === 0) return
     this.#waiting.push(copyBatch(batch))

@@ -162,6 +162,8 @@ export interface Status {
   readonly epoch: number
   /** Why nothing is taken in just now; null when all is well. */
   readonly held: { readonly code: string; readonly message: string; readonly next: string } | null
+  /** What the run goes on in spite of, each once. */
+  readonly warnings: readonly { readonly code: string; readonly message: string; readonly next: string }[]
   /** By `GraphNode.id`; nodes of which nothing is known are left out. */
   readonly nodes: Readonly<Record<string, NodeStatus>>
   readonly memory_bytes: number

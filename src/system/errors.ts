@@ -28,6 +28,11 @@ export const ERRORS = {
   FILE_UNREADABLE: { fault: 'outside', retried: false, next: 'Check that the file exists, is whole and can be read.' },
   FILE_UNWRITABLE: { fault: 'outside', retried: false, next: 'Check the folder’s permissions and the free space.' },
   LOG_FULL: { fault: 'outside', retried: true, next: 'Make room on the disk, or shorten what the topics keep.' },
+  LOG_DAMAGED: {
+    fault: 'outside',
+    retried: false,
+    next: 'Check the disk; put back a copy of the file if there is one.',
+  },
   LOG_FORMAT: { fault: 'user', retried: false, next: 'Use the Millrace that wrote it, or a fresh data directory.' },
   STATE_DAMAGED: {
     fault: 'outside',

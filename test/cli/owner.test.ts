@@ -26,8 +26,10 @@ const DATA = '.millrace/pushed'
 
 const lines = (text: string) => text.split('\n').filter(line => line !== '')
 const documents = (text: string) => lines(text).map(line => JSON.parse(line) as Record<string, unknown>)
-const reading = (sensor: string, minute: number) =>
-  `{"sensor":"${sensor}","time":"2026-01-05T09:${String(minute).padStart(2, '0')}:00Z","temperature":7}`
+const reading = (sensor: string, minute: number) => {
+  const time = new Date(Date.UTC(2026, 0, 5, 9, minute)).toISOString()
+  return `{"sensor":"${sensor}","time":"${time}","temperature":7}`
+}
 
 interface AtWork {
   readonly folder: string
@@ -113,7 +115,7 @@ describe('beside a run at work', { timeout: 60_000 }, () => {
       })
       const pushing = new AbortController()
       const pushed = (async () => {
-        for (let minute = 0; minute < 60 && !pushing.signal.aborted; minute++) {
+        for (let minute = 0; !pushing.signal.aborted; minute++) {
           await run.push(reading('roof', minute))
           await new Promise(resolve => setTimeout(resolve, 50))
         }

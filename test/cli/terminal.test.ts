@@ -78,6 +78,7 @@ describe('progress', () => {
     elapsed_ms,
     epoch: 0,
     held: null,
+    warnings: [],
     topics: [{ topic: 'readings', records, bytes, bytesTotal, deadLetters: 0, late: 0, watermark: 1698501145527000 }],
     outputs: [{ output: 'results', rows: 5 }],
   })

@@ -55,6 +55,18 @@ describe('keys', () => {
     expect(listKeys(folder)).toHaveLength(10)
   })
 
+  test('are not changed while another command changes them', async () => {
+    const lock = `${keysPath(folder)}.lock`
+    writeFileSync(lock, '')
+    const refused = makeKey(folder, { name: 'ann', ...plain }, standing())
+    await expect(refused).rejects.toMatchObject({ code: 'DATA_DIR_BUSY', next: expect.stringContaining(lock) })
+    const waiting = makeKey(folder, { name: 'ann', ...plain })
+    expect(listKeys(folder)).toEqual([])
+    rmSync(lock)
+    await waiting
+    expect(listKeys(folder)).toHaveLength(1)
+  })
+
   test('a name belongs to one key in use', async () => {
     const { info } = await makeKey(folder, { name: 'ann', ...plain })
     await expect(makeKey(folder, { name: 'ann', ...plain })).rejects.toThrow(/There is a key named ann already/)

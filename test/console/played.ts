@@ -286,6 +286,7 @@ export function statusOf(now_ms: number, change: Partial<Status> = {}): Status {
     uptime_ms: 4_000_000,
     epoch: 123_456,
     held: null,
+    warnings: [],
     nodes: {
       'source/0': { records: records * 3, perSecond: 1_800 },
       raw: { records: records * 3, perSecond: 1_800, late: 41, deadLetters: 7, watermark_ms, lag_ms: 12 },

@@ -33,6 +33,10 @@ class TextSlots implements StateTable {
     return this.#changed.take()
   }
 
+  touch(slots: Int32Array): void {
+    this.#changed.markRows(slots, 0, slots.length)
+  }
+
   write(slot: number, to: StateWriter): boolean {
     const text = this.texts[slot]!
     if (text !== null && !this.isBare) to.text(text)

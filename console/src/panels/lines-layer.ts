@@ -16,7 +16,7 @@ const MARGIN = 4
 
 export interface Lines {
   readonly shown: readonly (readonly [string, Series])[]
-  readonly range: readonly [number, number]
+  readonly columns: Columns
   readonly values: readonly [number, number]
   /** The series that stands out; null: all alike. */
   readonly focus: string | null
@@ -30,11 +30,19 @@ export function columnWidth(seriesCount: number): number {
   return ratio * (seriesCount > VERY_MANY ? 3 : seriesCount > MANY ? 2 : 1)
 }
 
-/** The range moved to the next whole column. */
-export function wholeColumns([from, to]: readonly [number, number], pixels: number, column: number): [number, number] {
-  const step_ms = ((to - from) / Math.max(1, pixels)) * column
+export interface Columns {
+  readonly range: readonly [number, number]
+  /** How much time one column is. The same to the last bit for as long as the span is: columns are counted from 1970. */
+  readonly step_ms: number
+  readonly width: number
+}
+
+/** The range moved to the next whole column, on so many device pixels. */
+export function wholeColumns([from, to]: readonly [number, number], pixels: number, width: number): Columns {
+  const span_ms = Math.round(to - from)
+  const step_ms = (span_ms * width) / Math.max(1, pixels)
   const end = Math.ceil(to / step_ms) * step_ms
-  return [end - (to - from), end]
+  return { range: [end - span_ms, end], step_ms, width }
 }
 
 export class LinesLayer {
@@ -45,28 +53,27 @@ export class LinesLayer {
 
   draw(lines: Lines, width: number, height: number): void {
     const ratio = devicePixelRatio || 1
-    const [columns, rows] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))]
-    if (this.canvas.width !== columns || this.canvas.height !== rows) {
-      Object.assign(this.canvas, { width: columns, height: rows })
+    const [pixels, rows] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))]
+    if (this.canvas.width !== pixels || this.canvas.height !== rows) {
+      Object.assign(this.canvas, { width: pixels, height: rows })
       this.#signature = ''
     }
-    const { shown, range, values, focus } = lines
-    const span_ms = range[1] - range[0]
+    const { shown, columns, values, focus } = lines
+    const [from, to] = columns.range
     const keys = shown.map(([key]) => key).join('\n')
-    const signature = `${Math.round(span_ms)} ${values} ${focus} ${theme.value} ${columnWidth(shown.length)} ${keys}`
+    const signature = `${columns.step_ms} ${columns.width} ${values} ${focus} ${theme.value} ${keys}`
     // Dashes count from the beginning of a line.
     const dashed = shown.length <= MANY && shown.some(([key]) => seriesDash(key).length > 0)
-    const scale = columns / span_ms
-    const moved = Math.round((range[1] - this.#drawnTo_ms) * scale)
+    const scale = columns.width / columns.step_ms
+    const moved = Math.round((to - this.#drawnTo_ms) * scale)
     let left = 0
-    if (signature === this.#signature && !dashed && moved >= 0 && moved < columns) {
+    if (signature === this.#signature && !dashed && moved >= 0 && moved < pixels) {
       this.#move(moved)
-      left =
-        Math.min(columns - moved, Math.floor((lines.changedFrom_ms - range[0]) * scale)) - columnWidth(shown.length)
+      left = Math.min(pixels - moved, Math.floor((lines.changedFrom_ms - from) * scale)) - columns.width
     }
     this.#signature = signature
-    this.#drawnTo_ms = range[1]
-    if (left < columns) this.#strokeFrom(Math.max(0, left - MARGIN), lines)
+    this.#drawnTo_ms = to
+    if (left < pixels) this.#strokeFrom(Math.max(0, left - MARGIN), lines)
   }
 
   #move(pixels: number): void {
@@ -77,7 +84,7 @@ export class LinesLayer {
   }
 
   /** Draws anew what is right of a column. */
-  #strokeFrom(left: number, { shown, range, values, focus }: Lines): void {
+  #strokeFrom(left: number, { shown, columns, values, focus }: Lines): void {
     const context = this.#context
     const { width, height } = this.canvas
     const ratio = devicePixelRatio || 1
@@ -89,7 +96,7 @@ export class LinesLayer {
     context.clearRect(left, 0, width - left, height)
     context.lineJoin = 'bevel'
     context.lineCap = 'square'
-    const area = { left, width, height, range, values, column: columnWidth(shown.length) }
+    const area = { left, height, columns, values }
     for (const [key, series] of shown) {
       const stands = focus === key
       context.globalAlpha = focus === null || stands ? 1 : FAINT
@@ -105,18 +112,16 @@ export class LinesLayer {
 
 interface Area {
   readonly left: number
-  readonly width: number
   readonly height: number
-  readonly range: readonly [number, number]
+  readonly columns: Columns
   readonly values: readonly [number, number]
-  readonly column: number
 }
 
 function stroke(context: CanvasRenderingContext2D, series: Series, area: Area): void {
-  const { left, width, height, range, values, column } = area
+  const { left, height, columns, values } = area
+  const { range, step_ms } = columns
   const { times, values: numbers, end, gap_ms } = series
-  const scale = width / (range[1] - range[0])
-  const step_ms = column / scale
+  const scale = columns.width / step_ms
   const unit = height / (values[1] - values[0])
   const bottom = height + values[0] * unit
   // From the beginning of the column of the last point before, so that the line comes in from there.

@@ -8,7 +8,7 @@ import type { SeriesStore } from '../live/stores.ts'
 import { pointed_ms, shownRange } from '../live/view.ts'
 import { canvasColours } from '../palette.ts'
 import { TIME_STEPS_MS } from './canvas.ts'
-import { columnWidth, LinesLayer, wholeColumns } from './lines-layer.ts'
+import { type Columns, columnWidth, LinesLayer, wholeColumns } from './lines-layer.ts'
 
 const HEIGHT = 232
 
@@ -50,20 +50,21 @@ export class TimeChart implements Drawing {
   }
 
   version(): string {
-    const [from, to] = this.#wholeRange()
-    return `${this.#store.version} ${to} ${to - from} ${this.focus} ${this.only} ${pointed_ms.value}`
+    const { range, step_ms } = this.#columns()
+    return `${this.#store.version} ${range[1]} ${step_ms} ${this.focus} ${this.only} ${pointed_ms.value}`
   }
 
   draw(): void {
     const width = this.#host.clientWidth
     if (width > 0 && width !== this.#plot.width) this.#plot.setSize({ width, height: HEIGHT })
     const shown = this.#shown()
-    this.#range = this.#wholeRange()
+    const columns = this.#columns()
+    this.#range = columns.range
     this.#values = valuesRange(shown, this.#range[0])
     this.#plot.setData([[...this.#range], [null, null]])
     const { over } = this.#plot
     const changedFrom_ms = this.#store.takeChangedFrom()
-    const lines = { shown, range: this.#range, values: this.#values, focus: this.focus, changedFrom_ms }
+    const lines = { shown, columns, values: this.#values, focus: this.focus, changedFrom_ms }
     this.#layer.draw(lines, over.clientWidth, over.clientHeight)
     this.#placeCursor()
   }
@@ -79,7 +80,7 @@ export class TimeChart implements Drawing {
     this.#plot.setCursor({ left, top: left < 0 ? -10 : 0 }, false)
   }
 
-  #wholeRange(): readonly [number, number] {
+  #columns(): Columns {
     const range = shownRange(this.#store, this.#panel.span_ms)
     const count = this.only === null ? this.#store.series.size : 1
     return wholeColumns(range, this.#plot.bbox.width, columnWidth(count))

@@ -9,7 +9,7 @@ import { inputsOf } from '../inputs.ts'
 import { listenOf } from '../listen.ts'
 import { loadPipeline, unknownName } from '../load-pipeline.ts'
 import { shortest } from '../paths.ts'
-import { ProgressLines } from '../progress.ts'
+import { Notices, ProgressLines } from '../progress.ts'
 import { stopOnSignals } from '../signals.ts'
 import {
   elapsedText,
@@ -54,7 +54,7 @@ export async function run(values: Arguments): Promise<number> {
       beside = await openBesideRun(handle, listen, values.text('console'))
       report.ready(beside.places)
     },
-    onProgress: report.progress,
+    onProgress: progress => report.progress(progress),
     taps: new Map(),
   }).finally(async () => {
     terminal.live([])
@@ -69,7 +69,7 @@ export async function run(values: Arguments): Promise<number> {
 
 interface Reporter {
   ready(places: Places): void
-  readonly progress: ((report: RunProgress) => void) | null
+  progress(report: RunProgress): void
 }
 
 /** What is said while it works: JSON a line for machines, live lines where a person looks. */
@@ -93,15 +93,17 @@ function reporterOf(values: Arguments, plan: Plan, terminal: Terminal): Reporter
   const shown = shownAsTopic(plan)
   const { remarkStyle: style, interactive } = terminal
   const lines = new ProgressLines(style, untilEnd)
+  const notices = new Notices(style, interactive)
   return {
     ready(places) {
       if (values.flag('json')) return
       for (const line of placesLines(places, style)) terminal.remark(line)
       if (interactive && !untilEnd) terminal.remark(style.dim('Ctrl-C stops cleanly.'))
     },
-    progress: interactive
-      ? report => terminal.live(lines.lines({ ...report, topics: report.topics.filter(shown) }))
-      : null,
+    progress(report) {
+      for (const line of notices.lines(report)) terminal.remark(line)
+      if (interactive) terminal.live(lines.lines({ ...report, topics: report.topics.filter(shown) }))
+    },
   }
 }
 

@@ -100,7 +100,12 @@ function phonesOptions(values: Arguments, realtime: boolean): PhonesOptions {
 
 function urlOf(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : null
-  if (url !== null && (url.protocol === 'http:' || url.protocol === 'https:')) return url
+  if (url !== null && (url.protocol === 'http:' || url.protocol === 'https:')) {
+    // Every user of a machine can list the words of a command, but not what its environment holds.
+    const key = process.env.MILLRACE_KEY
+    if (key && !url.searchParams.has('key')) url.searchParams.set('key', key)
+    return url
+  }
   throw new MillraceError(
     'OPTION_INVALID',
     `--to needs an address such as http://127.0.0.1:4401/sensor-logger, not '${text}'.`,

@@ -16,6 +16,8 @@ export interface StateTable {
   readonly slots: number
   /** The slots that changed since the last call, those that were freed among them, each once, in any order. */
   takeChanged(): Int32Array
+  /** Has these slots be among those that changed. */
+  touch(slots: Int32Array): void
   /** Writes all there is to know of a slot; answers false, with nothing written, when it is free. */
   write(slot: number, to: StateWriter): boolean
   /** Takes what `write` wrote, in any order of slots, before any row comes. */
@@ -44,7 +46,8 @@ export function stateTable(
       return kept.slots()
     },
     takeChanged: () => changed.take(),
-    write: kept.write,
+    touch: slots => changed.markRows(slots, 0, slots.length),
+    write: (slot, to) => slot < kept.slots() && kept.write(slot, to),
     read: kept.read,
   }
 }

@@ -52,6 +52,7 @@ export class StatusReporter {
       uptime_ms: at_ms - this.#started_ms,
       epoch: progress.epoch,
       held: progress.held,
+      warnings: progress.warnings,
       nodes: Object.fromEntries(rated),
       memory_bytes: residentBytes(),
       logBytes,

@@ -1,0 +1,91 @@
+/** From the start of the command to the word that it is ready: in an empty directory, and with state to restore. */
+import { request } from 'node:http'
+import type { Figure, Lane } from '../lanes.ts'
+import { median } from '../measure.ts'
+import { Server, withFolder, withServer } from './server.ts'
+
+const KEYS = 1_000_000
+const RECORDS_A_BODY = 10_000
+
+/** A reading of each of so many devices: a window stays open for each of them. */
+async function fill(address: string): Promise<void> {
+  const start_ms = Date.now()
+  for (let first = 0; first < KEYS; first += RECORDS_A_BODY) {
+    const lines = Array.from({ length: RECORDS_A_BODY }, (_, index) => {
+      const device = `device-${first + index}`
+      const shared = `"sessionId":"ready","deviceId":"${device}","name":"accelerometer"`
+      return `{${shared},"time":${start_ms}000000,"values":{"x":1.5,"y":2.5,"z":${(index % 100) / 10}}}\n`
+    })
+    await post(address, lines.join(''))
+  }
+}
+
+function post(address: string, body: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/x-ndjson', 'content-length': Buffer.byteLength(body) }
+    const sending = request(address, { method: 'POST', headers }, answer => {
+      answer.resume()
+      answer.on('end', () => (answer.statusCode === 200 ? resolve() : reject(new Error(`status ${answer.statusCode}`))))
+    })
+    sending.on('error', reject)
+    sending.end(body)
+  })
+}
+
+async function empty(more: readonly string[]): Promise<number> {
+  return await withServer('examples/activity-tracker/pipeline.ts', more, async server => {
+    await server.stop()
+    return server.ready_ms
+  })
+}
+
+async function restored(rounds: number): Promise<number[]> {
+  const pipeline = 'bench/live/pushed.ts'
+  return await withFolder(async folder => {
+    const first = await Server.start(pipeline, folder)
+    try {
+      await fill(first.address)
+      const { records } = (await first.stop()).topics[0]!
+      if (records !== KEYS) throw new Error(`${records} of ${KEYS} keys were kept`)
+    } finally {
+      first.kill()
+    }
+    const waits: number[] = []
+    for (let round = 0; round < rounds; round++) {
+      const again = await Server.start(pipeline, folder)
+      try {
+        const { records } = (await again.stop()).topics[0]!
+        if (records !== KEYS) throw new Error(`it went on with ${records} of ${KEYS} records`)
+      } finally {
+        again.kill()
+      }
+      waits.push(again.ready_ms)
+    }
+    return waits
+  })
+}
+
+export const ready: Lane = async ({ rounds, say }) => {
+  const waits: Record<'empty' | 'page' | 'restored', number[]> = { empty: [], page: [], restored: [] }
+  // The first start compiles what later ones find compiled.
+  await empty(['--console', '127.0.0.1:0'])
+  for (let round = 0; round < Math.max(5, rounds); round++) {
+    waits.empty.push(await empty([]))
+    waits.page.push(await empty(['--console', '127.0.0.1:0']))
+  }
+  waits.restored.push(...(await restored(Math.min(3, rounds))))
+  for (const [name, each] of Object.entries(waits)) say(`ready, ${name}: ${each.map(Math.round).join(', ')} ms`)
+  const figure = (what: string, measured: readonly number[], target: Figure['target']): Figure => {
+    return { lane: 'ready', what, measured: median(measured), unit: 'ms', target }
+  }
+  return {
+    figures: [
+      figure('start to ready, example', waits.empty, { most: 800 }),
+      figure('start to ready, example with its page', waits.page, { most: 800 }),
+      figure('start to ready, 1,000,000 keys of state', waits.restored, { most: 3000 }),
+    ],
+    runs: Object.fromEntries(
+      Object.entries(waits).map(([name, each]) => [`ready, ${name}`, each.map(ready_ms => ({ ready_ms }))]),
+    ),
+  }
+}

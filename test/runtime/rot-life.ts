@@ -1,0 +1,386 @@
+/**
+ * A pipeline whose whole data directory lies on a disk in memory that rots: lives of it that end in some way, what a plain
+ * reference says of them, and what is wrong with what is stored and delivered afterwards.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import type { Idle, PushOutcome, Sink, Source } from '../../src/connectors/contract.ts'
+import { type RowWriter, rowWriter } from '../../src/engine/rows-json.ts'
+import { count, pipeline, sum, timestamp, topic, tumbling } from '../../src/index.ts'
+import { Journal } from '../../src/log/journal.ts'
+import { openTopic } from '../../src/log/open-topic.ts'
+import { readChunks } from '../../src/log/topic-reader.ts'
+import type { SinkReference, SourceReference } from '../../src/plan/nodes.ts'
+import type { EpochHeader } from '../../src/runtime/header.ts'
+import type { RunHandle, RunWarning } from '../../src/runtime/options.ts'
+import { runPipeline } from '../../src/runtime/run.ts'
+import { type Clock, systemClock } from '../../src/system/clock.ts'
+import type { Random } from '../../src/system/random.ts'
+import type { MemoryStorage } from '../../src/testing/memory-storage.ts'
+
+const WINDOW_MS = 1000
+/** Behind all records: it closes their windows. */
+const LAST_MS = 1_000_000
+
+class Silent implements Source {
+  readonly replays = false
+  #closed = false
+
+  async open(): Promise<readonly { readonly name: string; readonly bytes: null }[]> {
+    return [{ name: 'silent', bytes: null }]
+  }
+
+  async read(): Promise<Idle | null> {
+    await systemClock.sleep(2)
+    return this.#closed ? null : { kind: 'idle' }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+  }
+}
+
+/** What sinks hold for good: they are outside, and do not rot. */
+export type Outside = Map<string, { rows: string[]; position: number }>
+
+/** `outside` answers null when the process is gone. */
+function sinkInto(outside: () => Outside | null, name: string): SinkReference {
+  const openSink = async (): Promise<Sink> => {
+    let waiting: string[] = []
+    let rows: RowWriter | null = null
+    return {
+      guarantee: 'Exactly once: rows and position are kept together.',
+      async open({ columns }) {
+        rows = rowWriter(columns)
+        return outside()?.get(name)?.position ?? 0
+      },
+      async write(batch) {
+        waiting.push(...Buffer.from(rows!.write(batch)).toString().split('\n').filter(Boolean))
+      },
+      async commit(position) {
+        const held = outside()?.get(name)?.rows ?? []
+        outside()?.set(name, { rows: [...held, ...waiting], position })
+        waiting = []
+      },
+      async close() {},
+    }
+  }
+  return { kind: 'sink', connector: 'outside', options: { path: name }, open: async () => ({ openSink }) }
+}
+
+const schema = z.object({ device: z.string(), at: timestamp('ms'), n: z.number() })
+const readings = topic('readings', schema, {
+  key: 'device',
+  eventTime: { field: 'at', disorder: '0 s', progress: 'key', idleAfter: '1 h' },
+})
+
+function pipelineInto(outside: () => Outside | null) {
+  const silent: SourceReference = {
+    kind: 'source',
+    connector: 'silent',
+    options: {},
+    open: async () => ({ openSource: async () => new Silent() }),
+  }
+  return pipeline('rotting', ({ ingest, from, deliver }) => {
+    ingest(silent, readings)
+    const windows = from(readings)
+      .groupBy('device')
+      .window(tumbling(`${WINDOW_MS} ms`), { late: 'quarantine' })
+      .aggregate({ readings: count(), total: sum('n') })
+      .to(topic('windows'))
+    from(readings)
+      .filter(r => r.n % 2 === 0)
+      .to(topic('evens'))
+    const odd = from(readings).filter(r => r.n % 2 === 1)
+    // Made of the topic's records again; out of the stored topic; out of a log of the runtime's own.
+    deliver(odd, sinkInto(outside, 'odd'))
+    deliver(windows, sinkInto(outside, 'windows'))
+    deliver(from(readings).dedupe({ key: 'n', within: '1 h' }), sinkInto(outside, 'once'))
+  }).plan
+}
+
+export interface Message {
+  readonly sender: string
+  readonly number: number
+  readonly lines: string
+}
+
+interface Row {
+  readonly device: string
+  readonly at: number
+  readonly n: number
+}
+
+/** Messages of a few senders; some lines are refused, some are late; the last message of each closes its windows. */
+export function messagesOf(random: Random, senders: number, perSender: number): Message[] {
+  let n = 0
+  const messages: Message[] = []
+  const times = Array.from({ length: senders }, () => 5000)
+  for (let number = 0; number <= perSender; number++) {
+    for (let sender = 0; sender < senders; sender++) {
+      const device = `device-${sender}`
+      const isLast = number === perSender
+      const lines = Array.from({ length: isLast ? 1 : 1 + random.integer(4) }, (_, index) => {
+        times[sender]! += 1 + random.integer(400)
+        const draw = random.integer(12)
+        const at = isLast ? LAST_MS : draw === 0 ? times[sender]! - 4000 : times[sender]!
+        // The first line is always right: a message of which nothing is kept is another matter.
+        return JSON.stringify(draw === 1 && index > 0 ? { device, at, n: `bad ${n++}` } : { device, at, n: n++ })
+      })
+      messages.push({ sender: device, number, lines: `${lines.join('\n')}\n` })
+    }
+  }
+  return messages
+}
+
+/** What waits half a second in a run waits some milliseconds here. */
+const hasty: Clock = {
+  ...systemClock,
+  monotonic_ms: () => systemClock.monotonic_ms() * 50,
+  sleep: (duration_ms, signal) => systemClock.sleep(duration_ms / 50, signal),
+}
+
+export const folder = mkdtempSync(join(tmpdir(), 'millrace-rot-'))
+export const endRot = () => rmSync(folder, { recursive: true, force: true })
+
+export class RotLife {
+  readonly storage: MemoryStorage
+  readonly outside: Outside
+  readonly acknowledged: Set<Message>
+  warnings: readonly RunWarning[] = []
+  #waiting: readonly Message[]
+
+  constructor(storage: MemoryStorage, messages: readonly Message[], before: RotLife | null = null) {
+    this.storage = storage
+    this.outside = new Map([...(before?.outside ?? [])].map(([name, held]) => [name, { ...held }]))
+    this.acknowledged = new Set(before?.acknowledged)
+    this.#waiting = messages.filter(message => !this.acknowledged.has(message))
+  }
+
+  /** Runs until all is acknowledged and stops, or is killed after so many pushes; answers the error that ended it. */
+  async live(random: Random, pushesMax = Number.POSITIVE_INFINITY): Promise<unknown> {
+    const stop = new AbortController()
+    const life = { isOver: false, failure: null as unknown }
+    const ready = Promise.withResolvers<RunHandle | null>()
+    const outside: Outside = this.outside
+    const plan = pipelineInto(() => (life.isOver ? null : outside))
+    const run = runPipeline(
+      plan,
+      {
+        dataDirectory: folder,
+        inputs: new Map(),
+        untilEnd: false,
+        duration_ms: null,
+        strict: false,
+        signal: stop.signal,
+        onProgress: ({ warnings }) => {
+          this.warnings = warnings
+        },
+        taps: new Map(),
+        onReady: handle => ready.resolve(handle),
+      },
+      hasty,
+      this.storage.forProcess(),
+    ).catch(error => {
+      life.failure = error
+      ready.resolve(null)
+    })
+    const handle = await ready.promise
+    let pushes = 0
+    while (life.failure === null && this.#waiting.length > 0 && pushes < pushesMax) {
+      const first = [...new Map([...this.#waiting].reverse().map(message => [message.sender, message])).values()]
+      const some = first.slice(0, 1 + random.integer(first.length))
+      pushes += some.length
+      await Promise.all(
+        some.map(async message => {
+          const outcome = await Promise.race([push(handle!, message), run.then(() => null)])
+          if (outcome === null || outcome.kind === 'failed') return
+          this.acknowledged.add(message)
+          if (random.integer(5) === 0) await Promise.race([push(handle!, message), run])
+        }),
+      )
+      this.#waiting = this.#waiting.filter(message => !this.acknowledged.has(message))
+      if (random.integer(2) === 0) await systemClock.sleep(random.integer(12))
+    }
+    if (handle !== null) this.warnings = handle.progress().warnings
+    if (pushesMax < Number.POSITIVE_INFINITY) {
+      life.isOver = true
+      this.storage.kill()
+    }
+    stop.abort()
+    await run
+    return pushesMax < Number.POSITIVE_INFINITY && handle !== null ? null : life.failure
+  }
+}
+
+function push(handle: RunHandle, { sender, number, lines }: Message): Promise<PushOutcome> {
+  return handle.append('readings', Buffer.from(lines), { key: sender, number })
+}
+
+/** What stands at which offset, by topic and partition. */
+export type Stored = ReadonlyMap<string, ReadonlyMap<number, string>>
+
+const TOPICS = ['readings/0', 'windows/0', 'evens/0', 'dead_letters/0', 'dead_letters/1'] as const
+
+export function storedOf(storage: MemoryStorage): Stored {
+  return new Map(TOPICS.map(name => [name, linesOf(storage, name)]))
+}
+
+function linesOf(storage: MemoryStorage, name: string): Map<number, string> {
+  const [topicName, partition] = name.split('/') as [string, string]
+  const log = openTopic(folder, topicName, {
+    partition: Number(partition),
+    incarnation: '0'.repeat(32),
+    adoptIncarnation: true,
+    storage: storage.forProcess(),
+    clock: systemClock,
+    readOnly: true,
+  })
+  const lines = new Map<number, string>()
+  for (const chunk of readChunks(log, 0)) {
+    if ('kind' in chunk) continue
+    const texts = chunk.bytes.toString().split('\n').filter(Boolean)
+    for (const [index, text] of texts.entries()) lines.set(chunk.firstOffset + index, text)
+  }
+  return lines
+}
+
+/** Offset up to which the last epoch has processed what was pushed. */
+export function processedOf(storage: MemoryStorage): number {
+  const journal = new Journal({ storage, clock: systemClock, dataDirectory: folder })
+  const header = journal.last?.header as EpochHeader | undefined
+  return header?.topics.readings?.partitions.find(({ name }) => name === 'log')?.position ?? 0
+}
+
+/** How it stood when the rot came. */
+export interface Before {
+  readonly stored: Stored
+  readonly processed: number
+}
+
+/** Offsets that warnings said are lost, by topic and partition. */
+function toldOf(warnings: readonly RunWarning[]): ReadonlyMap<string, ReadonlySet<number>> {
+  const told = new Map<string, Set<number>>(TOPICS.map(name => [name, new Set()]))
+  for (const { message } of warnings) {
+    const found = /^Topic (\S+) is damaged, (\d+) records? (?:at|from) offset (\d+)/.exec(message)
+    if (found === null) continue
+    const [, name, lost, from] = found
+    for (let index = 0; index < Number(lost); index++) told.get(name!)?.add(Number(from) + index)
+  }
+  return told
+}
+
+/** All that is wrong once the run has gone on to the end of all messages; empty when each loss was told. */
+export function brokenAfterRot(life: RotLife, messages: readonly Message[], before: Before): string[] {
+  const found: string[] = []
+  const told = toldOf(life.warnings)
+  const after = storedOf(life.storage)
+  const held = after.get('readings/0')!
+  const lost = told.get('readings/0')!
+
+  // What was there and is not, was told; what is there, was there.
+  for (const [name, lines] of before.stored) {
+    for (const [offset, line] of lines) {
+      const now = after.get(name)!.get(offset)
+      // What no epoch knew of is made again, and may be other rows then.
+      if (name !== 'readings/0') continue
+      if (now === undefined && !told.get(name)!.has(offset)) found.push(`${name}: offset ${offset} went silently`)
+      if (now !== undefined && now !== line) found.push(`${name}: offset ${offset} was ${line} and is ${now}`)
+    }
+  }
+
+  const copies = new Map<number, number>()
+  for (const line of held.values()) {
+    const { n } = JSON.parse(line) as Row
+    copies.set(n, (copies.get(n) ?? 0) + 1)
+  }
+  const lostNumbers = new Set<number>()
+  for (const offset of lost) {
+    const line = before.stored.get('readings/0')!.get(offset)
+    if (line !== undefined) lostNumbers.add((JSON.parse(line) as Row).n)
+  }
+  const refusedOnce = new Map<string, number>()
+  for (const message of messages) {
+    for (const line of message.lines.trim().split('\n')) {
+      const { n } = JSON.parse(line) as { n: number | string }
+      if (typeof n === 'string') {
+        refusedOnce.set(line, 1)
+        continue
+      }
+      const times = copies.get(n) ?? 0
+      if (times > 1) found.push(`record ${n} is in the log ${times} times`)
+      if (times === 0 && !lostNumbers.has(n)) found.push(`record ${n} is lost`)
+      copies.delete(n)
+    }
+  }
+  for (const n of copies.keys()) found.push(`record ${n} was never sent`)
+
+  const { windows, late, processed } = reference(held, before, lost)
+  const compare = (what: string, expected: readonly string[], rows: readonly string[], mayLack: number) => {
+    const counts = new Map<string, number>()
+    for (const text of expected) counts.set(text, (counts.get(text) ?? 0) + 1)
+    for (const text of rows) counts.set(text, (counts.get(text) ?? 0) - 1)
+    let lacking = 0
+    for (const [text, times] of counts) {
+      if (times < 0) found.push(`${what}: ${text} is there ${-times} times too often, or wrong`)
+      if (times > 0 && ++lacking > mayLack) found.push(`${what}: ${text} is missing`)
+    }
+  }
+  const topicRows = (name: string) => [...after.get(name)!.values()]
+  const outside = (name: string) => life.outside.get(name)?.rows ?? []
+  compare('windows', windows, topicRows('windows/0').map(windowText), told.get('windows/0')!.size)
+  compare('sink windows', windows, outside('windows').map(windowText), 0)
+  const numbers = processed.map(({ n }) => n)
+  compare(
+    'evens',
+    numbers.filter(n => n % 2 === 0).map(String),
+    topicRows('evens/0').map(numberText),
+    told.get('evens/0')!.size,
+  )
+  compare('sink once', numbers.map(String), outside('once').map(numberText), 0)
+  // It is made of the records again, so it lacks what they lack.
+  compare('sink odd', numbers.filter(n => n % 2 === 1).map(String), outside('odd').map(numberText), lost.size)
+  const letters = (partition: number) => topicRows(`dead_letters/${partition}`).map(letterText)
+  compare('refused', [...refusedOnce.keys()], letters(0), told.get('dead_letters/0')!.size)
+  compare('late', late, letters(1), told.get('dead_letters/1')!.size)
+  return found
+}
+
+const letterText = (line: string) => String((JSON.parse(line) as { bytes: unknown }).bytes).trim()
+const numberText = (line: string) => String((JSON.parse(line) as Row).n)
+
+function windowText(line: string): string {
+  const row = JSON.parse(line) as { device: string; readings: number; total: number; window_start: string }
+  return `${row.device} ${Date.parse(row.window_start) / WINDOW_MS} ${row.readings} ${row.total}`
+}
+
+/** What comes of the records, one after the other: those that are there, and those that were processed before they rotted. */
+function reference(held: ReadonlyMap<number, string>, before: Before, lost: ReadonlySet<number>) {
+  const all = new Map(held)
+  for (const offset of lost) {
+    const line = before.stored.get('readings/0')!.get(offset)
+    if (line !== undefined && offset < before.processed) all.set(offset, line)
+  }
+  const reached = new Map<string, number>()
+  const windows = new Map<string, { readings: number; total: number }>()
+  const late: string[] = []
+  const processed: Row[] = []
+  for (const [, line] of [...all].sort(([a], [b]) => a - b)) {
+    const row = JSON.parse(line) as Row
+    const { device, at, n } = row
+    processed.push(row)
+    const start = Math.floor(at / WINDOW_MS)
+    const frontier = Math.max(reached.get(device) ?? Number.NEGATIVE_INFINITY, at)
+    reached.set(device, frontier)
+    if ((start + 1) * WINDOW_MS <= frontier) late.push(line)
+    else if (at < LAST_MS) {
+      const key = `${device} ${start}`
+      const window = windows.get(key) ?? { readings: 0, total: 0 }
+      windows.set(key, { readings: window.readings + 1, total: window.total + n })
+    }
+  }
+  const rows = [...windows].map(([key, { readings, total }]) => `${key} ${readings} ${total}`)
+  return { windows: rows, late, processed }
+}
