@@ -1,10 +1,11 @@
 // Makes `npm pack` and `npm publish` give a package that runs: Node does not strip types below node_modules, so what is
-// published is JavaScript with declarations in dist/. npm calls `before`, packs, and calls `after`; in between
-// package.json points to dist/. A call that was cut off is put right by the next one.
+// published is JavaScript with declarations in dist/, and the page as it was built. npm calls `before`, packs, and calls
+// `after`; in between package.json points to dist/. A call that was cut off is put right by the next one.
 import { spawnSync } from 'node:child_process'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { buildPage } from '../console/build.ts'
 
 interface Manifest {
   exports: Record<string, string | { types: string; default: string }>
@@ -17,6 +18,7 @@ const dist = join(root, 'dist')
 switch (process.argv[2]) {
   case 'before':
     compile()
+    await buildPage()
     rewriteExports(source => {
       const built = source.replace(/^\.\/src\//, './dist/').replace(/\.ts$/, '')
       return { types: `${built}.d.ts`, default: `${built}.js` }

@@ -110,7 +110,8 @@ async function start(): Promise<number> {
           await terminal.print(line)
         const to = places.addresses[0]?.address
         if (people === 0 || to === undefined || stop.signal.aborted) return
-        opened.phones = startPhones(localAddress(to), key, people, values.whole('seed') ?? 1)
+        const seed = values.whole('seed') ?? 1
+        opened.phones = startPhones({ to: localAddress(to), key, people, seed, goesOn })
         void opened.phones.ended.then(
           words => words !== null && terminal.remark(`The simulated phones have ended: ${words}`),
         )

@@ -25,6 +25,8 @@ export interface Usage {
 export class Server {
   /** From the start of the command to the word that it is ready. */
   readonly ready_ms: number
+  /** CPU time until then. */
+  readonly readyCpu_ms: number
   readonly places: Places
   readonly #child: ChildProcess
   readonly #summary: Promise<RunSummary>
@@ -32,6 +34,7 @@ export class Server {
   private constructor(child: ChildProcess, ready_ms: number, places: Places, summary: Promise<RunSummary>) {
     this.#child = child
     this.ready_ms = ready_ms
+    this.readyCpu_ms = this.usage.cpu_s * 1000
     this.places = places
     this.#summary = summary
   }

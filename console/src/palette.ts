@@ -60,10 +60,6 @@ export const seriesColour = (key: string): string => {
   return colours[series.numberOf(key) % colours.length]!
 }
 
-/** After eight series colours come again, with dashes. */
-export const seriesDash = (key: string): readonly number[] =>
-  [[], [7, 4], [2, 3]][Math.floor(series.numberOf(key) / LINES.dark.length) % 3]!
-
 const NAME = 'millrace.states'
 /** States are few and mean something: each has its colour for good in this browser, in the order in which they came. */
 const states: string[] = keptStates()

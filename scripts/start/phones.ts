@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url'
 
 const MILLRACE = fileURLToPath(new URL('../../bin/millrace.js', import.meta.url))
 /** What real networks and phones do. The few broken records show what becomes of them. */
-const FAULTS = 'late,out-of-order,duplicate,retry,reorder,timeout,malformed=0.0002'
-/** Readings of the time just past come at once, so that the first windows close soon. */
-const HISTORY = '1m'
+const FAULTS = 'late,out-of-order,duplicate,retry,reorder,timeout,malformed=0.00005'
+/** Readings of the time just past come at once, so that the first windows close soon. Less of it where some are stored. */
+const HISTORY = { first: '2m', later: '20s' }
 const WORDS_KEPT = 2000
 
 export interface Phones {
@@ -16,8 +16,19 @@ export interface Phones {
   stop(): Promise<void>
 }
 
-export function startPhones(to: string, key: string | null, people: number, seed: number): Phones {
-  const words = ['simulate', 'phones', '--to', to, '--start', `now-${HISTORY}`, '--faults', FAULTS]
+export interface PhonesOptions {
+  readonly to: string
+  /** null: none is needed. */
+  readonly key: string | null
+  readonly people: number
+  readonly seed: number
+  /** Something is stored already. */
+  readonly goesOn: boolean
+}
+
+export function startPhones({ to, key, people, seed, goesOn }: PhonesOptions): Phones {
+  const start = `now-${goesOn ? HISTORY.later : HISTORY.first}`
+  const words = ['simulate', 'phones', '--to', to, '--start', start, '--faults', FAULTS]
   const numbers = ['--people', String(people), '--seed', String(seed)]
   const child = spawn(process.execPath, [MILLRACE, ...words, ...numbers], {
     // The channel ends the phones when this process is killed: nobody else would.

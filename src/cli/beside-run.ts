@@ -1,11 +1,13 @@
 /** What stands beside a run at work: the socket for other commands, and the live page where it is asked for. */
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Listen } from '../connectors/contract.ts'
 import type { RunHandle } from '../runtime/options.ts'
+import { statusOf } from '../system/files.ts'
 import { shortest } from './paths.ts'
 import type { Style } from './terminal.ts'
 
-/** The page as it was built. */
+/** The page as it was built: a package holds it, a clone makes it at the first `npm start`. */
 const PAGE = fileURLToPath(new URL('../../console/dist', import.meta.url))
 
 export interface BesideRun {
@@ -17,6 +19,8 @@ export interface BesideRun {
 export interface Places {
   /** The page with its key; null: none is served. */
   readonly page: string | null
+  /** false: a clone in which nobody has built it yet. */
+  readonly pageIsBuilt: boolean
   readonly addresses: RunHandle['addresses']
   /** Whoever pushes needs an API key. */
   readonly keysNeeded: boolean
@@ -32,7 +36,7 @@ export async function openBesideRun(run: RunHandle, listen: Listen, console: str
     const keysNeeded = addresses.length > 0 && (await areKeysNeeded(listen, dataDirectory))
     const page = console === null ? null : await openPage(run, console, keysNeeded)
     return {
-      places: { page: page?.link ?? null, addresses, keysNeeded, dataDirectory },
+      places: { page: page?.link ?? null, pageIsBuilt: isPageBuilt(), addresses, keysNeeded, dataDirectory },
       async close() {
         await Promise.all([socket.close(), page?.close()])
       },
@@ -41,6 +45,10 @@ export async function openBesideRun(run: RunHandle, listen: Listen, console: str
     await socket.close()
     throw error
   }
+}
+
+function isPageBuilt(): boolean {
+  return statusOf(join(PAGE, 'index.html')) !== null
 }
 
 async function openPage(run: RunHandle, at: string, keysNeeded: boolean) {
@@ -63,9 +71,13 @@ export async function areKeysNeeded(listen: Listen, dataDirectory: string): Prom
 }
 
 /** One screen of where things are. */
-export function placesLines({ page, addresses, keysNeeded, dataDirectory }: Places, style: Style): string[] {
+export function placesLines(
+  { page, pageIsBuilt, addresses, keysNeeded, dataDirectory }: Places,
+  style: Style,
+): string[] {
   const lines: string[] = []
   if (page !== null) lines.push(`page   ${style.cyan(page)}`)
+  if (page !== null && !pageIsBuilt) lines.push(style.yellow('       it is not built yet: node console/build.ts'))
   for (const { topic, address } of addresses) lines.push(`push   ${style.cyan(address)}  ${style.dim(`to ${topic}`)}`)
   if (addresses.length > 0) {
     const directory = shortest(dataDirectory)

@@ -4,11 +4,14 @@ import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { brotliCompressSync, constants, createGzip, createZstdCompress, zstdCompressSync } from 'node:zlib'
 import { Agent, fetch as secureFetch } from 'undici'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { SourceContext } from '../../src/connectors/contract.ts'
 import { openSource } from '../../src/connectors/http/open.ts'
 import type { HostLimits } from '../../src/connectors/support/http/host.ts'
 import { type Pushing, post, pushing } from './pushing.ts'
+
+/** Much is packed and sent here, on machines that do other things too. */
+vi.setConfig({ testTimeout: 120_000 })
 
 /** As much as a run takes at once. */
 const CHUNK_BYTES = 8 << 20
@@ -89,7 +92,7 @@ describe('bodies made to burst', () => {
   }
   test.each([
     ['gzip', gzipped],
-    ['br', () => brotliCompressSync(zeros, { params: { [constants.BROTLI_PARAM_QUALITY]: 5 } })],
+    ['br', () => brotliCompressSync(zeros, { params: { [constants.BROTLI_PARAM_QUALITY]: 2 } })],
     ['zstd', () => zstdCompressSync(zeros)],
   ])('%s: costs at most the limit', async (encoding, make) => {
     const { address, events } = await started()
@@ -275,7 +278,7 @@ describe('slow clients', () => {
       onClose()
     })
     expect(alive).toBeLessThanOrEqual(connections)
-  }, 60_000)
+  })
 })
 
 describe('requests that are none', () => {

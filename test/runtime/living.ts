@@ -49,7 +49,7 @@ const silent: SourceReference = {
   open: async () => ({ openSource: async () => new Silent() }),
 }
 
-const living = pipeline('living', ({ ingest, from }) => {
+export const living = pipeline('living', ({ ingest, from }) => {
   ingest(silent, readings)
   from(readings)
     .dedupe({ key: 'n', within: '1 h' })
@@ -92,6 +92,8 @@ export interface LifeOptions {
   readonly disk?: Storage
   /** The run is killed after so many pushes. Default: it is stopped when all is acknowledged. */
   readonly pushesMax?: number
+  /** Called before each round of pushes with their number so far. */
+  readonly onPush?: (handle: RunHandle, pushes: number) => void
   /** Called each time that something was not kept. */
   readonly onRefused?: () => void
 }
@@ -115,6 +117,7 @@ export class Life {
   async live(random: Random, options: LifeOptions = {}): Promise<unknown> {
     const { disk = this.storage.forProcess(), onRefused = () => {}, pushesMax = Number.POSITIVE_INFINITY } = options
     let pushes = 0
+    let rounds = 0
     const stop = new AbortController()
     let failure: unknown = null
     const ready = Promise.withResolvers<RunHandle>()
@@ -143,6 +146,7 @@ export class Life {
       const first = [...new Map([...this.#waiting].reverse().map(message => [message.sender, message])).values()]
       const some = first.slice(0, 1 + random.integer(first.length))
       pushes += some.length
+      options.onPush?.(handle, rounds++)
       await Promise.all(
         some.map(async message => {
           const again = random.integer(5) === 0
@@ -166,7 +170,7 @@ export class Life {
   /** All that is wrong with what is stored, once all windows are closed. */
   broken(messages: readonly Message[]): string[] {
     const found: string[] = []
-    const held = this.#stored('readings').map(line => JSON.parse(line) as { device: string; at: number; n: number })
+    const held = this.stored('readings').map(line => JSON.parse(line) as { device: string; at: number; n: number })
     const times = new Map<number, number>()
     for (const { n } of held) times.set(n, (times.get(n) ?? 0) + 1)
     for (const message of messages) {
@@ -186,7 +190,7 @@ export class Life {
       const window = expected.get(key) ?? { readings: 0, total: 0 }
       expected.set(key, { readings: window.readings + 1, total: window.total + n })
     }
-    for (const line of this.#stored('windows')) {
+    for (const line of this.stored('windows')) {
       const row = JSON.parse(line) as { device: string; readings: number; total: number; window_start: string }
       const key = `${row.device} ${Date.parse(row.window_start) / WINDOW_MS}`
       const window = expected.get(key)
@@ -204,7 +208,7 @@ export class Life {
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
-  #stored(name: string): string[] {
+  stored(name: string): string[] {
     const log = openTopic(this.#folder, name, {
       incarnation: '0'.repeat(32),
       adoptIncarnation: true,

@@ -4,8 +4,12 @@ import { Icon } from '../icons.tsx'
 import { retryNow } from '../live/connection.ts'
 import { hello, link, status } from '../live/model.ts'
 
+/** All of them are on the terminal. */
+const WARNINGS_SHOWN = 2
+
 export function Banners() {
   const held = status.value?.held ?? null
+  const warnings = status.value?.warnings ?? []
   const now = link.value
   return (
     <div class="banners">
@@ -18,6 +22,14 @@ export function Banners() {
           </p>
         </div>
       )}
+      {warnings.slice(0, WARNINGS_SHOWN).map(({ code, message, next }) => (
+        <div class="banner banner-warn" role="status" data-banner="warning" key={message}>
+          <Icon name="warning" />
+          <p>
+            <strong>{sentence(message)}</strong> {next} <span class="code">{code}</span>
+          </p>
+        </div>
+      ))}
     </div>
   )
 }

@@ -4,7 +4,7 @@
  * what is drawn already is moved and not drawn again: only what is new is, however many series there are.
  */
 import type { Series } from '../live/series.ts'
-import { seriesColour, seriesDash } from '../palette.ts'
+import { seriesColour } from '../palette.ts'
 import { theme } from '../theme.ts'
 
 /** From so many series on, each gets a thin line and wider columns: nobody can follow one among them by its width. */
@@ -62,12 +62,10 @@ export class LinesLayer {
     const [from, to] = columns.range
     const keys = shown.map(([key]) => key).join('\n')
     const signature = `${columns.step_ms} ${columns.width} ${values} ${focus} ${theme.value} ${keys}`
-    // Dashes count from the beginning of a line.
-    const dashed = shown.length <= MANY && shown.some(([key]) => seriesDash(key).length > 0)
     const scale = columns.width / columns.step_ms
     const moved = Math.round((to - this.#drawnTo_ms) * scale)
     let left = 0
-    if (signature === this.#signature && !dashed && moved >= 0 && moved < pixels) {
+    if (signature === this.#signature && moved >= 0 && moved < pixels) {
       this.#move(moved)
       left = Math.min(pixels - moved, Math.floor((lines.changedFrom_ms - from) * scale)) - columns.width
     }
@@ -103,7 +101,6 @@ export class LinesLayer {
       context.strokeStyle = seriesColour(key)
       // One device pixel is drawn without outlines: several times as fast.
       context.lineWidth = stands ? 2.5 * ratio : many ? 1 : 1.75 * ratio
-      context.setLineDash(many ? [] : seriesDash(key).map(length => length * ratio))
       stroke(context, series, area)
     }
     context.restore()
