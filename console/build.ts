@@ -22,6 +22,9 @@ export async function buildPage(force = false): Promise<boolean> {
   const { build } = await import('vite')
   // Beside, and put in place when it is whole: another process may be reading, or building too.
   const outDir = join(root, `.dist-${process.pid}`)
+  // Under a test runner Vite would build for development, with the paths of this machine inside.
+  const environment = process.env.NODE_ENV
+  process.env.NODE_ENV = 'production'
   try {
     await build({ configFile: join(root, 'vite.config.ts'), logLevel: 'warn', build: { outDir, emptyOutDir: true } })
     writeFileSync(join(outDir, HASH), wanted)
@@ -30,6 +33,8 @@ export async function buildPage(force = false): Promise<boolean> {
   } catch (error) {
     if (!isCurrent(wanted)) throw error
   } finally {
+    if (environment === undefined) delete process.env.NODE_ENV
+    else process.env.NODE_ENV = environment
     rmSync(outDir, { recursive: true, force: true })
   }
   return true

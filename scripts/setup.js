@@ -27,7 +27,14 @@ function install() {
   if (isFresh()) return
   // A registry that lacks the packages of other platforms leaves holes in the lock, which `npm ci` refuses and
   // `npm install` does not mind; it must not rewrite the lock on the way.
-  const ways = existsSync(lock) ? [['ci'], ['install', '--no-save']] : [['install']]
+  // All of them, whatever the environment says: the page is built with those for development.
+  const all = '--include=dev'
+  const ways = existsSync(lock)
+    ? [
+        ['ci', all],
+        ['install', '--no-save', all],
+      ]
+    : [['install', all]]
   let failure = ''
   for (const words of ways) {
     console.error(`Installing the dependencies (npm ${words.join(' ')}) ...`)

@@ -1,5 +1,6 @@
-// All that must hold before a change is good: types, lint, dead code, tests. A failing part fails the whole.
-// The last line is `N passed, N failed, N skipped`: each test counts, and each of the three tools as one.
+// All that must hold before a change is good: types, lint, dead code, the page, tests; with CI in the environment also
+// the pipeline killed a hundred times. A failing part fails the whole.
+// The last line is `N passed, N failed, N skipped`: each test counts, and each of the other parts as one.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,24 +13,38 @@ interface Counts {
   skipped: number
 }
 
+const KILLS = 100
+
 const root = fileURLToPath(new URL('..', import.meta.url))
 const total: Counts = { passed: 0, failed: 0, skipped: 0 }
 
 for (const [name, script, words] of [
-  ['types (tsc)', 'typescript/bin/tsc', ['--noEmit']],
-  ['lint (biome)', '@biomejs/biome/bin/biome', ['check', '--max-diagnostics=20', '.']],
-  ['dead code (knip)', 'knip/bin/knip.js', []],
+  ['types (tsc)', 'node_modules/typescript/bin/tsc', ['--noEmit']],
+  ['types of the page (tsc)', 'node_modules/typescript/bin/tsc', ['--noEmit', '--project', 'console']],
+  ['lint (biome)', 'node_modules/@biomejs/biome/bin/biome', ['check', '--max-diagnostics=20', '.']],
+  ['dead code (knip)', 'node_modules/knip/bin/knip.js', []],
+  ['the page (vite)', 'console/build.ts', []],
 ] as const) {
-  const { status, stdout, stderr } = node(script, words, 'pipe')
-  console.log(`${status === 0 ? 'ok    ' : 'FAILED'} ${name}`)
+  count(name, node(script, words, 'pipe'))
+}
+
+const given = process.argv.slice(2)
+const tests = runTests(given)
+for (const kind of ['passed', 'failed', 'skipped'] as const) total[kind] += tests[kind]
+// Minutes long: for a machine that nobody waits for, or `npm run test:crash`. After the tests, so that it is alone.
+if (process.env.CI && given.length === 0) {
+  count(`${KILLS} kills`, node('test/crash/run.ts', ['--times', String(KILLS)], 'pipe'), true)
+}
+console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
+process.exitCode = total.failed === 0 ? 0 : 1
+
+/** One part that is not a test; what it said is shown when it failed, its last line where that is the result. */
+function count(name: string, { status, stdout, stderr }: ReturnType<typeof node>, hasResult = false): void {
+  const result = hasResult ? `: ${stdout.trim().split('\n').at(-1)}` : ''
+  console.log(`${status === 0 ? 'ok    ' : 'FAILED'} ${name}${result}`)
   if (status !== 0) console.log(`${stdout}${stderr}`)
   total[status === 0 ? 'passed' : 'failed']++
 }
-
-const tests = runTests(process.argv.slice(2))
-for (const kind of ['passed', 'failed', 'skipped'] as const) total[kind] += tests[kind]
-console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
-process.exitCode = total.failed === 0 ? 0 : 1
 
 /** Vitest with the words given; a file that does not even load counts as one failed test. */
 function runTests(words: readonly string[]): Counts {
@@ -37,7 +52,7 @@ function runTests(words: readonly string[]): Counts {
   const report = join(folder, 'vitest.json')
   try {
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
-    const { status } = node('vitest/vitest.mjs', ['run', ...reporters, ...words], 'inherit')
+    const { status } = node('node_modules/vitest/vitest.mjs', ['run', ...reporters, ...words], 'inherit')
     const counts = countsOf(report)
     // An error outside any test still fails.
     if (status !== 0 && counts.failed === 0) counts.failed = 1
@@ -68,7 +83,7 @@ function countsOf(report: string): Counts {
 }
 
 function node(script: string, words: readonly string[], output: 'inherit' | 'pipe') {
-  return spawnSync(process.execPath, [join(root, 'node_modules', script), ...words], {
+  return spawnSync(process.execPath, [join(root, script), ...words], {
     cwd: root,
     stdio: ['ignore', output, output],
     encoding: 'utf8',

@@ -3,8 +3,8 @@
  * its owner alone may read, so that an address that was typed into a phone stays good after a restart.
  */
 import { join } from 'node:path'
-import { areKeysNeeded } from '../../src/cli/beside-run.ts'
 import type { Listen } from '../../src/connectors/contract.ts'
+import { areKeysNeeded } from '../../src/connectors/support/http/access.ts'
 import { hashOf, makeKey, readKeys, revokeKey } from '../../src/connectors/support/http/keys.ts'
 import { readText, replacePrivateText } from '../../src/system/files.ts'
 
@@ -12,7 +12,7 @@ const NAME = 'npm-start'
 
 /** null: none is needed. */
 export async function phoneKeyOf(dataDirectory: string, listen: Listen): Promise<string | null> {
-  if (!(await areKeysNeeded(listen, dataDirectory))) return null
+  if (!areKeysNeeded(listen, dataDirectory)) return null
   const path = join(dataDirectory, 'phone.key')
   const known = readText(path)?.trim() ?? ''
   const hash = hashOf(known)

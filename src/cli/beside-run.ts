@@ -33,7 +33,8 @@ export async function openBesideRun(run: RunHandle, listen: Listen, console: str
   const { addresses, dataDirectory } = run
   const socket = await openOwnerSocket(run)
   try {
-    const keysNeeded = addresses.length > 0 && (await areKeysNeeded(listen, dataDirectory))
+    const { areKeysNeeded } = await import('../connectors/support/http/access.ts')
+    const keysNeeded = addresses.length > 0 && areKeysNeeded(listen, dataDirectory)
     const page = console === null ? null : await openPage(run, console, keysNeeded)
     return {
       places: { page: page?.link ?? null, pageIsBuilt: isPageBuilt(), addresses, keysNeeded, dataDirectory },
@@ -59,15 +60,6 @@ async function openPage(run: RunHandle, at: string, keysNeeded: boolean) {
   const key = consoleKeyOf(run.dataDirectory)
   const opened = await openConsole(run, { ...consoleAddressOf(at), key, assets: PAGE, keysNeeded })
   return { link: `${opened.address}/#key=${key}`, close: () => opened.close() }
-}
-
-/** Whether whoever pushes to this run must give an API key. */
-export async function areKeysNeeded(listen: Listen, dataDirectory: string): Promise<boolean> {
-  const [{ readKeys }, { isLoopback }] = await Promise.all([
-    import('../connectors/support/http/keys.ts'),
-    import('../serve/console/address.ts'),
-  ])
-  return listen.keys === 'required' || !isLoopback(listen.host) || readKeys(dataDirectory).length > 0
 }
 
 /** One screen of where things are. */

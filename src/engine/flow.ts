@@ -50,6 +50,8 @@ const isStateless = (node: StreamNode): node is StatelessNode =>
   node.kind === 'filter' || node.kind === 'require' || node.kind === 'derive' || node.kind === 'project'
 
 export class Flow {
+  /** By step the rows that have left it; of stateless steps in a row only the last one is known. */
+  readonly rows = new Map<string, number>()
   /** Columns of the topic that some output needs. */
   readonly reads: ReadonlySet<string>
   readonly needsLowestKey: boolean
@@ -145,12 +147,25 @@ export class Flow {
     for (const output of this.#options.outputs) if (output.stream === node) next.push(this.#output(node, output))
     const tap = this.#options.taps.get(node.identity)
     if (tap) next.unshift(this.#tap(node, tap))
-    if (next.length === 1) return next[0]!
+    const stage = next.length === 1 ? next[0]!.stage : new Fork(next.map(one => one.stage))
     return {
-      stage: new Fork(next.map(one => one.stage)),
+      stage: node.kind === 'read' ? stage : this.#counted(node, stage),
       reads: new Set(next.flatMap(one => [...one.reads])),
       keepsTime: next.some(one => one.keepsTime),
       needsLowestKey: next.some(one => one.needsLowestKey),
+    }
+  }
+
+  /** Rows that leave a step are counted once a batch. */
+  #counted({ identity }: StreamNode, stage: Stage): Stage {
+    this.rows.set(identity, 0)
+    return {
+      push: (batch, times) => {
+        this.rows.set(identity, this.rows.get(identity)! + batch.length)
+        stage.push(batch, times)
+      },
+      advance: watermark => stage.advance(watermark),
+      end: () => stage.end(),
     }
   }
 

@@ -8,7 +8,6 @@ import type { Sink } from '../connectors/contract.ts'
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
 import type { Stateful } from '../engine/state/table.ts'
 import type { LogNotice } from '../log/log.ts'
-import { fingerprint } from '../plan/fingerprint.ts'
 import type { Plan } from '../plan/nodes.ts'
 import { stepsOf } from '../plan/walk.ts'
 import type { Clock } from '../system/clock.ts'
@@ -16,10 +15,10 @@ import { MillraceError } from '../system/errors.ts'
 import type { Storage } from '../system/storage.ts'
 import { rowsOfLog, rowsOfStretch } from './catch-up.ts'
 import { type EpochMember, Epochs } from './epochs.ts'
-import type { EpochHeader } from './header.ts'
+import { type EpochHeader, fingerprintsOf, refuseOther } from './header.ts'
 import type { Sources } from './input-names.ts'
 import { Inputs, type InputsOptions, LOG_PARTITION } from './inputs.ts'
-import type { RunOptions, Snapshot, TopicProgress } from './options.ts'
+import type { RunOptions, RunProgress, Snapshot } from './options.ts'
 import { type Outputs, openOutputs, type Target } from './outputs.ts'
 import type { TopicPosition } from './partitions.ts'
 import { Store } from './store.ts'
@@ -69,8 +68,13 @@ export class Attempt {
     this.#fingerprints = fingerprintsOf(options.plan)
   }
 
-  get topics(): readonly TopicProgress[] {
+  get topics(): RunProgress['topics'] {
     return this.#topics?.progress ?? []
+  }
+
+  get steps(): RunProgress['steps'] {
+    const tasks = this.#topics?.tasks ?? []
+    return tasks.flatMap(({ flow }) => [...flow.rows].map(([step, rows]) => ({ step, rows })))
   }
 
   get outputs(): Outputs | null {
@@ -88,7 +92,7 @@ export class Attempt {
     const paces = untilEnd ? BOUNDED : FOLLOWING
     const store = new Store({ dataDirectory, storage, clock, strict, onNotice })
     this.#store = store
-    this.#refuseOther(store.header)
+    refuseOther(store.header, { plan, identity, fingerprints: this.#fingerprints, dataDirectory })
     // Before the outputs: an input that is not there must not leave its mark on them.
     await this.#inputs.open(store.header)
     const onRows = () => this.#epochs?.rows()
@@ -248,21 +252,6 @@ export class Attempt {
     }
   }
 
-  #refuseOther(header: EpochHeader | null): void {
-    if (header === null) return
-    const { plan, identity, options } = this.#o
-    const say = (what: string) =>
-      new MillraceError('DATA_DIR_MISMATCH', `${options.dataDirectory} holds a run that cannot go on: ${what}.`)
-    if (header.pipeline !== plan.name || header.namespace !== plan.namespace) {
-      throw say(`it is one of the pipeline ${header.namespace}/${header.pipeline}`)
-    }
-    if (header.identity !== identity) throw say('its inputs were others, or it did not follow them as this one does')
-    for (const [step, meaning] of Object.entries(this.#fingerprints)) {
-      const before = header.fingerprints[step]
-      if (before !== undefined && before !== meaning) throw say(`the step ${step} means something else now`)
-    }
-  }
-
   async #catchUp(target: Target): Promise<void> {
     const { delivery, log: stored, topic } = target
     const header = this.#store!.header
@@ -341,10 +330,4 @@ export class Attempt {
     this.#inputs.hold(staged, targets)
     this.#store!.retain()
   }
-}
-
-/** By step with state what it means. */
-function fingerprintsOf(plan: Plan): Record<string, string> {
-  const steps = stepsOf(plan).filter(step => step.kind === 'window' || step.kind === 'dedupe')
-  return Object.fromEntries(steps.map(step => [step.identity, fingerprint(step)]))
 }

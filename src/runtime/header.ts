@@ -1,4 +1,8 @@
 /** What the journal keeps of each epoch beside the state. */
+import { fingerprint } from '../plan/fingerprint.ts'
+import type { Plan } from '../plan/nodes.ts'
+import { stepsOf } from '../plan/walk.ts'
+import { MillraceError } from '../system/errors.ts'
 import type { TopicPosition } from './partitions.ts'
 
 export interface EpochHeader {
@@ -25,4 +29,29 @@ export interface OutputPosition {
   /** Rows of the stream at this epoch. */
   readonly rows: number
   readonly committed: { readonly rows: number; readonly at: TopicPosition | null }
+}
+
+/** By step with state what it means. */
+export function fingerprintsOf(plan: Plan): Record<string, string> {
+  const steps = stepsOf(plan).filter(step => step.kind === 'window' || step.kind === 'dedupe')
+  return Object.fromEntries(steps.map(step => [step.identity, fingerprint(step)]))
+}
+
+/** Throws DATA_DIR_MISMATCH when a run is not the continuation of the one that committed this epoch. */
+export function refuseOther(
+  header: EpochHeader | null,
+  run: Pick<EpochHeader, 'identity' | 'fingerprints'> & { readonly plan: Plan; readonly dataDirectory: string },
+): void {
+  if (header === null) return
+  const { plan, identity, fingerprints, dataDirectory } = run
+  const say = (what: string) =>
+    new MillraceError('DATA_DIR_MISMATCH', `${dataDirectory} holds a run that cannot go on: ${what}.`)
+  if (header.pipeline !== plan.name || header.namespace !== plan.namespace) {
+    throw say(`it is one of the pipeline ${header.namespace}/${header.pipeline}`)
+  }
+  if (header.identity !== identity) throw say('its inputs were others, or it did not follow them as this one does')
+  for (const [step, meaning] of Object.entries(fingerprints)) {
+    const before = header.fingerprints[step]
+    if (before !== undefined && before !== meaning) throw say(`the step ${step} means something else now`)
+  }
 }

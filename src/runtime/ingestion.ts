@@ -86,8 +86,8 @@ export class Ingestion {
     const prepared = this.#options.task.prepare(bytes, arrival)
     const shares = sharesOf(kept, prepared.refused)
     const failure = await this.#keep(shares, bytes, arrival, source)
-    for (const message of repeated) message.settle({ kind: 'repeated' })
     for (const share of shares) this.#settle(share, arrival)
+    for (const message of repeated) this.#settleRepeated(message, failure)
     this.#lettersBefore = null
     this.#options.onHeld(failure)
     if (failure !== null) return await this.replay()
@@ -191,6 +191,12 @@ export class Ingestion {
       }
       letters.add(letter, headers)
     }
+  }
+
+  /** Of two that come at once the second is kept if the first one is. */
+  #settleRepeated({ once, settle }: PushedMessage, failure: MillraceError | null): void {
+    const isKept = failure === null || this.#options.numbers.has(once!.key, once!.number)
+    settle(isKept ? { kind: 'repeated' } : { kind: 'failed', error: failure })
   }
 
   #settle({ message, refused, firstLine, error }: Share, arrival: number): void {

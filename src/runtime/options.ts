@@ -93,6 +93,8 @@ export interface RunProgress {
   /** What the run goes on in spite of (a damaged file), each once. */
   readonly warnings: readonly RunWarning[]
   readonly topics: readonly TopicProgress[]
+  /** Rows that have left a step in this run; of stateless steps in a row only the last one is known. */
+  readonly steps: readonly { readonly step: string; readonly rows: number }[]
   readonly outputs: readonly OutputProgress[]
 }
 

@@ -117,6 +117,7 @@ class Run {
       held: held && { code: held.code, message: held.message, next: held.next },
       warnings: this.#warnings.all,
       topics: this.#attempt?.topics ?? [],
+      steps: this.#attempt?.steps ?? [],
       outputs: [...topics, ...targets.map(({ delivery }) => delivery)].map(({ name, rows }) => ({
         output: name,
         rows,
@@ -180,7 +181,7 @@ class Run {
       addresses: this.#sources.addresses,
       progress: () => this.progress(),
       watched: step => this.#attempt!.watched(step),
-      warehouse: () => this.#openWarehouse(),
+      warehouse: () => this.#warehouseAtWork(),
       atEpoch: action => this.#attempt!.atEpoch(action),
       queue: topic => this.#sources.pushed(topic)?.queue ?? null,
     })
@@ -211,6 +212,12 @@ class Run {
       openWarehouse({ path: resolve(this.#options.dataDirectory, this.#plan.warehouseFile) }),
     )
     return this.#warehouse
+  }
+
+  /** Nobody else opens the file between two attempts, or after the last one. */
+  #warehouseAtWork(): Promise<Warehouse> {
+    if (this.#warehouse !== null) return this.#warehouse
+    throw new MillraceError('NOT_RUNNING', 'The pipeline does not have its warehouse open just now.')
   }
 
   /** Called after each piece of input. */

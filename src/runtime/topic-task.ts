@@ -117,6 +117,7 @@ export class TopicTask {
   rebuild(): void {
     const flow = this.#makeFlow()
     moveState(this.flow.stateful, flow.stateful)
+    for (const [step, rows] of this.flow.rows) if (flow.rows.has(step)) flow.rows.set(step, rows)
     this.flow = flow
     this.#decoder = this.#makeDecoder()
   }

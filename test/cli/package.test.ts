@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -6,10 +6,18 @@ import { inFolder, ROOT } from './support.ts'
 
 /** What a pack needs; copied, since package.json changes while npm packs. */
 const PARTS = [
-  ...['bin', 'src', 'examples', 'scripts', 'package.json', 'LICENSE', 'README.md'],
+  ...['bin', 'src', 'console', 'examples', 'scripts', 'package.json', 'package-lock.json', 'LICENSE', 'README.md'],
   ...['tsconfig.json', 'tsconfig.package.json'],
 ]
-const PACKAGES = ['zod', 'acorn', '@duckdb', '@types', 'undici-types']
+/** What npm would install with it, and what a compiler of the user's needs. */
+const PACKAGES = [...Object.keys(dependencies()), '@types', 'undici-types']
+
+function dependencies(): Record<string, string> {
+  const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>
+  }
+  return manifest.dependencies
+}
 
 function call(command: string, words: readonly string[], cwd: string): string {
   const { status, stdout, stderr } = spawnSync(command, words, {
@@ -30,13 +38,17 @@ test('what npm packs runs below node_modules, on threads too, and brings its typ
     call('npm', ['pack', '--loglevel=error', '--pack-destination', folder], tree)
     expect(readFileSync(join(tree, 'package.json'), 'utf8')).toBe(manifest)
     expect(existsSync(join(tree, 'dist'))).toBe(false)
+    expect(existsSync(join(tree, 'console/dist/index.html'))).toBe(true)
 
     const modules = join(folder, 'project', 'node_modules')
     mkdirSync(modules, { recursive: true })
     const archive = readdirSync(folder).find(name => name.endsWith('.tgz'))!
     call('tar', ['-xzf', join(folder, archive), '-C', modules], folder)
     cpSync(join(modules, 'package'), join(modules, 'millrace'), { recursive: true })
-    for (const name of PACKAGES) symlinkSync(join(ROOT, 'node_modules', name), join(modules, name))
+    for (const name of PACKAGES) {
+      mkdirSync(dirname(join(modules, name)), { recursive: true })
+      symlinkSync(join(ROOT, 'node_modules', name), join(modules, name))
+    }
 
     const project = join(folder, 'project')
     writeFileSync(join(project, 'package.json'), '{ "type": "module", "private": true }\n')
@@ -46,6 +58,8 @@ test('what npm packs runs below node_modules, on threads too, and brings its typ
     expect(millrace('run', 'pipeline.ts', '--until-end', '--workers', '2')).toMatch(/^quarters +12$/m)
     expect(millrace('verify', 'pipeline.ts')).toContain('agree on all 12 rows')
 
+    await servesThePage(join(modules, 'millrace/bin/millrace.js'), project)
+
     const compiler = join(ROOT, 'node_modules/typescript/bin/tsc')
     call(process.execPath, [compiler], project)
     const pipeline = readFileSync(join(project, 'pipeline.ts'), 'utf8')
@@ -53,3 +67,38 @@ test('what npm packs runs below node_modules, on threads too, and brings its typ
     expect(spawnSync(process.execPath, [compiler], { cwd: project, encoding: 'utf8' }).stdout).toContain('"sensor"')
   }),
 )
+
+/** The page and all that it names come out of the package. */
+async function servesThePage(command: string, cwd: string): Promise<void> {
+  const words = ['run', 'pipeline.ts', '--console', '127.0.0.1:0', '--events', '--data-dir', 'live']
+  const child = spawn(process.execPath, [command, ...words], { cwd, stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = new Promise(resolve => child.on('close', resolve))
+  try {
+    let said = ''
+    // Read on to the end: a run whose reader goes away ends.
+    const first = await new Promise<string>((resolve, reject) => {
+      child.stdout.on('data', bytes => {
+        said += bytes
+        if (said.includes('\n')) resolve(said.split('\n')[0]!)
+      })
+      child.on('close', code => reject(new Error(`it ended with ${code}: ${said}`)))
+    })
+    const { event, page } = JSON.parse(first) as { event: string; page: string }
+    expect(event).toBe('ready')
+    const html = await textOf(page)
+    expect(html).toContain('<div id="page">')
+    const named = [...html.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, path]) => path!)
+    expect(named.some(path => path.startsWith('/assets/'))).toBe(true)
+    for (const path of named) expect((await textOf(new URL(path, page).href)).length).toBeGreaterThan(0)
+  } finally {
+    child.kill('SIGKILL')
+    await ended
+  }
+}
+
+async function textOf(address: string): Promise<string> {
+  const answer = await fetch(address)
+  const text = await answer.text()
+  expect({ address, status: answer.status, text }).toMatchObject({ status: 200 })
+  return text
+}

@@ -79,6 +79,7 @@ describe('progress', () => {
     epoch: 0,
     held: null,
     warnings: [],
+    steps: [],
     topics: [{ topic: 'readings', records, bytes, bytesTotal, deadLetters: 0, late: 0, watermark: 1698501145527000 }],
     outputs: [{ output: 'results', rows: 5 }],
   })

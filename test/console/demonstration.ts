@@ -17,6 +17,15 @@ export interface Demonstration {
   stop(): Promise<{ code: number | null; said: string }>
 }
 
+const alive = new Set<ChildProcess>()
+
+/** For `afterEach`: what a failed test left is gone. */
+export async function endDemonstrations(): Promise<void> {
+  const gone = [...alive].map(child => new Promise(resolve => child.on('close', resolve)))
+  for (const child of alive) child.kill('SIGKILL')
+  await Promise.all(gone)
+}
+
 /** Two ports that nothing listens at just now. */
 export async function freePorts(): Promise<readonly [console: number, push: number]> {
   const servers = [createServer(), createServer()]
@@ -31,20 +40,32 @@ export async function freePorts(): Promise<readonly [console: number, push: numb
   return [first!, second!]
 }
 
-/** Resolves when it says where things are. */
+/** Resolves when it says where things are. `ports`: of the page, and of phones with the host where it is not loopback. */
 export async function startDemonstration(
-  ports: readonly [number, number],
+  ports: readonly [number, number | string],
   dataDirectory: string,
   ...words: readonly string[]
 ): Promise<Demonstration> {
-  const places = ['--console', `127.0.0.1:${ports[0]}`, '--listen', `127.0.0.1:${ports[1]}`]
+  const [console, push] = ports
+  const places = [
+    '--console',
+    `127.0.0.1:${console}`,
+    '--listen',
+    typeof push === 'string' ? push : `127.0.0.1:${push}`,
+  ]
   const child = spawn(
     process.execPath,
     [join(ROOT, 'scripts/start.ts'), ...places, '--data-dir', dataDirectory, ...words],
     { cwd: ROOT, env: { ...process.env, NO_COLOR: '1' }, stdio: ['ignore', 'pipe', 'pipe'] },
   )
+  alive.add(child)
   let said = ''
-  const closed = new Promise<number | null>(resolve => child.on('close', code => resolve(code)))
+  const closed = new Promise<number | null>(resolve =>
+    child.on('close', code => {
+      alive.delete(child)
+      resolve(code)
+    }),
+  )
   const ready = new Promise<void>((resolve, reject) => {
     const listen = (bytes: Buffer) => {
       said += bytes

@@ -9,7 +9,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { millrace, ROOT, start } from '../cli/support.ts'
 import { launch, missing, type Opened, openPage } from './browser.ts'
-import { type Demonstration, freePorts, startDemonstration } from './demonstration.ts'
+import { type Demonstration, endDemonstrations, freePorts, startDemonstration } from './demonstration.ts'
 
 const PEOPLE = 4
 const PATIENCE = { timeout: 60_000, interval: 200 }
@@ -24,6 +24,7 @@ describe.skipIf(missing !== null)(`npm start in a browser${missing === null ? ''
     browser = await launch()
   }, 60_000)
   afterAll(async () => {
+    await endDemonstrations()
     await browser?.close()
     rmSync(folder, { recursive: true, force: true })
   })

@@ -278,7 +278,7 @@ describe.skipIf(missing !== null)(
       expect(texts).toEqual([
         'http://127.0.0.1:4401/sensor-logger',
         'millrace simulate phones --to http://127.0.0.1:4401/sensor-logger',
-        'millrace keys make NAME --data-dir /home/ada/millrace/.millrace/activity-tracker',
+        'millrace keys make NAME --data-dir /srv/millrace/activity-tracker',
       ])
       expect(await panel(page, 'activities/magnitude').locator('.empty').textContent()).toContain('Nothing yet')
       const now = Date.now()

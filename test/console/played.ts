@@ -156,7 +156,7 @@ export function helloOf(now_ms: number, change: Partial<Hello> = {}): Hello {
     protocol: 1,
     pipeline: 'activity-tracker',
     namespace: 'default',
-    dataDirectory: '/home/ada/millrace/.millrace/activity-tracker',
+    dataDirectory: '/srv/millrace/activity-tracker',
     addresses: [
       { topic: 'raw_sensor_data', connector: 'sensor-logger', address: 'http://127.0.0.1:4401/sensor-logger' },
     ],

@@ -5,42 +5,21 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { z } from 'zod'
-import type { Idle, PushOutcome, Sink, Source } from '../../src/connectors/contract.ts'
+import type { Sink } from '../../src/connectors/contract.ts'
 import { type RowWriter, rowWriter } from '../../src/engine/rows-json.ts'
-import { count, pipeline, sum, timestamp, topic, tumbling } from '../../src/index.ts'
+import { count, pipeline, sum, topic, tumbling } from '../../src/index.ts'
 import { Journal } from '../../src/log/journal.ts'
+import { readMarker } from '../../src/log/marker.ts'
 import { openTopic } from '../../src/log/open-topic.ts'
 import { readChunks } from '../../src/log/topic-reader.ts'
-import type { SinkReference, SourceReference } from '../../src/plan/nodes.ts'
+import type { SinkReference } from '../../src/plan/nodes.ts'
 import type { EpochHeader } from '../../src/runtime/header.ts'
 import type { RunHandle, RunWarning } from '../../src/runtime/options.ts'
 import { runPipeline } from '../../src/runtime/run.ts'
-import { type Clock, systemClock } from '../../src/system/clock.ts'
+import { systemClock } from '../../src/system/clock.ts'
 import type { Random } from '../../src/system/random.ts'
 import type { MemoryStorage } from '../../src/testing/memory-storage.ts'
-
-const WINDOW_MS = 1000
-/** Behind all records: it closes their windows. */
-const LAST_MS = 1_000_000
-
-class Silent implements Source {
-  readonly replays = false
-  #closed = false
-
-  async open(): Promise<readonly { readonly name: string; readonly bytes: null }[]> {
-    return [{ name: 'silent', bytes: null }]
-  }
-
-  async read(): Promise<Idle | null> {
-    await systemClock.sleep(2)
-    return this.#closed ? null : { kind: 'idle' }
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true
-  }
-}
+import { hasty, LAST_MS, type Message, push, type Row, readings, silent, WINDOW_MS } from './rot-messages.ts'
 
 /** What sinks hold for good: they are outside, and do not rot. */
 export type Outside = Map<string, { rows: string[]; position: number }>
@@ -70,19 +49,7 @@ function sinkInto(outside: () => Outside | null, name: string): SinkReference {
   return { kind: 'sink', connector: 'outside', options: { path: name }, open: async () => ({ openSink }) }
 }
 
-const schema = z.object({ device: z.string(), at: timestamp('ms'), n: z.number() })
-const readings = topic('readings', schema, {
-  key: 'device',
-  eventTime: { field: 'at', disorder: '0 s', progress: 'key', idleAfter: '1 h' },
-})
-
 function pipelineInto(outside: () => Outside | null) {
-  const silent: SourceReference = {
-    kind: 'source',
-    connector: 'silent',
-    options: {},
-    open: async () => ({ openSource: async () => new Silent() }),
-  }
   return pipeline('rotting', ({ ingest, from, deliver }) => {
     ingest(silent, readings)
     const windows = from(readings)
@@ -99,47 +66,6 @@ function pipelineInto(outside: () => Outside | null) {
     deliver(windows, sinkInto(outside, 'windows'))
     deliver(from(readings).dedupe({ key: 'n', within: '1 h' }), sinkInto(outside, 'once'))
   }).plan
-}
-
-export interface Message {
-  readonly sender: string
-  readonly number: number
-  readonly lines: string
-}
-
-interface Row {
-  readonly device: string
-  readonly at: number
-  readonly n: number
-}
-
-/** Messages of a few senders; some lines are refused, some are late; the last message of each closes its windows. */
-export function messagesOf(random: Random, senders: number, perSender: number): Message[] {
-  let n = 0
-  const messages: Message[] = []
-  const times = Array.from({ length: senders }, () => 5000)
-  for (let number = 0; number <= perSender; number++) {
-    for (let sender = 0; sender < senders; sender++) {
-      const device = `device-${sender}`
-      const isLast = number === perSender
-      const lines = Array.from({ length: isLast ? 1 : 1 + random.integer(4) }, (_, index) => {
-        times[sender]! += 1 + random.integer(400)
-        const draw = random.integer(12)
-        const at = isLast ? LAST_MS : draw === 0 ? times[sender]! - 4000 : times[sender]!
-        // The first line is always right: a message of which nothing is kept is another matter.
-        return JSON.stringify(draw === 1 && index > 0 ? { device, at, n: `bad ${n++}` } : { device, at, n: n++ })
-      })
-      messages.push({ sender: device, number, lines: `${lines.join('\n')}\n` })
-    }
-  }
-  return messages
-}
-
-/** What waits half a second in a run waits some milliseconds here. */
-const hasty: Clock = {
-  ...systemClock,
-  monotonic_ms: () => systemClock.monotonic_ms() * 50,
-  sleep: (duration_ms, signal) => systemClock.sleep(duration_ms / 50, signal),
 }
 
 export const folder = mkdtempSync(join(tmpdir(), 'millrace-rot-'))
@@ -215,10 +141,6 @@ export class RotLife {
   }
 }
 
-function push(handle: RunHandle, { sender, number, lines }: Message): Promise<PushOutcome> {
-  return handle.append('readings', Buffer.from(lines), { key: sender, number })
-}
-
 /** What stands at which offset, by topic and partition. */
 export type Stored = ReadonlyMap<string, ReadonlyMap<number, string>>
 
@@ -247,17 +169,27 @@ function linesOf(storage: MemoryStorage, name: string): Map<number, string> {
   return lines
 }
 
-/** Offset up to which the last epoch has processed what was pushed. */
-export function processedOf(storage: MemoryStorage): number {
-  const journal = new Journal({ storage, clock: systemClock, dataDirectory: folder })
-  const header = journal.last?.header as EpochHeader | undefined
-  return header?.topics.readings?.partitions.find(({ name }) => name === 'log')?.position ?? 0
-}
-
 /** How it stood when the rot came. */
 export interface Before {
   readonly stored: Stored
+  /** Offset up to which the last epoch has processed what was pushed. */
   readonly processed: number
+  /** By what was pushed the offset below which something says that it was safe: after a loss of power not the newest. */
+  readonly vouched: ReadonlyMap<string, number>
+}
+
+/** `copy` makes another copy of the disk as it stands. */
+export function beforeRot(copy: () => MemoryStorage): Before {
+  const storage = copy()
+  const markerOf = (name: string) => readMarker(storage, join(folder, 'topics', name))?.durable ?? 0
+  const journal = new Journal({ storage: copy(), clock: systemClock, dataDirectory: folder })
+  const header = journal.last?.header as EpochHeader | undefined
+  const processed = header?.topics.readings?.partitions.find(({ name }) => name === 'log')?.position ?? 0
+  const vouched = new Map([
+    ['readings/0', Math.max(processed, markerOf('readings/0'))],
+    ['dead_letters/0', Math.max(header?.letters.ingestion ?? 0, markerOf('dead_letters/0'))],
+  ])
+  return { stored: storedOf(storage), processed, vouched }
 }
 
 /** Offsets that warnings said are lost, by topic and partition. */
@@ -280,14 +212,15 @@ export function brokenAfterRot(life: RotLife, messages: readonly Message[], befo
   const held = after.get('readings/0')!
   const lost = told.get('readings/0')!
 
-  // What was there and is not, was told; what is there, was there.
-  for (const [name, lines] of before.stored) {
-    for (const [offset, line] of lines) {
+  // What was there and is not, was told; what is there, was there. Rows that no epoch knew of are made again.
+  const mayGo = new Map([...before.vouched.keys()].map(name => [name, [] as string[]]))
+  for (const [name, vouched] of before.vouched) {
+    for (const [offset, line] of before.stored.get(name)!) {
       const now = after.get(name)!.get(offset)
-      // What no epoch knew of is made again, and may be other rows then.
-      if (name !== 'readings/0') continue
-      if (now === undefined && !told.get(name)!.has(offset)) found.push(`${name}: offset ${offset} went silently`)
-      if (now !== undefined && now !== line) found.push(`${name}: offset ${offset} was ${line} and is ${now}`)
+      if (now === line) continue
+      if (offset >= vouched) mayGo.get(name)!.push(line)
+      else if (now !== undefined) found.push(`${name}: offset ${offset} was ${line} and is ${now}`)
+      else if (!told.get(name)!.has(offset)) found.push(`${name}: offset ${offset} went silently`)
     }
   }
 
@@ -296,7 +229,7 @@ export function brokenAfterRot(life: RotLife, messages: readonly Message[], befo
     const { n } = JSON.parse(line) as Row
     copies.set(n, (copies.get(n) ?? 0) + 1)
   }
-  const lostNumbers = new Set<number>()
+  const lostNumbers = new Set(mayGo.get('readings/0')!.map(line => (JSON.parse(line) as Row).n))
   for (const offset of lost) {
     const line = before.stored.get('readings/0')!.get(offset)
     if (line !== undefined) lostNumbers.add((JSON.parse(line) as Row).n)
@@ -343,7 +276,8 @@ export function brokenAfterRot(life: RotLife, messages: readonly Message[], befo
   // It is made of the records again, so it lacks what they lack.
   compare('sink odd', numbers.filter(n => n % 2 === 1).map(String), outside('odd').map(numberText), lost.size)
   const letters = (partition: number) => topicRows(`dead_letters/${partition}`).map(letterText)
-  compare('refused', [...refusedOnce.keys()], letters(0), told.get('dead_letters/0')!.size)
+  const lettersLost = told.get('dead_letters/0')!.size + mayGo.get('dead_letters/0')!.length
+  compare('refused', [...refusedOnce.keys()], letters(0), lettersLost)
   compare('late', late, letters(1), told.get('dead_letters/1')!.size)
   return found
 }

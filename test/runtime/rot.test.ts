@@ -7,7 +7,8 @@ import { MillraceError } from '../../src/system/errors.ts'
 import { seededRandom } from '../../src/system/random.ts'
 import { MemoryStorage } from '../../src/testing/memory-storage.ts'
 import { copyOf, rot } from '../log/rot.ts'
-import { brokenAfterRot, endRot, folder, messagesOf, processedOf, RotLife, storedOf } from './rot-life.ts'
+import { type Before, beforeRot, brokenAfterRot, endRot, folder, RotLife } from './rot-life.ts'
+import { type Message, messagesOf } from './rot-messages.ts'
 
 afterAll(endRot)
 
@@ -44,7 +45,7 @@ async function lived(seed: number) {
 test('a life that is cut off and goes on without rot is as the reference says, and warns of nothing', async () => {
   for (let seed = 1; seed <= 6; seed++) {
     const { messages, life, files, end } = await lived(seed)
-    const before = { stored: storedOf(copyOf(files)), processed: processedOf(copyOf(files)) }
+    const before = beforeRot(() => copyOf(files))
     const next = new RotLife(copyOf(files), messages, life)
     expect(await next.live(seededRandom(seed), 6), end).toBeNull()
     expect(await next.live(seededRandom(seed + 1)), end).toBeNull()
@@ -53,12 +54,20 @@ test('a life that is cut off and goes on without rot is as the reference says, a
   }
 })
 
+function wrong(life: RotLife, messages: readonly Message[], before: Before): string[] {
+  try {
+    return brokenAfterRot(life, messages, before)
+  } catch (error) {
+    return [`what is stored cannot be read: ${error}`]
+  }
+}
+
 /** Answers what was wrong, at most about `enough` places. */
 async function campaign(times: number, outcomes: Map<string, number>, enough: number): Promise<string[]> {
   const found: string[] = []
   for (let time = 0; time < times && found.length < enough; ) {
     const { messages, life, files, end } = await lived(1000 + time)
-    const before = { stored: storedOf(copyOf(files)), processed: processedOf(copyOf(files)) }
+    const before = beforeRot(() => copyOf(files))
     for (let each = 0; each < ROTS_A_LIFE && time < times; each++, time++) {
       const seed = 1_000_000 + time
       const random = seededRandom(seed)
@@ -69,8 +78,7 @@ async function campaign(times: number, outcomes: Map<string, number>, enough: nu
       if (failure === null) failure = await next.live(random)
       const code = failure instanceof MillraceError && failure.code !== 'INTERNAL' ? failure.code : null
       if (failure !== null && code === null) found.push(`${what}: ${(failure as Error).stack}`)
-      else if (failure === null)
-        found.push(...brokenAfterRot(next, messages, before).map(broken => `${what}: ${broken}`))
+      else if (failure === null) found.push(...wrong(next, messages, before).map(broken => `${what}: ${broken}`))
       const outcome = code ?? (next.warnings.length > 0 ? 'told' : 'harmless')
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
     }

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 export const root = fileURLToPath(new URL('../../', import.meta.url))
 
 /** Folders of .gitignore, and those that only tools write. */
-const SKIPPED = new Set(['.git', 'node_modules', '.millrace', 'coverage', 'bench/data', 'bench/out'])
+const SKIPPED = new Set(['.git', 'node_modules', '.millrace', 'coverage', 'bench/data', 'bench/out', 'console/dist'])
 
 /** Paths relative to the root, sorted. */
 export function filesUnder(folder: string): string[] {

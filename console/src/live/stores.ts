@@ -22,8 +22,8 @@ export interface Store {
 }
 
 const SERIES_MAX = 1_000
-export const nameOf = (cell: Cell | undefined): string => (cell == null ? '(none)' : String(cell))
-export const numberOf = (cell: Cell | undefined): number => (typeof cell === 'number' ? cell : Number.NaN)
+const nameOf = (cell: Cell | undefined): string => (cell == null ? '(none)' : String(cell))
+const numberOf = (cell: Cell | undefined): number => (typeof cell === 'number' ? cell : Number.NaN)
 
 /** Series by their key, for time series, state timelines (values are numbers of states) and maps. */
 export class SeriesStore implements Store {

@@ -44,6 +44,13 @@ export const TIME_STEPS_MS: readonly number[] = [
   1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400,
 ].map(seconds => seconds * 1_000)
 
+/** Marks of a time axis: round times of the reader's zone. */
+export function timeMarks(from_ms: number, to_ms: number, step_ms: number): number[] {
+  const zone_ms = new Date(to_ms).getTimezoneOffset() * 60_000
+  const first = Math.ceil((from_ms - zone_ms) / step_ms) * step_ms + zone_ms
+  return Array.from({ length: Math.floor((to_ms - first) / step_ms) + 1 }, (_, mark) => first + mark * step_ms)
+}
+
 export function timeStep_ms(rough_ms: number): number {
   return TIME_STEPS_MS.find(step => step >= rough_ms) ?? TIME_STEPS_MS.at(-1)!
 }

@@ -7,7 +7,7 @@ import type { Series } from '../live/series.ts'
 import type { SeriesStore } from '../live/stores.ts'
 import { pointed_ms, shownRange } from '../live/view.ts'
 import { canvasColours, ON_FILL, stateColour } from '../palette.ts'
-import { fitting, prepared, timeStep_ms } from './canvas.ts'
+import { fitting, prepared, timeMarks, timeStep_ms } from './canvas.ts'
 import { moveByKeys, valueAt } from './pointing.ts'
 import { useVersion } from './use-version.ts'
 
@@ -143,10 +143,8 @@ class Lanes implements Drawing {
     const [from, to] = this.#range
     const colours = canvasColours()
     const step = timeStep_ms(((to - from) / this.#width) * 78)
-    // Marks stand at round times of the reader's zone.
-    const zone_ms = new Date(to).getTimezoneOffset() * 60_000
     context.textAlign = 'center'
-    for (let mark = Math.ceil((from - zone_ms) / step) * step + zone_ms; mark <= to; mark += step) {
+    for (const mark of timeMarks(from, to, step)) {
       const x = Math.round(this.#x(mark)) + 0.5
       context.fillStyle = colours.grid
       context.fillRect(x - 0.5, 0, 1, bottom)

@@ -7,7 +7,7 @@ import type { Series } from '../live/series.ts'
 import type { SeriesStore } from '../live/stores.ts'
 import { pointed_ms, shownRange } from '../live/view.ts'
 import { canvasColours } from '../palette.ts'
-import { TIME_STEPS_MS } from './canvas.ts'
+import { TIME_STEPS_MS, timeMarks } from './canvas.ts'
 import { type Columns, columnWidth, LinesLayer, wholeColumns } from './lines-layer.ts'
 
 const HEIGHT = 232
@@ -111,6 +111,7 @@ export class TimeChart implements Drawing {
           space: 78,
           size: 26,
           incrs: [...TIME_STEPS_MS],
+          splits: (_, __, from, to, step) => timeMarks(from, to, step),
           values: (_, marks, __, ___, distance) => marks.map(mark => tickText(mark, distance)),
         },
         {

@@ -4,11 +4,11 @@ import type { Batch } from '../../engine/batch.ts'
 import type { Column } from '../../plan/schema.ts'
 import { MillraceError } from '../../system/errors.ts'
 import type { Sink, SinkContext } from '../contract.ts'
-import { duckdbMessage, quoteName } from '../support/duckdb.ts'
+import { quoteName } from '../support/duckdb.ts'
 import { advanceLedger, readLedger } from './ledger.ts'
 import { parseTableName, type TableName, warehouseColumns } from './names.ts'
 import { type BatchAppender, batchAppender, duckdbType } from './vectors.ts'
-import type { OpenWarehouse, TableOptions } from './warehouse.ts'
+import { type OpenWarehouse, type TableOptions, writeFailure } from './warehouse.ts'
 
 const STAGE = 'millrace_stage'
 const SEQUENCE = 'millrace_sequence'
@@ -223,9 +223,7 @@ export class TableSink implements Sink {
     } catch (error) {
       await this.#release()
       this.#failure =
-        error instanceof MillraceError
-          ? error
-          : new MillraceError('WAREHOUSE_FAILED', `${this.#tableText}: ${duckdbMessage(error)}`, { cause: error })
+        error instanceof MillraceError ? error : writeFailure(this.#warehouse.path, this.#tableText, error)
       throw this.#failure
     }
   }

@@ -62,7 +62,13 @@ export async function openWarehouse(options: WarehouseOptions): Promise<Warehous
   makeFolder(dirname(path))
   const instance = await openInstance(duckdb, options)
   const control = await instance.connect()
-  await createLedger(control)
+  try {
+    await createLedger(control)
+  } catch (error) {
+    control.closeSync()
+    instance.closeSync()
+    throw openFailure(path, error)
+  }
   let tail: Promise<unknown> = Promise.resolve()
   const open: OpenWarehouse = {
     duckdb,
@@ -169,7 +175,24 @@ export function openFailure(path: string, error: unknown): MillraceError {
   if (/could not set lock|conflicting lock|used by another process/i.test(wordsOf(path, error))) {
     return new MillraceError('DATA_DIR_BUSY', `Another process has ${path} open.`, { cause: error })
   }
-  return new MillraceError('FILE_UNREADABLE', `Cannot open the warehouse ${path}: ${message}`, { cause: error })
+  return new MillraceError('FILE_UNREADABLE', `Cannot open the warehouse ${path}: ${message}`, {
+    cause: error,
+    next: aside(path),
+  })
+}
+
+/** What a sink failed with. A damaged file stays damaged, so there is no use in trying again. */
+export function writeFailure(path: string, table: string, error: unknown): MillraceError {
+  const message = `${table}: ${duckdbMessage(error)}`
+  return DAMAGED.test(wordsOf(path, error))
+    ? new MillraceError('FILE_UNREADABLE', message, { cause: error, next: aside(path) })
+    : new MillraceError('WAREHOUSE_FAILED', message, { cause: error })
+}
+
+const DAMAGED = /corrupt database file|could not read enough bytes/i
+
+function aside(path: string): string {
+  return `If it is damaged, move ${path} and its .wal away: the next run delivers all rows again that the topics still hold.`
 }
 
 /** The message without the path, which may hold any word. */

@@ -12,6 +12,8 @@ const DETAIL_CHARACTERS_MAX = 300
 export const topicId = (topic: string): string => `topic/${topic}`
 export const sinkId = (output: string): string => `sink/${output}`
 
+export const stepOf = (identity: string): string => `step/${identity}`
+
 export function sourceId(plan: Plan, ingest: IngestNode): string {
   const alike = plan.ingests.filter(
     ({ topic, source }) => topic.name === ingest.topic.name && source.connector === ingest.source.connector,
@@ -41,7 +43,7 @@ export function graphOf(plan: Plan): Graph {
 
 /** A stream's first step is the topic itself. */
 function stepId(step: StreamNode): string {
-  return step.kind === 'read' ? topicId(readOf(step).topic.name) : `step/${step.identity}`
+  return step.kind === 'read' ? topicId(readOf(step).topic.name) : stepOf(step.identity)
 }
 
 function titleOf(step: StreamNode): string {

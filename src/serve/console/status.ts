@@ -5,7 +5,7 @@ import type { Clock } from '../../system/clock.ts'
 import { freeBytes, listFolder, statusOf } from '../../system/files.ts'
 import { residentBytes } from '../../system/process.ts'
 import type { NodeStatus, Status } from '../protocol.ts'
-import { sinkId, sourceId, topicId } from './graph.ts'
+import { sinkId, sourceId, stepOf, topicId } from './graph.ts'
 
 const RATE_MS = 2_000
 const DISK_MS = 5_000
@@ -60,9 +60,10 @@ export class StatusReporter {
     }
   }
 
-  #nodes({ topics, outputs }: RunProgress, now_ms: number): Map<string, NodeStatus> {
+  #nodes({ topics, steps, outputs }: RunProgress, now_ms: number): Map<string, NodeStatus> {
     const nodes = new Map<string, NodeStatus>()
     const { plan } = this.#run
+    for (const { step, rows } of steps) nodes.set(stepOf(step), { records: rows, perSecond: 0 })
     const made = new Map(outputs.map(({ output, rows }) => [output, rows]))
     const produced = new Set(plan.produces.map(({ topic }) => topic.name))
     for (const [output, rows] of made) {
