@@ -3,14 +3,17 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type CommandDescription, HOST_AND_PORT, parseArguments } from '../src/cli/arguments.ts'
+import { type Arguments, type CommandDescription, HOST_AND_PORT, parseArguments } from '../src/cli/arguments.ts'
 import { type BesideRun, openBesideRun } from '../src/cli/beside-run.ts'
 import { errorLines } from '../src/cli/error-text.ts'
 import { exitCodeOf } from '../src/cli/exit-codes.ts'
+import { commandHelp } from '../src/cli/help.ts'
 import { listenOf } from '../src/cli/listen.ts'
 import { loadPipeline } from '../src/cli/load-pipeline.ts'
+import { Notices } from '../src/cli/progress.ts'
 import { stopOnSignals } from '../src/cli/signals.ts'
-import { processTerminal } from '../src/cli/terminal.ts'
+import { processTerminal, styleFor, type Terminal } from '../src/cli/terminal.ts'
+import type { Listen } from '../src/connectors/contract.ts'
 import type { RunProgress } from '../src/runtime/options.ts'
 import { runPipeline } from '../src/runtime/run.ts'
 import { systemClock } from '../src/system/clock.ts'
@@ -53,40 +56,29 @@ const COMMAND: CommandDescription = {
       help: `where the page is served; default ${HOST}:${CONSOLE_PORT}`,
     },
   },
-  examples: [],
+  examples: [
+    ['npm start -- --listen 0.0.0.0:4401 --no-phones', 'real phones on the network; each needs the key that is shown'],
+    ['npm start -- --people 50 --seed 7 --data-dir /tmp/crowd', 'more people, elsewhere'],
+    ['npm start -- --fresh', 'begin anew'],
+  ],
   load: () => Promise.reject(new Error('not a command of millrace')),
 }
 
 async function start(): Promise<number> {
-  const values = parseArguments(COMMAND, process.argv.slice(2))
+  const words = process.argv.slice(2)
+  if (words.includes('--help') || words.includes('-h')) return help()
+  const values = parseArguments(COMMAND, words)
   const stop = stopOnSignals()
   const terminal = processTerminal()
   const [{ plan }] = await Promise.all([loadPipeline(PIPELINE), buildPage(line => terminal.remark(line))])
   const dataDirectory = directoryOf(values, join(root, '.millrace', plan.name))
   const goesOn = statusOf(join(dataDirectory, 'run.json')) !== null
-  const taken: string[] = []
-  const portOf = async (usual: number, what: string) => {
-    const port = await freePort(HOST, usual)
-    if (port !== usual) taken.push(`Something listens at port ${usual} already: ${what} is at another one.`)
-    return port
-  }
-  const given = listenOf(values)
-  const listen = values.flag('listen') ? given : { ...given, port: await portOf(PUSH_PORT, 'the address for phones') }
-  const console = values.text('console') || `${HOST}:${await portOf(CONSOLE_PORT, 'the page')}`
+  const { listen, console, taken } = await whereToListen(values)
   const people = values.flag('no-phones') ? 0 : (values.whole('people') ?? 6)
   const key = await phoneKeyOf(dataDirectory, listen)
 
-  const live = terminal.interactive
-  const rates = new Rates(terminal.remarkStyle)
   const running = new AbortController()
-  let plain_ms = 0
-  const progress = (report: RunProgress) => {
-    const line = rates.line(report)
-    terminal.live([line])
-    if (live || report.elapsed_ms < plain_ms + PLAIN_EVERY_MS) return
-    plain_ms = report.elapsed_ms
-    void terminal.print(line)
-  }
+  const reporter = reporterOf(terminal)
   const opened: { beside?: BesideRun; phones?: Phones } = {}
   /** Phones first: what they have sent is answered. */
   const ending = (async () => {
@@ -108,6 +100,7 @@ async function start(): Promise<number> {
         const { places } = opened.beside
         for (const line of screenLines({ places, key, people, taken, goesOn }, terminal.style))
           await terminal.print(line)
+        reporter.begin()
         const to = places.addresses[0]?.address
         if (people === 0 || to === undefined || stop.signal.aborted) return
         const seed = values.whole('seed') ?? 1
@@ -116,7 +109,7 @@ async function start(): Promise<number> {
           words => words !== null && terminal.remark(`The simulated phones have ended: ${words}`),
         )
       },
-      onProgress: progress,
+      onProgress: reporter.report,
       taps: new Map(),
     })
     terminal.live([])
@@ -128,6 +121,52 @@ async function start(): Promise<number> {
     await ending
     await opened.beside?.close()
   }
+}
+
+/** The places asked for, else the usual ones, else some near them; `taken` says so. */
+async function whereToListen(values: Arguments): Promise<{ listen: Listen; console: string; taken: string[] }> {
+  const taken: string[] = []
+  const portOf = async (usual: number, what: string) => {
+    const port = await freePort(HOST, usual)
+    if (port !== usual) taken.push(`Something listens at port ${usual} already: ${what} is at another one.`)
+    return port
+  }
+  const given = listenOf(values)
+  const listen = values.flag('listen') ? given : { ...given, port: await portOf(PUSH_PORT, 'the address for phones') }
+  const console = values.text('console') || `${HOST}:${await portOf(CONSOLE_PORT, 'the page')}`
+  return { listen, console, taken }
+}
+
+/** How it goes, from when it is said that it goes. */
+function reporterOf(terminal: Terminal): { begin(): void; report(progress: RunProgress): void } {
+  const rates = new Rates(terminal.remarkStyle)
+  const notices = new Notices(terminal.remarkStyle, terminal.interactive)
+  let isBegun = false
+  let plain_ms = 0
+  return {
+    begin() {
+      isBegun = true
+    },
+    report(progress) {
+      for (const line of notices.lines(progress)) terminal.remark(line)
+      if (!isBegun) return
+      const line = rates.line(progress)
+      if (terminal.interactive) return terminal.live([line])
+      if (progress.elapsed_ms < plain_ms + PLAIN_EVERY_MS) return
+      plain_ms = progress.elapsed_ms
+      void terminal.print(line)
+    },
+  }
+}
+
+function help(): number {
+  process.stdout.write(`${ownName(commandHelp(COMMAND, styleFor(process.stdout)))}\n`)
+  return 0
+}
+
+/** It is described as a command is, and called otherwise. */
+function ownName(lines: readonly string[]): string {
+  return lines.join('\n').replaceAll('millrace start', 'npm start --')
 }
 
 /** Resolves after the time given, or at the signal. */
@@ -157,7 +196,7 @@ function report(error: unknown): number {
   const lines = errorLines(error)
   const isOld = error instanceof MillraceError && OF_THE_DIRECTORY.has(error.code)
   if (isOld) lines.push('  or:   npm start -- --fresh, which removes what earlier starts stored')
-  process.stderr.write(`${lines.join('\n')}\n`)
+  process.stderr.write(`${ownName(lines)}\n`)
   return exitCodeOf(error)
 }
 

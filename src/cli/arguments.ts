@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 import { MillraceError, nearest } from '../system/errors.ts'
 
 /** `optional`: a flag that may have a value. */
-export type OptionKind = 'flag' | 'optional' | 'text' | 'list' | 'whole' | 'duration' | 'choice'
+export type OptionKind = 'flag' | 'optional' | 'text' | 'list' | 'whole' | 'duration' | 'size' | 'choice'
 
 export interface OptionDescription {
   readonly kind: OptionKind
@@ -91,6 +91,12 @@ export class Arguments {
     return text === null ? null : durationOf_ms(text)
   }
 
+  /** The option as whole bytes. */
+  bytes(name: string): number | null {
+    const text = this.text(name)
+    return text === null ? null : sizeOf_bytes(text)
+  }
+
   #undescribed(name: string): never {
     throw new MillraceError(
       'INTERNAL',
@@ -108,6 +114,14 @@ export function durationOf_ms(text: string): number | null {
   if (!match) return null
   const unit_ms = { ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 }[match[2]!]!
   return Math.round(Number(match[1]) * unit_ms)
+}
+
+/** Bytes of `500MB`, `10 GB`; null when it is no size. */
+function sizeOf_bytes(text: string): number | null {
+  const match = /^(\d+(?:\.\d+)?)\s*(kB|MB|GB|TB)$/i.exec(text.trim())
+  if (!match) return null
+  const unit_bytes = { kb: 1e3, mb: 1e6, gb: 1e9, tb: 1e12 }[match[2]!.toLowerCase()]!
+  return Math.round(Number(match[1]) * unit_bytes)
 }
 
 /**
@@ -190,6 +204,11 @@ function checkedValue(
     case 'duration':
       if (durationOf_ms(value) === null) {
         throw invalid(command, `--${name} needs a duration such as 500ms, 30s, 10m or 2h, not '${value}'`)
+      }
+      return value
+    case 'size':
+      if (sizeOf_bytes(value) === null) {
+        throw invalid(command, `--${name} needs a size such as 500MB or 20GB, not '${value}'`)
       }
       return value
     case 'choice': {

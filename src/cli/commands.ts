@@ -52,6 +52,11 @@ export const COMMANDS: readonly CommandDescription[] = [
         value: 'NET',
         help: 'address or network (10.0.0.0/8) whose X-Forwarded-For is believed; may be repeated',
       },
+      'disk-budget': {
+        kind: 'size',
+        value: '20GB',
+        help: 'what topics, journal and warehouse may take; older records of topics with a retention go first',
+      },
       'require-key': { kind: 'flag', help: 'refuse what is pushed without an API key, also from this machine' },
       console: {
         kind: 'optional',

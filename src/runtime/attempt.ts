@@ -4,6 +4,7 @@
  * What an attempt leaves behind is on the disk alone. So an error that may pass (a full disk, a warehouse that is locked)
  * ends the attempt, and the next one goes on from the last epoch, exactly as after a crash.
  */
+import { resolve } from 'node:path'
 import type { Sink } from '../connectors/contract.ts'
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
 import type { Stateful } from '../engine/state/table.ts'
@@ -52,6 +53,7 @@ export class Attempt {
   readonly #inputs: Inputs
   readonly #fingerprints: Readonly<Record<string, string>>
   #store: Store | null = null
+  #journal: Store['journal'] | null = null
   #outputs: Outputs | null = null
   #topics: Topics | null = null
   #epochs: Epochs | null = null
@@ -59,12 +61,11 @@ export class Attempt {
   #onRebuilt: () => void = () => {}
   #staged: EpochHeader | null = null
   #ended = false
-  #lastRetain_ms: number
+  #lastRetain_ms = Number.NEGATIVE_INFINITY
 
   constructor(options: AttemptOptions) {
     this.#o = options
     this.#inputs = new Inputs(options)
-    this.#lastRetain_ms = options.clock.monotonic_ms()
     this.#fingerprints = fingerprintsOf(options.plan)
   }
 
@@ -82,7 +83,7 @@ export class Attempt {
   }
 
   get epoch(): number {
-    return this.#store?.journal.epoch ?? 0
+    return this.#journal?.epoch ?? 0
   }
 
   /** Opens all, goes back to the last epoch, and makes up for what a crash left undone. */
@@ -90,8 +91,11 @@ export class Attempt {
     const { plan, clock, storage, options, sources, identity, onNotice } = this.#o
     const { dataDirectory, strict, untilEnd } = options
     const paces = untilEnd ? BOUNDED : FOLLOWING
-    const store = new Store({ dataDirectory, storage, clock, strict, onNotice })
+    const warehouseFile = resolve(dataDirectory, plan.warehouseFile)
+    const budgetBytes = options.diskBudget_bytes ?? null
+    const store = new Store({ dataDirectory, storage, clock, strict, budgetBytes, warehouseFile, onNotice })
     this.#store = store
+    this.#journal = store.journal
     refuseOther(store.header, { plan, identity, fingerprints: this.#fingerprints, dataDirectory })
     // Before the outputs: an input that is not there must not leave its mark on them.
     await this.#inputs.open(store.header)

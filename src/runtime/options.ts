@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly taps: ReadonlyMap<string, (batch: Batch) => void>
   /** Where sources that are pushed to take connections. Default: 127.0.0.1:4401, without TLS. */
   readonly listen?: Listen
+  /** What topics, journal and warehouse may take; null: as much as the disk holds. Default null. */
+  readonly diskBudget_bytes?: number | null
   /** Called once, when all is open and before the first record is read; what it resolves to is awaited. */
   readonly onReady?: (run: RunHandle) => void | Promise<void>
 }

@@ -75,7 +75,8 @@ export async function openOutputs(options: OutputsOptions, opened: Sink[]): Prom
   const looked = stepsOf(plan).filter(step => watched.has(step.identity))
   for (const stream of new Map([...shown, ...looked].map(step => [step.identity, step])).values()) {
     const output = watched.get(stream.identity) ?? new WatchedStep()
-    output.forget()
+    // Records that only pass by come all the time: those who look at them can wait for the next epoch.
+    output.begin(isStateless(stream) ? () => {} : options.onRows)
     watched.set(stream.identity, output)
     terminals.push({ stream, topic: null, output })
   }

@@ -16,7 +16,7 @@ import { inputIdentity, pathsOf, refuseTimeless, type Sources, sourcesOf } from 
 import type { RunOptions, RunProgress, RunSummary } from './options.ts'
 import { takeOwnership } from './owner.ts'
 import { RunSources } from './run-sources.ts'
-import { Warnings, warningOf } from './warnings.ts'
+import { Warnings, warehouseWarning, warningOf } from './warnings.ts'
 import type { WatchedStep } from './watchers.ts'
 
 const PROGRESS_EVERY_MS = 200
@@ -194,7 +194,8 @@ class Run {
   /** Whether waiting may help: then the run holds, says why, and tries again. What ends by itself fails at once. */
   #mayPass(error: unknown): boolean {
     if (!(error instanceof MillraceError) || this.#options.untilEnd || this.#signal.aborted) return false
-    return this.#isReady && ERRORS[error.code].retried
+    // The data directory is this run's own by now: what somebody else has open is the warehouse, between two attempts.
+    return this.#isReady && (ERRORS[error.code].retried || error.code === 'DATA_DIR_BUSY')
   }
 
   async #closeAttempt(): Promise<void> {
@@ -208,9 +209,11 @@ class Run {
   }
 
   #openWarehouse(): Promise<Warehouse> {
-    this.#warehouse ??= import('../connectors/duckdb/warehouse.ts').then(({ openWarehouse }) =>
-      openWarehouse({ path: resolve(this.#options.dataDirectory, this.#plan.warehouseFile) }),
-    )
+    this.#warehouse ??= import('../connectors/duckdb/warehouse.ts').then(async ({ openWarehouse }) => {
+      const warehouse = await openWarehouse({ path: resolve(this.#options.dataDirectory, this.#plan.warehouseFile) })
+      if (warehouse.logSetAside !== null) this.#warnings.add(warehouseWarning(warehouse.path, warehouse.logSetAside))
+      return warehouse
+    })
     return this.#warehouse
   }
 
@@ -245,9 +248,6 @@ class Run {
   #notice(notice: LogNotice): void {
     const warning = warningOf(notice)
     if (warning !== null) this.#warnings.add(warning)
-    if (notice.kind !== 'nearly-full') return
-    const { bytes, budgetBytes } = notice
-    this.#held ??= new MillraceError('LOG_FULL', `The log holds ${bytes} bytes of its ${budgetBytes}.`)
   }
 
   /** Writes what `verify` and `query` need to know of this run. */

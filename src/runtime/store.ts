@@ -7,6 +7,7 @@ import type { TopicLog } from '../log/topic-log.ts'
 import type { TopicNode } from '../plan/nodes.ts'
 import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
+import { statusOf } from '../system/files.ts'
 import { newIncarnation } from '../system/random.ts'
 import type { Storage } from '../system/storage.ts'
 import { DEAD_LETTERS, DeadLetters, REFUSED_BY } from './dead-letters.ts'
@@ -20,6 +21,10 @@ export interface StoreOptions {
   readonly storage: Storage
   readonly clock: Clock
   readonly strict: boolean
+  /** What topics, journal and warehouse may take; null: as much as the disk holds. */
+  readonly budgetBytes: number | null
+  /** The warehouse's file. */
+  readonly warehouseFile: string
   readonly onNotice: (notice: LogNotice) => void
 }
 
@@ -32,11 +37,18 @@ export class Store {
   readonly #options: StoreOptions
 
   constructor(options: StoreOptions) {
-    const { dataDirectory, storage, clock, strict, onNotice } = options
+    const { dataDirectory, storage, clock, strict, budgetBytes, warehouseFile, onNotice } = options
     this.#options = options
     this.journal = new Journal({ storage, clock, dataDirectory })
     this.header = (this.journal.last?.header ?? null) as EpochHeader | null
-    this.#log = new Log({ storage, clock, dataDirectory, budgetBytes: null, onEvent: onNotice })
+    this.#log = new Log({
+      storage,
+      clock,
+      dataDirectory,
+      budgetBytes,
+      otherBytes: () => this.journal.bytes + (statusOf(warehouseFile)?.bytes ?? 0),
+      onEvent: onNotice,
+    })
     this.letters = {
       ingestion: new DeadLetters(() => this.#openLetters(REFUSED_BY.ingestion, null), strict),
       processing: new DeadLetters(

@@ -38,6 +38,14 @@ export function skippedWarning(topic: string, from: number, to: number, reason: 
   )
 }
 
+export function warehouseWarning(path: string, logSetAside: string): MillraceError {
+  return new MillraceError(
+    'FILE_UNREADABLE',
+    `The write-ahead log of the warehouse ${path} is damaged and was set aside as ${logSetAside}; the rows in it are delivered again`,
+    { next: 'Check the disk; the file that was set aside is not needed any more.' },
+  )
+}
+
 function damageWarning(damage: Damage): MillraceError {
   const { topic, partition, path, position, bytes, from, to, reason, quarantined } = damage
   const lost = to > from ? `${countOf(from, to)} ${to - from === 1 ? 'is' : 'are'} lost` : 'no record is lost'

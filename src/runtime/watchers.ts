@@ -13,14 +13,16 @@ export class WatchedStep implements EpochMember {
   #waiting: Batch[] = []
   #waitingRows = 0
   #staged = 0
+  #onRows: () => void = () => {}
 
   add(watcher: Watcher): () => void {
     this.#watchers.add(watcher)
     return () => this.#watchers.delete(watcher)
   }
 
-  /** Rows of an attempt that has failed are not shown. */
-  forget(): void {
+  /** An attempt begins: rows of one that has failed are not shown. `onRows` is called when rows wait to be safe. */
+  begin(onRows: () => void): void {
+    this.#onRows = onRows
     this.#waiting = []
     this.#waitingRows = 0
     this.#staged = 0
@@ -30,6 +32,7 @@ export class WatchedStep implements EpochMember {
     if (this.#watchers.size === 0) return
     this.#waiting.push(copyBatch(batch))
     this.#waitingRows += batch.length
+    this.#onRows()
     while (this.#waitingRows > WAITING_ROWS_MAX && this.#waiting.length > 1) {
       this.#waitingRows -= this.#waiting.shift()!.length
       this.#staged = Math.max(0, this.#staged - 1)

@@ -34,3 +34,11 @@ export function processIsAlive(id: number): boolean {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
+
+/**
+ * node:http. An import of it would read each of its exports, and one of them is a client that takes 15 ms to load and is
+ * not used.
+ */
+export function nodeHttp(): typeof import('node:http') {
+  return process.getBuiltinModule('node:http')
+}

@@ -12,6 +12,11 @@ const PARTS = [
 /** What npm would install with it, and what a compiler of the user's needs. */
 const PACKAGES = [...Object.keys(dependencies()), '@types', 'undici-types']
 
+/** As in a clone: the page is built here. */
+function filter(path: string): boolean {
+  return !path.startsWith(join(ROOT, 'console/dist')) && !path.startsWith(join(ROOT, 'console/.dist-'))
+}
+
 function dependencies(): Record<string, string> {
   const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     dependencies: Record<string, string>
@@ -32,8 +37,9 @@ function call(command: string, words: readonly string[], cwd: string): string {
 test('what npm packs runs below node_modules, on threads too, and brings its types', { timeout: 60_000 }, () =>
   inFolder(async folder => {
     const tree = join(folder, 'tree')
-    for (const part of PARTS) cpSync(join(ROOT, part), join(tree, part), { recursive: true })
+    for (const part of PARTS) cpSync(join(ROOT, part), join(tree, part), { recursive: true, filter })
     symlinkSync(join(ROOT, 'node_modules'), join(tree, 'node_modules'))
+    saysThatThePageIsMissing(tree)
     const manifest = readFileSync(join(tree, 'package.json'), 'utf8')
     call('npm', ['pack', '--loglevel=error', '--pack-destination', folder], tree)
     expect(readFileSync(join(tree, 'package.json'), 'utf8')).toBe(manifest)
@@ -67,6 +73,23 @@ test('what npm packs runs below node_modules, on threads too, and brings its typ
     expect(spawnSync(process.execPath, [compiler], { cwd: project, encoding: 'utf8' }).stdout).toContain('"sensor"')
   }),
 )
+
+/** A clone in which nobody has built the page yet. */
+function saysThatThePageIsMissing(tree: string): void {
+  const places = [
+    '--console',
+    '127.0.0.1:0',
+    '--listen',
+    '127.0.0.1:0',
+    '--data-dir',
+    join(tree, 'out'),
+    '--for',
+    '1ms',
+  ]
+  const words = [join(tree, 'bin/millrace.js'), 'run', 'examples/activity-tracker/pipeline.ts', ...places]
+  const { stderr } = spawnSync(process.execPath, words, { cwd: tree, encoding: 'utf8' })
+  expect(stderr).toContain('it is not built yet: node console/build.ts')
+}
 
 /** The page and all that it names come out of the package. */
 async function servesThePage(command: string, cwd: string): Promise<void> {

@@ -17,7 +17,7 @@ import {
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { count, pipeline, sum, topic, tumbling } from '../../src/index.ts'
-import type { RunHandle } from '../../src/runtime/options.ts'
+import type { RunHandle, RunWarning } from '../../src/runtime/options.ts'
 import { runPipeline } from '../../src/runtime/run.ts'
 import { MillraceError } from '../../src/system/errors.ts'
 import { type Random, seededRandom } from '../../src/system/random.ts'
@@ -53,6 +53,7 @@ async function live(
   folder: string,
   messages: readonly Message[],
   onKept: (message: Message) => void,
+  onWarnings: (warnings: readonly RunWarning[]) => void = () => {},
 ): Promise<unknown> {
   const stop = new AbortController()
   const ready = Promise.withResolvers<RunHandle | null>()
@@ -66,7 +67,7 @@ async function live(
       duration_ms: null,
       strict: false,
       signal: stop.signal,
-      onProgress: null,
+      onProgress: ({ warnings }) => onWarnings(warnings),
       taps: new Map(),
       onReady: handle => ready.resolve(handle),
     },
@@ -173,7 +174,11 @@ async function rotOne(base: string, folder: string, seed: number, index: number)
     lines: lines.replaceAll(/"device":"/g, '"device":"later ').replaceAll(/"n":(\d+)/g, '"n":9$100000'),
   }))
   let outcome = ''
-  let failure = await live(folder, messages, () => {})
+  let warnings: readonly RunWarning[] = []
+  const noteWarnings = (all: readonly RunWarning[]) => {
+    warnings = all
+  }
+  let failure = await live(folder, messages, () => {}, noteWarnings)
   if (failure instanceof MillraceError && failure.code === 'FILE_UNREADABLE') {
     // As its words say.
     outcome = `${failure.code}, `
@@ -196,6 +201,7 @@ async function rotOne(base: string, folder: string, seed: number, index: number)
   const records = readStored(folder, 'readings').records.length
   if (records <= before) found.push(`${records} records after ${before}`)
   const isAside = existsSync(join(folder, 'warehouse.duckdb.wal.damaged-1'))
+  if (isAside && !warnings.some(({ message }) => message.includes('was set aside'))) found.push('nobody was told')
   return { index, what, outcome: `${outcome}${isAside ? 'set aside' : 'whole'}`, broken: found }
 }
 

@@ -16,12 +16,12 @@ test('a step that is no output is watched from the middle of a run on, its state
   expect(dedupe.kind).toBe('window')
   const step = dedupe.kind === 'window' ? dedupe.input.identity : ''
   const seen: unknown[] = []
-  let stop: (() => void) | null = null
+  let ended = 0
   let refusals = 0
   const failure = await life.live(seededRandom(8), {
     onPush: (handle, pushes) => {
-      if (pushes === 10) stop = handle.watch(step, batch => seen.push(...rowsOf(batch).map(row => row.n)))
-      if (pushes === 30) stop?.()
+      if (pushes === 10) handle.watch(step, batch => seen.push(...rowsOf(batch).map(row => row.n)))
+      if (pushes === 11) handle.watch(step, () => ended++)()
       if (pushes === 12) {
         try {
           handle.watch('nothing', () => {})
@@ -33,6 +33,7 @@ test('a step that is no output is watched from the middle of a run on, its state
   })
   expect(failure).toBeNull()
   expect(refusals).toBe(1)
+  expect(ended).toBe(0)
   // The windows, which the operators hold in their state, are whole although the operators were put together anew.
   expect(life.broken(messages)).toEqual([])
   expect(seen.length).toBeGreaterThan(0)

@@ -41,7 +41,7 @@ export function PlanGraph({ graph }: { readonly graph: Graph }) {
                 class={`node node-${node.kind}`}
                 style={{ left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` }}
                 aria-pressed={chosen === node.id}
-                title={node.detail}
+                title={`${node.title}\n${node.detail}`.trim()}
                 onClick={() => setChosen(chosen === node.id ? null : node.id)}
               >
                 <NodeFace node={node} />

@@ -50,6 +50,7 @@ export async function run(values: Arguments): Promise<number> {
     pool,
     signal: stop.signal,
     listen,
+    diskBudget_bytes: values.bytes('disk-budget'),
     onReady: async handle => {
       beside = await openBesideRun(handle, listen, values.text('console'))
       report.ready(beside.places)

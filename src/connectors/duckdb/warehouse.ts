@@ -34,6 +34,8 @@ export interface TableOptions {
 
 export interface Warehouse {
   readonly path: string
+  /** Where its write-ahead log lies when opening found that damaged; what it held is not in the tables. Else null. */
+  readonly logSetAside: string | null
   /** A sink for one table; its key for an upsert comes with the sink's context. */
   table(options: TableOptions): Sink
   /** One question that reads, beside what the sinks write: it sees what is committed. Throws QUERY_FAILED. */
@@ -60,7 +62,7 @@ export async function openWarehouse(options: WarehouseOptions): Promise<Warehous
   const duckdb = await loadDuckDB()
   const { path } = options
   makeFolder(dirname(path))
-  const instance = await openInstance(duckdb, options)
+  const { instance, logSetAside } = await openInstance(duckdb, options)
   const control = await instance.connect()
   try {
     await createLedger(control)
@@ -92,6 +94,7 @@ export async function openWarehouse(options: WarehouseOptions): Promise<Warehous
   let closed = false
   return {
     path,
+    logSetAside,
     table: tableOptions => new TableSink(open, tableOptions),
     query: (sql, queryOptions) => queries.ask(sql, queryOptions),
     snapshot(to) {
@@ -121,7 +124,10 @@ async function copyBeside(instance: DuckDBInstance, to: string): Promise<void> {
   }
 }
 
-async function openInstance(duckdb: DuckDB, options: WarehouseOptions): Promise<DuckDBInstance> {
+async function openInstance(
+  duckdb: DuckDB,
+  options: WarehouseOptions,
+): Promise<{ instance: DuckDBInstance; logSetAside: string | null }> {
   const { path } = options
   const config = {
     memory_limit: options.memoryLimit ?? '512MB',
@@ -131,7 +137,7 @@ async function openInstance(duckdb: DuckDB, options: WarehouseOptions): Promise<
   }
   removeUnfinished(path)
   try {
-    return await duckdb.DuckDBInstance.create(path, config)
+    return { instance: await duckdb.DuckDBInstance.create(path, config), logSetAside: null }
   } catch (error) {
     const failure = openFailure(path, error)
     const log = `${path}.wal`
@@ -141,9 +147,10 @@ async function openInstance(duckdb: DuckDB, options: WarehouseOptions): Promise<
     // A damaged log is set aside, not deleted: the ledger in the file then says which rows must be sent again.
     let number = 1
     while (statusOf(`${log}.damaged-${number}`) !== null) number++
-    replaceFile(log, `${log}.damaged-${number}`)
+    const logSetAside = `${log}.damaged-${number}`
+    replaceFile(log, logSetAside)
     try {
-      return await duckdb.DuckDBInstance.create(path, config)
+      return { instance: await duckdb.DuckDBInstance.create(path, config), logSetAside }
     } catch {
       throw failure
     }

@@ -6,6 +6,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
+import { withoutSchemas } from '../../connectors/support/http/without-schemas.ts'
 import { panelStreamsOf } from '../../plan/walk.ts'
 import type { RunHandle } from '../../runtime/options.ts'
 import { type Clock, systemClock } from '../../system/clock.ts'
@@ -124,6 +125,7 @@ async function serverOf(options: ConsoleOptions, visits: Visits, clock: Clock): 
   const guard = new Guard(options.host, options.key)
   const assets = new Assets(options.assets)
   const app: FastifyInstance = fastify({
+    ...withoutSchemas,
     bodyLimit: MESSAGE_BYTES_MAX,
     connectionTimeout: 30_000,
     requestTimeout: 10_000,

@@ -4,6 +4,7 @@ import type { LiveQueryOptions } from '../../connectors/duckdb/live-query.ts'
 import type { Row, RowStream } from '../../connectors/duckdb/rows.ts'
 import type { Snapshot } from '../../runtime/options.ts'
 import { MillraceError } from '../../system/errors.ts'
+import { nodeHttp } from '../../system/process.ts'
 import { placeOf } from './place.ts'
 import {
   type About,
@@ -169,7 +170,7 @@ class OwnerSocket {
     body: string | null,
     options: { signal?: AbortSignal; timeout_ms?: number },
   ): Promise<IncomingMessage> {
-    const { request } = await import('node:http')
+    const { request } = nodeHttp()
     const { timeout_ms = 0, ...rest } = options
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const call = request(

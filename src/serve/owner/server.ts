@@ -1,11 +1,11 @@
 /** The owner's end of the local socket: it answers commands that look at the data directory of a run at work. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isAbsolute } from 'node:path'
 import type { RunHandle } from '../../runtime/options.ts'
 import { type Clock, systemClock } from '../../system/clock.ts'
 import { MillraceError } from '../../system/errors.ts'
 import { remove } from '../../system/files.ts'
-import { ownProcessId } from '../../system/process.ts'
+import { nodeHttp, ownProcessId } from '../../system/process.ts'
 import { answerError, answerJson, bodyOf, LineStream, objectOf } from './answer.ts'
 import { newPlace } from './place.ts'
 import type { About } from './protocol.ts'
@@ -39,7 +39,7 @@ const ROUTES: Readonly<Record<string, (call: Call) => Promise<void>>> = {
 export async function openOwnerSocket(run: RunHandle, clock: Clock = systemClock): Promise<{ close(): Promise<void> }> {
   const closing = new AbortController()
   const resender = new Resender(run, clock)
-  const server = createServer({ maxHeaderSize: 8192, headersTimeout: 10_000, requestTimeout: 60_000 })
+  const server = nodeHttp().createServer({ maxHeaderSize: 8192, headersTimeout: 10_000, requestTimeout: 60_000 })
   server.maxConnections = CONNECTIONS_MAX
   server.on('request', (request, response) => {
     const gone = new AbortController()

@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { MillraceError } from '../../../system/errors.ts'
 import type { Listen } from '../../contract.ts'
 import { Problem, problemAnswer } from './problem.ts'
+import { withoutSchemas } from './without-schemas.ts'
 
 export interface ServerLimits {
   readonly headers_ms: number
@@ -38,6 +39,7 @@ export async function openServer(
     connectionsCheckingInterval: limits.check_ms,
   }
   const shared = {
+    ...withoutSchemas,
     logger: false as const,
     trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
     requestTimeout: limits.request_ms,
