@@ -12,6 +12,7 @@ export function cutBack(found: Recovered, cutTo: number, options: TopicLogOption
     throw new MillraceError(
       'DATA_DIR_MISMATCH',
       `Topic ${topic} (${folder}) lacks its records up to ${cutTo}, which were there when the last epoch was committed.`,
+      { next: 'Put back a copy of that folder, or of the whole data directory.' },
     )
   }
   // What was promised and is missing at the end is damage already: the log never ends before `cutTo`.

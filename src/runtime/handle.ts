@@ -13,6 +13,7 @@ export interface HandleOptions {
   readonly progress: () => RunProgress
   /** The watched step with this identity, of the attempt that is at work. */
   readonly watched: (step: string) => WatchedStep
+  readonly history: RunHandle['history']
   readonly warehouse: () => Promise<Warehouse>
   /** Does something while the warehouse holds the rows of one epoch. */
   readonly atEpoch: (action: () => Promise<void>) => Promise<Snapshot>
@@ -27,6 +28,7 @@ export function handleOf(options: HandleOptions): RunHandle {
     addresses,
     progress,
     watch: (step, onRows) => options.watched(step).add(onRows),
+    history: (step, rowsMax) => options.history(step, rowsMax),
     query: async (sql, queryOptions) => (await options.warehouse()).query(sql, queryOptions),
     snapshot: path => options.atEpoch(async () => (await options.warehouse()).snapshot(path)),
     async append(topic, lines, once = null) {

@@ -28,7 +28,10 @@ export interface IngestionOptions {
   /** Name of the log's partition in the task. */
   readonly partition: string
   readonly letters: DeadLetters
+  /** Messages that are kept. */
   readonly numbers: MessageNumbers
+  /** Messages whose dead letters are kept, though perhaps not their records: they are not kept twice. */
+  readonly refusedNumbers: MessageNumbers
   /** Told why nothing could be kept, and null when something was kept again. */
   readonly onHeld: (error: MillraceError | null) => void
   /** Told of records that are lost. */
@@ -51,8 +54,6 @@ export class Ingestion {
   #partition = -1
   /** Dead letters there were before the messages that are being kept; null: none is. */
   #lettersBefore: number | null = null
-  /** Messages whose dead letters were kept while their records perhaps were not: they are not kept again. */
-  readonly #lettered = new Set<string>()
 
   constructor(options: IngestionOptions) {
     this.#options = options
@@ -64,13 +65,13 @@ export class Ingestion {
    * those in the log, and those with dead letters from `letter` on.
    */
   begin(letter: number): void {
-    const { task, log, partition, letters, numbers } = this.#options
+    const { task, log, partition, letters, numbers, refusedNumbers } = this.#options
     const { number, position } = task.addPartition(partition, null)
     this.#partition = number
     for (const { once, arrival } of numberedAppends(log, position)) numbers.add(once.key, once.number, arrival)
     if (letters.next <= letter) return
-    for (const { once, topic } of numberedAppends(letters.open(), letter)) {
-      if (topic === task.topic.name) this.#lettered.add(nameOf(once))
+    for (const { once, topic, arrival } of numberedAppends(letters.open(), letter)) {
+      if (topic === task.topic.name) refusedNumbers.add(once.key, once.number, arrival)
     }
   }
 
@@ -140,11 +141,15 @@ export class Ingestion {
     arrival: number,
     source: string,
   ): Promise<MillraceError | null> {
-    const { log, letters } = this.#options
+    const { log, letters, refusedNumbers } = this.#options
     try {
       for (const share of shares) this.#addLetters(share, bytes, arrival, source)
       // Before the records: a message whose letters are not kept must not be answered as kept.
       await letters.commit()
+      for (const { message, refused } of shares) {
+        const { once } = message
+        if (once !== null && refused.length > 0) refusedNumbers.add(once.key, once.number, arrival)
+      }
     } catch (cause) {
       for (const share of shares) share.error = cause as Error
       return coded(cause)
@@ -172,9 +177,9 @@ export class Ingestion {
   }
 
   #addLetters(share: Share, bytes: Uint8Array, arrival: number, source: string): void {
-    const { task, log, letters } = this.#options
+    const { task, log, letters, refusedNumbers } = this.#options
     const { once } = share.message
-    if (once !== null && this.#lettered.has(nameOf(once))) return
+    if (once !== null && refusedNumbers.has(once.key, once.number)) return
     const headers = once && { ...headersOf(once), [HEADERS.topic]: task.topic.name }
     for (const { start, length, line, reason, path, code } of share.refused) {
       const letter = {

@@ -127,13 +127,15 @@ export class Inputs {
 
   #ingestion(topic: TopicNode, task: TopicTask, store: Store): Ingestion {
     const numbers = new MessageNumbers(`${topic.name}/messages`)
-    this.numbers.push(numbers)
+    const refusedNumbers = new MessageNumbers(`${topic.name}/refused messages`)
+    this.numbers.push(numbers, refusedNumbers)
     return new Ingestion({
       task,
       log: store.ingested(topic, logPosition(store.header?.topics[topic.name] ?? null)),
       partition: LOG_PARTITION,
       letters: store.letters.ingestion,
       numbers,
+      refusedNumbers,
       onHeld: this.#options.onHeld,
       onWarning: this.#options.onWarning,
     })

@@ -45,6 +45,11 @@ export interface RunHandle {
    */
   watch(step: string, onRows: (batch: Batch) => void): () => void
   /**
+   * The last rows of a step that are stored, oldest first: what a page shows before the first new row. None of a step
+   * whose rows go to no stored topic.
+   */
+  history(step: string, rowsMax: number): Iterable<Batch>
+  /**
    * One read-only question to the warehouse, as it was committed last; its rows come as they are read. Asking and reading
    * throw QUERY_FAILED.
    */

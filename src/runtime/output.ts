@@ -2,8 +2,10 @@
 import type { Sink, SinkModule } from '../connectors/contract.ts'
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
 import { type Batch, copyBatch } from '../engine/batch.ts'
+import { rowsFromLines } from '../engine/json-rows.ts'
 import { rowWriter } from '../engine/rows-json.ts'
 import type { TopicLog } from '../log/topic-log.ts'
+import { readChunks } from '../log/topic-reader.ts'
 import type { DeliverNode, StreamNode } from '../plan/nodes.ts'
 import type { Column } from '../plan/schema.ts'
 import type { Clock } from '../system/clock.ts'
@@ -42,6 +44,13 @@ export class TopicOutput implements EpochMember {
       this.#failure ??= error
     })
     this.#onRows()
+  }
+
+  /** The last rows that are safe, oldest first. */
+  *last(rowsMax: number): Generator<Batch, void, undefined> {
+    for (const chunk of readChunks(this.log, Math.max(this.log.start, this.log.durable - rowsMax))) {
+      if (!('kind' in chunk)) yield rowsFromLines(this.stream.columns, chunk.bytes)
+    }
   }
 
   staged(): void {}

@@ -125,6 +125,7 @@ async function openTarget(
     throw new MillraceError(
       'DATA_DIR_MISMATCH',
       `${name} holds ${held} rows of ${context.consumer}, and the journal in ${dataDirectory} knows of ${rows ?? 0}.`,
+      { next: 'Put back copies of both that belong together, or begin with an empty sink and a fresh --data-dir.' },
     )
   }
   const delivery = new Delivery({ name, stream, sink }, held, { clock, commitEvery_ms, onRows })

@@ -181,6 +181,8 @@ class Run {
       addresses: this.#sources.addresses,
       progress: () => this.progress(),
       watched: step => this.#attempt!.watched(step),
+      history: (step, rowsMax) =>
+        this.#attempt!.outputs!.topics.find(({ stream }) => stream.identity === step)?.last(rowsMax) ?? [],
       warehouse: () => this.#warehouseAtWork(),
       atEpoch: action => this.#attempt!.atEpoch(action),
       queue: topic => this.#sources.pushed(topic)?.queue ?? null,

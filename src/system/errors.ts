@@ -37,7 +37,7 @@ export const ERRORS = {
   STATE_DAMAGED: {
     fault: 'outside',
     retried: false,
-    next: 'Put back a copy of the data directory, or use a fresh one.',
+    next: 'Put back a copy of the data directory. Without one: move away journal, the warehouse, and all topics but dead_letters and those that were pushed to; the next run makes them again.',
   },
   WAREHOUSE_FAILED: { fault: 'outside', retried: true, next: 'Read the warehouse’s message; the rows are kept.' },
   WAREHOUSE_MISMATCH: { fault: 'user', retried: false, next: 'Use another table name or a fresh data directory.' },

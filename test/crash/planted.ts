@@ -47,7 +47,7 @@ export const PLANTED: readonly PlantedFault[] = [
   {
     name: 'positions committed before the state',
     file: 'src/runtime/epochs.ts',
-    from: 'journal.stage(header(), stateful)',
+    from: 'journal.stage(header(), stateful())',
     to: 'journal.stage(header(), [])',
     foundBy: 'kill',
   },
@@ -61,15 +61,29 @@ export const PLANTED: readonly PlantedFault[] = [
   {
     name: 'dedupe forgotten on restart: what the log alone knows',
     file: 'src/runtime/ingestion.ts',
-    from: 'numbers.add(key, Number(headers![MESSAGE_HEADERS.number]), event.block.header.lastArrival)',
-    to: 'void [numbers, headers]',
+    from: '    for (const { once, arrival } of numberedAppends(log, position)) numbers.add(once.key, once.number, arrival)\n',
+    to: '',
     foundBy: 'kill',
   },
   {
     name: 'dedupe forgotten on restart: what the journal knows',
     file: 'src/runtime/attempt.ts',
-    from: '[...topics.tasks.flatMap(task => task.stateful), ...this.#numbers]',
+    from: '[...topics.tasks.flatMap(task => task.stateful), ...this.#inputs.numbers]',
     to: '[...topics.tasks.flatMap(task => task.stateful)]',
+    foundBy: 'kill',
+  },
+  {
+    name: 'a sink commits again while it commits',
+    file: 'src/runtime/output.ts',
+    from: 'if (rows === null || this.#isCommitting) return',
+    to: 'if (rows === null) return',
+    foundBy: 'kill',
+  },
+  {
+    name: 'dead letters of a message that comes again',
+    file: 'src/runtime/ingestion.ts',
+    from: 'if (once !== null && refusedNumbers.has(once.key, once.number)) return',
+    to: '',
     foundBy: 'kill',
   },
 ]

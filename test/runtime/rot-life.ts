@@ -85,6 +85,14 @@ export class RotLife {
     this.#waiting = messages.filter(message => !this.acknowledged.has(message))
   }
 
+  /** Leaves only what was pushed, and what was refused of it: the rest is made of that. */
+  forgetMade(): void {
+    for (const path of this.storage.paths) {
+      if (!/\/topics\/(readings|dead_letters)\/0\//.test(path)) this.storage.remove(path)
+    }
+    this.outside.clear()
+  }
+
   /** Runs until all is acknowledged and stops, or is killed after so many pushes; answers the error that ended it. */
   async live(random: Random, pushesMax = Number.POSITIVE_INFINITY): Promise<unknown> {
     const stop = new AbortController()

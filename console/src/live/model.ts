@@ -34,7 +34,7 @@ export function take(message: ServerMessage): void {
       clockDifference_ms = message.now_ms - Date.now()
       stores = new Map(message.dashboards.flatMap(({ panels }) => panels.map(panel => [panel.id, storeFor(panel)])))
       rowsSeen.value = false
-      hello.value = message
+      hello.value = { ...message, addresses: message.addresses.map(reachable) }
       link.value = { state: 'live' }
       return
     }
@@ -48,4 +48,9 @@ export function take(message: ServerMessage): void {
       status.value = message
     }
   }
+}
+
+/** One that listens at all addresses of its machine is reached where this page was reached. */
+function reachable<A extends { readonly address: string }>(place: A): A {
+  return { ...place, address: place.address.replace(/^(https?:\/\/)(?:0\.0\.0\.0|\[::\])/, `$1${location.hostname}`) }
 }

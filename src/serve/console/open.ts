@@ -27,6 +27,7 @@ const CLIENTS_MAX = 50
 const MESSAGE_BYTES_MAX = 1_024
 const GOODBYE_MS = 200
 const KEY_CHARACTERS_MIN = 16
+const HISTORY_ROWS_MAX = 20_000
 
 const SECURITY_HEADERS = {
   'content-security-policy':
@@ -94,9 +95,11 @@ export async function openConsole(run: RunHandle, options: ConsoleOptions, clock
     client.send(JSON.stringify(reporter.status()))
   }
   const app = await serverOf(options, { welcome, leave: client => publisher.remove(client) }, clock)
-  const unwatch = panelStreamsOf(run.plan).map(stream =>
-    run.watch(stream.identity, batch => publisher.rows(stream, batch)),
-  )
+  const unwatch = panelStreamsOf(run.plan).map(stream => {
+    // What an earlier run has made is on the page from the start.
+    for (const batch of run.history(stream.identity, HISTORY_ROWS_MAX)) publisher.rows(stream, batch)
+    return run.watch(stream.identity, batch => publisher.rows(stream, batch))
+  })
   const close = async () => {
     closing.abort()
     for (const end of unwatch) end()

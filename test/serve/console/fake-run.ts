@@ -54,6 +54,13 @@ export class FakeRun implements RunHandle {
     return this.now
   }
 
+  /** By step what an earlier run left. */
+  readonly stored = new Map<string, Batch[]>()
+
+  history(step: string): readonly Batch[] {
+    return this.stored.get(step) ?? []
+  }
+
   watch(step: string, onRows: (batch: Batch) => void): () => void {
     const watchers = this.#watchers.get(step) ?? new Set()
     this.#watchers.set(step, watchers.add(onRows))
@@ -66,11 +73,7 @@ export class FakeRun implements RunHandle {
   }
 
   read(...rows: readonly Reading[]): void {
-    const batch = batchOf(
-      readings.node.columns,
-      rows.map(row => ({ note: null, ...row })),
-    )
-    this.batch(batch)
+    this.batch(readingsOf(rows))
   }
 
   batch(batch: Batch): void {
@@ -88,4 +91,11 @@ export class FakeRun implements RunHandle {
   append(): never {
     throw new Error('not asked')
   }
+}
+
+export function readingsOf(rows: readonly Reading[]): Batch {
+  return batchOf(
+    readings.node.columns,
+    rows.map(row => ({ note: null, ...row })),
+  )
 }

@@ -11,7 +11,7 @@ import { consoleAddressOf, consoleKeyOf } from '../../../src/serve/console/addre
 import { type Console, type ConsoleOptions, openConsole } from '../../../src/serve/console/open.ts'
 import type { Hello, PanelRows, ServerMessage, Status } from '../../../src/serve/protocol.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
-import { FakeRun } from './fake-run.ts'
+import { FakeRun, readingsOf } from './fake-run.ts'
 
 const KEY = 'a key that nobody guesses'.replaceAll(' ', '-')
 const SECRET = 'what stands outside of the page'
@@ -199,6 +199,16 @@ describe('what a page is told', () => {
       columns: { level: [3], device: ['a'] },
     })
     expect(await page.rows('room/latest')).toMatchObject({ reset: false, length: 1, columns: { device: ['a'] } })
+  })
+
+  test('what an earlier run has made is there before the first new row', async () => {
+    const at = now()
+    run.stored.set('readings', [
+      readingsOf([{ device: 'a', at, level: 1 }]),
+      readingsOf([{ device: 'b', at, level: 2 }]),
+    ])
+    const page = ear(await open())
+    expect((await page.rows('room/level')).columns).toMatchObject({ level: [1, 2] })
   })
 
   test('the plan as a graph whose edges join its nodes', async () => {

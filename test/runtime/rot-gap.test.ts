@@ -1,0 +1,88 @@
+/** Records that rotted before a sink had their rows: the sink goes on without them, and says so, or cannot know where it is. */
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { pipeline, topic } from '../../src/index.ts'
+import { openTopic } from '../../src/log/open-topic.ts'
+import type { TopicLog } from '../../src/log/topic-log.ts'
+import { rowsOfStretch } from '../../src/runtime/catch-up.ts'
+import { LOG_PARTITION } from '../../src/runtime/inputs.ts'
+import { systemClock } from '../../src/system/clock.ts'
+import { MemoryStorage } from '../../src/testing/memory-storage.ts'
+import { silent } from './rot-messages.ts'
+
+const numbers = topic('numbers', z.object({ n: z.number() }))
+const { plan } = pipeline('gaps', ({ ingest, from, warehouse }) => {
+  ingest(silent, numbers)
+  warehouse.table('NUMBERS').appends(from(numbers).filter(r => r.n !== 1))
+})
+const { stream } = plan.delivers[0]!
+
+function open(storage: MemoryStorage): TopicLog {
+  const incarnation = '1'.repeat(32)
+  return openTopic('/data', 'numbers', { storage, clock: systemClock, incarnation, segmentBytes: 150 })
+}
+
+/** Ten records, each a segment of its own, of which some rot or go. */
+async function rotten(spoil: (storage: MemoryStorage, paths: readonly string[]) => void): Promise<TopicLog> {
+  const storage = new MemoryStorage()
+  const log = open(storage)
+  for (let n = 0; n < 10; n++) await log.append({ bytes: Buffer.from(`{"n":${n}}\n`) })
+  await log.close()
+  spoil(
+    storage,
+    storage.paths.filter(path => path.endsWith('.log')),
+  )
+  return open(storage)
+}
+
+const flipped = (index: number) =>
+  rotten((storage, paths) => storage.flip(paths[index]!, storage.lengthOf(paths[index]!)! - 3, 1))
+
+async function catchUp(log: TopicLog, held: number) {
+  const rows: number[] = []
+  const warnings: string[] = []
+  const position = { records: 10, bytes: 0, late: 0, deadLetters: 0 }
+  await rowsOfStretch(
+    {
+      name: 'NUMBERS',
+      stream,
+      from: null,
+      to: { ...position, partitions: [{ name: LOG_PARTITION, position: 10, lines: 0, ended: false }] },
+      held,
+      clock: systemClock,
+      open: async () => [],
+      log: { log, name: LOG_PARTITION },
+      onWarning: ({ message }) => warnings.push(message),
+    },
+    async batch => {
+      rows.push(...(batch.data[0] as { values: Float64Array }).values.slice(0, batch.length))
+    },
+  )
+  return { rows, warnings }
+}
+
+test('what is whole is given from the row on that the sink lacks', async () => {
+  const log = await rotten(() => {})
+  expect(await catchUp(log, 4)).toEqual({ rows: [5, 6, 7, 8, 9], warnings: [] })
+})
+
+test('rot behind the rows that the sink holds: it goes on without, and tells', async () => {
+  const { rows, warnings } = await catchUp(await flipped(7), 4)
+  expect(rows).toEqual([5, 6, 8, 9])
+  expect(warnings).toEqual([expect.stringContaining('Topic numbers: 1 record at offset 7 ')])
+})
+
+test('rot among the rows that the sink holds: nobody knows which one it has', async () => {
+  const log = await flipped(1)
+  await expect(catchUp(log, 4)).rejects.toMatchObject({
+    code: 'LOG_DAMAGED',
+    message: expect.stringMatching(/^NUMBERS lacks rows, .* from offset 1 up to 2 /),
+  })
+})
+
+test('records that retention gave up, of a sink that has nothing any more', async () => {
+  const log = await rotten(() => {})
+  log.drop(3)
+  expect(log.start).toBe(3)
+  await expect(catchUp(log, 0)).rejects.toMatchObject({ code: 'LOG_DAMAGED' })
+})
