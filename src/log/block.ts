@@ -267,7 +267,8 @@ export class BlockBuilder {
   #reserve(bytes: number, room: number): void {
     const need = this.#end + bytes
     if (need <= this.#buffer.length) return
-    const larger = Buffer.allocUnsafe(Math.max(need, this.#buffer.length === 0 ? room : this.#buffer.length * 2))
+    // Memory of its own: a block that is kept would keep all of the pool that a small buffer is a slice of.
+    const larger = Buffer.allocUnsafeSlow(Math.max(need, this.#buffer.length === 0 ? room : this.#buffer.length * 2))
     this.#buffer.copy(larger, 0, 0, this.#end)
     this.#buffer = larger
   }

@@ -2,6 +2,8 @@
 import type { Block } from './block.ts'
 
 const TAIL_BYTES = 4 * 1024 * 1024
+/** What a block costs beside its bytes, about: many small ones count as what they are. */
+const BLOCK_COSTS_BYTES = 1024
 
 export class Tail {
   #blocks: { readonly block: Block; readonly bytes: number }[] = []
@@ -23,8 +25,8 @@ export class Tail {
 
   /** Adds the block that comes next; the oldest ones go for it. */
   add(block: Block, bytes: number): void {
-    this.#blocks.push({ block, bytes })
-    this.#bytes += bytes
+    this.#blocks.push({ block, bytes: bytes + BLOCK_COSTS_BYTES })
+    this.#bytes += bytes + BLOCK_COSTS_BYTES
     while (this.#bytes > TAIL_BYTES && this.#blocks.length > 1) this.#bytes -= this.#blocks.shift()!.bytes
   }
 

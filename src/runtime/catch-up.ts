@@ -16,7 +16,7 @@ import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
 import type { TopicPosition } from './partitions.ts'
 import { TopicTask } from './topic-task.ts'
-import { skippedWarning } from './warnings.ts'
+import { lackingWarning } from './warnings.ts'
 
 /** Takes rows, in order. */
 export type RowTaker = (batch: Batch) => Promise<void>
@@ -84,7 +84,7 @@ export async function rowsOfStretch(stretch: Stretch, take: RowTaker): Promise<v
       if (gap.from >= end) return
       // Rows that the sink holds are counted off, and a record makes as many as it likes; what retention took, it had once.
       if (held > 0 || gap.to <= log.log.start) throw unfilled(stretch.name, log.log, gap)
-      stretch.onWarning(skippedWarning(log.log.topic, gap.from, gap.to, gap.reason))
+      stretch.onWarning(lackingWarning(stretch.name, log.log.topic, gap.from, gap.to, gap.reason))
     })
   }
   const starts = new Map(from?.partitions.map(({ name, position }) => [name, position]) ?? [])

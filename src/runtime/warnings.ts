@@ -29,19 +29,27 @@ export function warningOf(notice: LogNotice): MillraceError | null {
   return notice.kind === 'cut' ? cutWarning(notice.topic, notice.partition, notice.cut) : null
 }
 
-/** Records that were kept and that the operators, or a sink, will never get. */
+/** Records that were kept and that the operators will never get. */
 export function skippedWarning(topic: string, from: number, to: number, reason: string): MillraceError {
   return new MillraceError(
     'LOG_DAMAGED',
-    `Topic ${topic}: ${countOf(from, to)} had not been processed and cannot be any more: ${reason}`,
+    `Topic ${topic}: ${countOf(from, to)} had not been processed and cannot be any more: ${reason}.`,
     { next: 'Send them again if their sender still has them.' },
+  )
+}
+
+/** Records whose rows a sink lacks and will never get. */
+export function lackingWarning(sink: string, topic: string, from: number, to: number, reason: string): MillraceError {
+  return new MillraceError(
+    'LOG_DAMAGED',
+    `${sink} goes on without the rows of topic ${topic}'s ${countOf(from, to)}, which can no longer be read: ${reason}.`,
   )
 }
 
 export function warehouseWarning(path: string, logSetAside: string): MillraceError {
   return new MillraceError(
     'FILE_UNREADABLE',
-    `The write-ahead log of the warehouse ${path} is damaged and was set aside as ${logSetAside}; the rows in it are delivered again`,
+    `The write-ahead log of the warehouse ${path} is damaged and was set aside as ${logSetAside}; the rows in it are delivered again.`,
     { next: 'Check the disk; the file that was set aside is not needed any more.' },
   )
 }
@@ -53,14 +61,14 @@ function damageWarning(damage: Damage): MillraceError {
   const copy = quarantined === null ? '' : `; a copy of the bytes is in ${quarantined}`
   return new MillraceError(
     'LOG_DAMAGED',
-    `Topic ${topic}/${partition} is damaged, ${lost}: ${reason} (${place})${copy}`,
+    `Topic ${topic}/${partition} is damaged, ${lost}: ${reason} (${place})${copy}.`,
   )
 }
 
 function cutWarning(topic: string, partition: number, { path, position, bytes, reason, quarantined }: Cut) {
   return new MillraceError(
     'LOG_DAMAGED',
-    `Topic ${topic}/${partition} ended with ${bytes} bytes that nobody had been promised (${path}, byte ${position}: ${reason}); a copy is in ${quarantined}`,
+    `Topic ${topic}/${partition} ended with ${bytes} bytes that nobody had been promised (${path}, byte ${position}: ${reason}); a copy is in ${quarantined}.`,
     { next: 'Nothing, unless this machine did not lose its power.' },
   )
 }

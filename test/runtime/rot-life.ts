@@ -154,7 +154,7 @@ export type Stored = ReadonlyMap<string, ReadonlyMap<number, string>>
 
 const TOPICS = ['readings/0', 'windows/0', 'evens/0', 'dead_letters/0', 'dead_letters/1'] as const
 
-export function storedOf(storage: MemoryStorage): Stored {
+function storedOf(storage: MemoryStorage): Stored {
   return new Map(TOPICS.map(name => [name, linesOf(storage, name)]))
 }
 

@@ -139,7 +139,7 @@ test('another process has the warehouse open at the start: it says so, and nothi
   await pushAll(next.handle, 15, 40)
   await next.stop()
   await expectAll(40)
-})
+}, 30_000)
 
 test('a warehouse that refuses rows, and that another process opens meanwhile: the run holds, and goes on', async () => {
   const first = await started()

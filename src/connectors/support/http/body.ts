@@ -6,9 +6,6 @@ import { busy, Problem } from './problem.ts'
 /** Bodies that are unpacked at the same time: each may cost its limit twice over, and more would not be faster. */
 const UNPACKED_AT_ONCE = 2
 
-/** Of a body that was refused so much more is read: each piece is garbage until the collector comes. */
-const FORGOTTEN_BYTES_MAX = 8 << 20
-
 /** A frame may ask for a window of up to 2 GB before it has said anything; this is the most that common levels need. */
 const ZSTD_WINDOW_LOG_MAX = 23
 
@@ -32,10 +29,7 @@ export class BodyReader {
   async read(request: IncomingMessage, limit: number): Promise<Buffer | null> {
     const encoding = encodingOf(request)
     const declared = Number(request.headers['content-length'] ?? 0)
-    if (declared > limit) {
-      forget(request)
-      throw tooLarge(limit)
-    }
+    if (declared > limit) throw tooLarge(limit)
     const packed = await this.#receive(request, limit)
     if (packed === null || encoding === 'identity' || packed.length === 0) return packed
     await this.#turn()
@@ -47,6 +41,7 @@ export class BodyReader {
     }
   }
 
+  /** What is left of a refused body is read and forgotten, so that the client reads the answer instead of a reset. */
   #receive(request: IncomingMessage, limit: number): Promise<Buffer | null> {
     return new Promise((resolve, reject) => {
       let pieces: Buffer[] = []
@@ -59,7 +54,8 @@ export class BodyReader {
       }
       const refuse = (problem: Problem) =>
         finish(() => {
-          forget(request)
+          request.on('error', () => {})
+          request.resume()
           reject(problem)
         })
       const take = (piece: Buffer) => {
@@ -84,19 +80,6 @@ export class BodyReader {
     while (this.#unpacking >= UNPACKED_AT_ONCE) await new Promise<void>(resolve => this.#turns.push(resolve))
     this.#unpacking++
   }
-}
-
-/**
- * What is left of a refused body is read and forgotten, so that the client reads the answer instead of a reset; one that
- * sends on and on all the same is cut off.
- */
-function forget(request: IncomingMessage): void {
-  let bytes = 0
-  request.on('error', () => {})
-  request.on('data', (piece: Buffer) => {
-    bytes += piece.length
-    if (bytes > FORGOTTEN_BYTES_MAX) request.destroy()
-  })
 }
 
 type Encoding = 'identity' | 'gzip' | 'br' | 'zstd'
