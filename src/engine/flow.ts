@@ -11,7 +11,7 @@ import { compileChain } from './chain.ts'
 import { DedupeOperator } from './operators/dedupe.ts'
 import { ExplodeOperator } from './operators/explode.ts'
 import { FinalsOperator } from './operators/finals.ts'
-import { Fork, type Stage } from './operators/stage.ts'
+import { awaits, Fork, type Stage } from './operators/stage.ts'
 import { WindowOperator } from './operators/window.ts'
 import type { Stateful } from './state/table.ts'
 import type { StatelessNode } from './steps.ts'
@@ -127,6 +127,11 @@ export class Flow {
     return this.#settle()
   }
 
+  /** Whether anything would happen if the time of this key alone came to `emit`. */
+  awaits(key: number, emit: number): boolean {
+    return awaits(this.#root, key, emit)
+  }
+
   end(): Promise<void> | null {
     this.#root.end()
     return this.#settle()
@@ -165,6 +170,7 @@ export class Flow {
         stage.push(batch, times)
       },
       advance: watermark => stage.advance(watermark),
+      awaits: (key, emit) => awaits(stage, key, emit),
       end: () => stage.end(),
     }
   }
@@ -225,6 +231,7 @@ export class Flow {
       stage: {
         push: (batch, times) => stage.push(chain.run(batch), times),
         advance: watermark => stage.advance(watermark),
+        awaits: (key, emit) => awaits(stage, key, emit),
         end: () => stage.end(),
       },
       reads: chain.reads,
@@ -281,7 +288,7 @@ export class Flow {
 
   #leaf(node: StreamNode, push: (batch: Batch) => void): Built {
     return {
-      stage: { push, advance: () => {}, end: () => {} },
+      stage: { push, advance: () => {}, awaits: () => false, end: () => {} },
       reads: new Set(node.columns.map(column => column.name)),
       keepsTime: false,
       needsLowestKey: false,

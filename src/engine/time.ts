@@ -149,23 +149,34 @@ export class TopicTime {
     return lowest - this.#eventTime.disorder_us
   }
 
-  /** Event time for all keys while some of them are silent: it follows the others, with none of them the wall clock. */
-  #idleKeys(silentKeys: ReadonlySet<number>, now: number): Watermark {
-    const { disorder_us } = this.#eventTime
+  /** Silent keys that something awaits, each by itself; then all keys together, for what goes by the lowest of them. */
+  #idleKeys(now: number, awaited: (key: number, emit: number) => boolean): Watermark[] {
+    const { idleAfter_us, disorder_us } = this.#eventTime
     const keys = this.#keys!
+    const found: Watermark[] = []
+    let isSilent = false
     let lowest = Number.POSITIVE_INFINITY
+    let lowestAwake = Number.POSITIVE_INFINITY
     let furthest = Number.NEGATIVE_INFINITY
     let arrived = 0
     for (let key = 0; key < keys.count; key++) {
       const maximum = keys.maximumOf(key, this.#isLive)
       if (maximum === Number.POSITIVE_INFINITY) continue
-      if (!silentKeys.has(key)) lowest = Math.min(lowest, maximum)
+      const silent = now - keys.arrivedAt(key)
+      if (silent < idleAfter_us) lowestAwake = Math.min(lowestAwake, maximum)
+      else {
+        isSilent = true
+        const emit = maximum + silent - disorder_us
+        if (awaited(key, emit)) found.push({ emit, close: maximum - disorder_us, key })
+      }
+      lowest = Math.min(lowest, maximum)
       furthest = Math.max(furthest, maximum)
       arrived = Math.max(arrived, keys.arrivedAt(key))
     }
-    const reached = lowest === Number.POSITIVE_INFINITY ? furthest + (now - arrived) : lowest
-    const close = finite(this.#lowestKey())
-    return { emit: Math.max(reached - disorder_us, close), close, key: null }
+    if (!isSilent) return found
+    const reached = lowestAwake === Number.POSITIVE_INFINITY ? furthest + (now - arrived) : lowestAwake
+    const close = finite(lowest - disorder_us)
+    return [...found, { emit: Math.max(reached - disorder_us, close), close, key: null }]
   }
 
   /** Event time for all as it stands after the rows seen so far. */
@@ -184,21 +195,11 @@ export class TopicTime {
 
   /**
    * What the wall clock closes while no backlog is known: keys, or the whole topic, that have been silent for `idleAfter`.
-   * `now` in microseconds.
+   * `now` in microseconds. Keys that nobody awaits are left out. Default: all are told.
    */
-  idle(now: number): Watermark[] {
+  idle(now: number, awaited: (key: number, emit: number) => boolean = () => true): Watermark[] {
+    if (this.#keys) return this.#idleKeys(now, awaited)
     const { idleAfter_us, disorder_us } = this.#eventTime
-    if (this.#keys) {
-      const found: Watermark[] = []
-      for (let key = 0; key < this.#keys.count; key++) {
-        const silent = now - this.#keys.arrivedAt(key)
-        const maximum = this.#keys.maximumOf(key, this.#isLive)
-        if (silent < idleAfter_us || maximum === Number.POSITIVE_INFINITY) continue
-        found.push({ emit: maximum + silent - disorder_us, close: maximum - disorder_us, key })
-      }
-      const silentKeys = new Set(found.map(({ key }) => key!))
-      return silentKeys.size === 0 ? found : [...found, this.#idleKeys(silentKeys, now)]
-    }
     let furthest = Number.NEGATIVE_INFINITY
     let arrived = 0
     for (const [partition, state] of this.#partitions.entries()) {

@@ -1,5 +1,6 @@
 /** The records of one topic that are not taken: counted, and handed to the dead letters with their place. */
 import type { Damage } from '../connectors/contract.ts'
+import type { RefusedLine } from '../engine/decode/decoder.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { Partition } from './partitions.ts'
 
@@ -85,4 +86,9 @@ export class Refusals {
       arrived,
     })
   }
+}
+
+/** Why a line is not taken, as the schema says it. */
+export function reasonOf({ reason, path }: RefusedLine): { readonly reason: string; readonly code: string } {
+  return { reason: path === '' ? reason : `${path}: ${reason}`, code: 'RECORD_INVALID' }
 }

@@ -24,12 +24,14 @@ import type { TopicProgress } from './options.ts'
 import type { PieceEvent } from './parallel-input.ts'
 import { Partitions, type TopicPosition } from './partitions.ts'
 import { linePieces, type Prepared, prepareRecords } from './prepare.ts'
-import { type Lines, type RefusalReason, Refusals } from './refusals.ts'
+import { type Lines, type RefusalReason, Refusals, reasonOf } from './refusals.ts'
 
 /** The longest record that is taken; a longer one becomes a dead letter. */
 export const RECORD_BYTES_MAX = 1 << 20
 /** What a thread reads at once. */
 export const RANGE_BYTES = 1 << 19
+/** With very many keys a look at all of them takes a while: at most one part in so many of the time. */
+const IDLE_SHARE = 20
 
 export interface TopicTaskOptions {
   readonly topic: TopicNode
@@ -55,6 +57,7 @@ export class TopicTask {
   flow: Flow
   readonly #between: (() => void)[] = []
   readonly #noTimes = new NoTimes()
+  #nextIdle_ms = 0
   #records = 0
   #bytes = 0
   #bytesTotal: number | null = 0
@@ -67,7 +70,7 @@ export class TopicTask {
     this.topic = topic
     this.#options = options
     this.#refusals = new Refusals(topic.name, this.#partitions.list, options.deadLetters)
-    this.flow = this.#makeFlow()
+    this.flow = options.makeFlow((row, step) => this.#onLate(row, step))
     this.#time = topic.eventTime && new TopicTime(topic.eventTime, topic.columns, topic.key)
     this.#timeColumn = topic.columns.findIndex(column => column.name === topic.eventTime?.column)
     this.schema = topic.schema && readSchema(topic.schema)
@@ -115,7 +118,7 @@ export class TopicTask {
 
   /** Puts the operators together anew, with their state: to be called between two events only. */
   rebuild(): void {
-    const flow = this.#makeFlow()
+    const flow = this.#options.makeFlow((row, step) => this.#onLate(row, step))
     moveState(this.flow.stateful, flow.stateful)
     for (const [step, rows] of this.flow.rows) if (flow.rows.has(step)) flow.rows.set(step, rows)
     this.flow = flow
@@ -272,7 +275,12 @@ export class TopicTask {
 
   /** Nothing came, and nothing is known to be on its way: event time may go on with the wall clock. */
   async idle(): Promise<void> {
-    for (const watermark of this.#time?.idle(this.#options.clock.now()) ?? []) await this.flow.advance(watermark)
+    const { clock } = this.#options
+    const began_ms = clock.monotonic_ms()
+    if (began_ms < this.#nextIdle_ms) return
+    const awaited = (key: number, emit: number) => this.flow.awaits(key, emit)
+    for (const watermark of this.#time?.idle(clock.now(), awaited) ?? []) await this.flow.advance(watermark)
+    this.#nextIdle_ms = began_ms + (clock.monotonic_ms() - began_ms) * IDLE_SHARE
     await this.#options.onIdle?.()
   }
 
@@ -316,10 +324,6 @@ export class TopicTask {
     return withoutAhead(batch, this.#timeColumn, { arrival, maxAhead_us }, refuse)
   }
 
-  #makeFlow(): Flow {
-    return this.#options.makeFlow((row, step) => this.#onLate(row, step))
-  }
-
   #makeDecoder(): Decoder | null {
     const { schema, topic } = this
     if (schema === null) return null
@@ -341,8 +345,4 @@ export class TopicTask {
     if (this.topic.eventTime!.progress === 'key' && !this.flow.needsLowestKey) return
     await this.flow.advance(this.#time.watermark())
   }
-}
-
-function reasonOf({ reason, path }: RefusedLine): { readonly reason: string; readonly code: string } {
-  return { reason: path === '' ? reason : `${path}: ${reason}`, code: 'RECORD_INVALID' }
 }

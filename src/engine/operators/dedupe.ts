@@ -13,7 +13,7 @@ import { grown } from '../state/key-table.ts'
 import { ChangedSlots, type Stateful, stateTable } from '../state/table.ts'
 import type { Times, Watermark } from '../time.ts'
 import { pick } from './pick.ts'
-import type { Stage } from './stage.ts'
+import { awaits, type Stage } from './stage.ts'
 
 export class DedupeOperator implements Stage {
   readonly stateful: Stateful
@@ -70,6 +70,10 @@ export class DedupeOperator implements Stage {
       }
     }
     this.#downstream.advance(watermark)
+  }
+
+  awaits(key: number, emit: number): boolean {
+    return awaits(this.#downstream, key, emit)
   }
 
   end(): void {

@@ -4,7 +4,7 @@ import type { Column } from '../../plan/schema.ts'
 import { type Batch, type ColumnData, columnOf } from '../batch.ts'
 import type { Times, Watermark } from '../time.ts'
 import { pickColumn } from './pick.ts'
-import type { Stage } from './stage.ts'
+import { awaits, type Stage } from './stage.ts'
 
 export class ExplodeOperator implements Stage {
   readonly #array: number
@@ -53,6 +53,10 @@ export class ExplodeOperator implements Stage {
 
   advance(watermark: Watermark): void {
     this.#downstream.advance(watermark)
+  }
+
+  awaits(key: number, emit: number): boolean {
+    return awaits(this.#downstream, key, emit)
   }
 
   end(): void {

@@ -4,7 +4,7 @@ import type { Column } from '../../plan/schema.ts'
 import type { Batch, ColumnData } from '../batch.ts'
 import type { Times, Watermark } from '../time.ts'
 import { pick } from './pick.ts'
-import type { Stage } from './stage.ts'
+import { awaits, type Stage } from './stage.ts'
 
 export class FinalsOperator implements Stage {
   readonly #isFinal: number
@@ -31,6 +31,10 @@ export class FinalsOperator implements Stage {
 
   advance(watermark: Watermark): void {
     this.#downstream.advance(watermark)
+  }
+
+  awaits(key: number, emit: number): boolean {
+    return awaits(this.#downstream, key, emit)
   }
 
   end(): void {

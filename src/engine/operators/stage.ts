@@ -12,7 +12,14 @@ import type { Times, Watermark } from '../time.ts'
 export interface Stage {
   push(batch: Batch, times: Times): void
   advance(watermark: Watermark): void
+  /** Whether it would do anything if the time of this key alone came to `emit`. Left out: it may. */
+  awaits?(key: number, emit: number): boolean
   end(): void
+}
+
+/** See `Stage.awaits`. */
+export function awaits(stage: Stage, key: number, emit: number): boolean {
+  return stage.awaits?.(key, emit) ?? true
 }
 
 /** The next stages of a step: most have one, a step whose result is used twice has more. */
@@ -29,6 +36,10 @@ export class Fork implements Stage {
 
   advance(watermark: Watermark): void {
     for (const stage of this.#stages) stage.advance(watermark)
+  }
+
+  awaits(key: number, emit: number): boolean {
+    return this.#stages.some(stage => awaits(stage, key, emit))
   }
 
   end(): void {

@@ -8,6 +8,7 @@ import { WindowChanges } from './window-changes.ts'
 
 /** A dictionary with more texts than this is left to its batches and a new one is begun. */
 const TEXTS_MAX = 1 << 16
+const ROOM_MIN = 16
 
 class OutputColumn {
   readonly #column: Column
@@ -62,7 +63,8 @@ class OutputColumn {
   /** Leaves the cells to whom they were handed, who may not be done with them yet, and begins anew. */
   reset(rows: number): void {
     this.#hasNull = false
-    this.#room = Math.max(256, rows)
+    // Windows that silence closes come out one by one: much room for each would cost more than the rest.
+    this.#room = Math.max(ROOM_MIN, rows)
     if (this.#column.type === 'text') this.#codes = new Int32Array(this.#room)
     else {
       this.#values = new Float64Array(this.#room)

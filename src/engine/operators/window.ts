@@ -183,6 +183,11 @@ export class WindowOperator implements Stage {
     if (this.#options.downstreamKeepsTime) this.#downstream.advance({ ...watermark, emit })
   }
 
+  awaits(key: number, emit: number): boolean {
+    const { due } = this.#schedule
+    return this.#options.downstreamKeepsTime || (this.#byKey && key < due.length && emit >= due[key]!)
+  }
+
   end(): void {
     if (this.#byKey) for (const key of this.#schedule.keys) this.#emission.emit(key, NEVER, NEVER)
     else this.#emission.emit(ALL, NEVER, NEVER)
