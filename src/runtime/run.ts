@@ -21,6 +21,8 @@ import type { WatchedStep } from './watchers.ts'
 
 const PROGRESS_EVERY_MS = 200
 const YIELD_EVERY_MS = 50
+/** A run that goes on for weeks shares the machine: few rows at a time, so little is enough. */
+const FOLLOWING_WAREHOUSE = { memoryLimit: '128MB', checkpointAt: '4MB' }
 const RETRY_AFTER_MS = { first: 500, longest: 30_000 }
 
 /** Throws INPUT_MISSING when nothing feeds the pipeline, and what sources and sinks throw; all is closed then. */
@@ -212,7 +214,8 @@ class Run {
 
   #openWarehouse(): Promise<Warehouse> {
     this.#warehouse ??= import('../connectors/duckdb/warehouse.ts').then(async ({ openWarehouse }) => {
-      const warehouse = await openWarehouse({ path: resolve(this.#options.dataDirectory, this.#plan.warehouseFile) })
+      const path = resolve(this.#options.dataDirectory, this.#plan.warehouseFile)
+      const warehouse = await openWarehouse({ path, ...(this.#options.untilEnd ? {} : FOLLOWING_WAREHOUSE) })
       if (warehouse.logSetAside !== null) this.#warnings.add(warehouseWarning(warehouse.path, warehouse.logSetAside))
       return warehouse
     })

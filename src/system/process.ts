@@ -1,6 +1,7 @@
 /** What the runtime asks of the operating system about processes. */
 
 import { readFileSync } from 'node:fs'
+import { setFlagsFromString } from 'node:v8'
 
 /** Memory of this process that is in use, in bytes. */
 export function residentBytes(): number {
@@ -33,6 +34,14 @@ export function processIsAlive(id: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
+}
+
+/**
+ * Has the engine keep its space for new objects small. It grows to 50 MB under a steady load, for fewer collections that
+ * take longer: right for a file that is read to its end, not for a process that runs for weeks and answers at once.
+ */
+export function keepHeapSmall(): void {
+  setFlagsFromString('--semi-space-growth-factor=1')
 }
 
 /**

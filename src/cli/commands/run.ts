@@ -2,6 +2,7 @@
 import type { Plan } from '../../plan/nodes.ts'
 import type { RunProgress, RunSummary, TopicProgress } from '../../runtime/options.ts'
 import { MillraceError } from '../../system/errors.ts'
+import { keepHeapSmall } from '../../system/process.ts'
 import type { Arguments } from '../arguments.ts'
 import { type BesideRun, openBesideRun, type Places, placesLines } from '../beside-run.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -30,6 +31,7 @@ export async function run(values: Arguments): Promise<number> {
   const profile = values.text('profile') ?? 'default'
   if (profile !== 'default') throw new MillraceError('OPTION_INVALID', unknownName('profile', profile, ['default']))
   const path = values.required('FILE')
+  if (!values.flag('until-end')) keepHeapSmall()
   const listen = listenOf(values)
   const workers = values.whole('workers') ?? 1
   // Threads start before the pipeline is loaded, so that both load at the same time.

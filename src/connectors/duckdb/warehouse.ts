@@ -22,6 +22,8 @@ export interface WarehouseOptions {
   readonly path: string
   /** As DuckDB writes it. Default `512MB`. */
   readonly memoryLimit?: string
+  /** Length of its log at which it is folded into the file: until then its rows are held in memory. Default DuckDB's, 16 MB. */
+  readonly checkpointAt?: string
   /** Default 1: the stream has the other cores. */
   readonly threads?: number
 }
@@ -132,6 +134,7 @@ async function openInstance(
   const config = {
     memory_limit: options.memoryLimit ?? '512MB',
     threads: String(options.threads ?? 1),
+    ...(options.checkpointAt === undefined ? {} : { checkpoint_threshold: options.checkpointAt }),
     // Appended rows keep their order anyway with one thread; without this promise large commits need far less memory.
     preserve_insertion_order: 'false',
   }
