@@ -3,7 +3,7 @@
  *
  *   npm run bench [-- --quick] [--only activity,temperature | files | pushed] [--rounds 5] [--lines 4000000] [--readme]
  *
- * Prints a table and writes bench/out/results.json; `--readme` puts the table into README.md. Exit code 1 when a lane
+ * Prints a table and writes bench/out/results.json; `--readme` puts the tables of whole groups into README.md. Exit code 1 when a lane
  * failed or a target was missed.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -59,26 +59,31 @@ const wanted = ({ target, unit }: Figure) => {
   if (target === null) return ''
   return 'least' in target ? `≥ ${number(target.least)} ${unit}` : `≤ ${number(target.most)} ${unit}`
 }
-const table = [
-  ['lane', 'figure', 'measured', 'target', 'met'],
-  ...figures.map(figure => {
-    const verdict = met(figure)
-    const word = verdict === null ? '' : verdict ? 'yes' : 'no'
-    return [figure.lane, figure.what, `${number(figure.measured)} ${figure.unit}`, wanted(figure), word]
-  }),
-  ...Object.keys(failures).map(lane => [lane, 'failed', '', '', 'no']),
-]
-const widths = table[0]!.map((_, column) => Math.max(...table.map(row => row[column]!.length)))
-const rowText = (row: readonly string[]) => `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`
-const rule = `|${widths.map(width => '-'.repeat(width + 2)).join('|')}|`
-const markdown = [rowText(table[0]!), rule, ...table.slice(1).map(rowText)].join('\n')
+/** The figures of some lanes as a table. */
+function tableOf(lanes: readonly string[]): string {
+  const ofLanes = lanes.flatMap(lane => results[lane]?.figures ?? [])
+  const table = [
+    ['lane', 'figure', 'measured', 'target', 'met'],
+    ...ofLanes.map(figure => {
+      const verdict = met(figure)
+      const word = verdict === null ? '' : verdict ? 'yes' : 'no'
+      return [figure.lane, figure.what, `${number(figure.measured)} ${figure.unit}`, wanted(figure), word]
+    }),
+    ...lanes.filter(lane => failures[lane] !== undefined).map(lane => [lane, 'failed', '', '', 'no']),
+  ]
+  const widths = table[0]!.map((_, column) => Math.max(...table.map(row => row[column]!.length)))
+  const rowText = (row: readonly string[]) =>
+    `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`
+  const rule = `|${widths.map(width => '-'.repeat(width + 2)).join('|')}|`
+  return [rowText(table[0]!), rule, ...table.slice(1).map(rowText)].join('\n')
+}
 const machine = {
   processor: cpus()[0]?.model ?? '',
   processors: cpus().length,
   memory_gb: Math.round(totalmem() / 2 ** 30),
 }
 const conditions = `${lines.toLocaleString('en-US')} events, medians of ${rounds} interleaved runs, Node ${process.versions.node}, ${machine.processors} × ${machine.processor}.`
-console.log(`${markdown}\n\n${conditions}`)
+console.log(`${tableOf(chosen)}\n\n${conditions}`)
 
 const out = join(import.meta.dirname, 'out')
 mkdirSync(out, { recursive: true })
@@ -89,10 +94,14 @@ writeFileSync(
 
 if (values.readme) {
   const path = join(import.meta.dirname, '..', 'README.md')
-  const text = readFileSync(path, 'utf8')
-  const [begin, end] = ['<!-- benchmark -->', '<!-- /benchmark -->']
-  const [from, to] = [text.indexOf(begin), text.indexOf(end)]
-  if (from < 0 || to < from) throw new Error(`README.md has no ${begin} ... ${end}`)
-  writeFileSync(path, `${text.slice(0, from + begin.length)}\n${markdown}\n\n${conditions}\n${text.slice(to)}`)
+  for (const group of ['files', 'pushed']) {
+    if (!GROUPS[group]!.every(lane => chosen.includes(lane))) continue
+    const text = readFileSync(path, 'utf8')
+    const [begin, end] = [`<!-- benchmark ${group} -->`, `<!-- /benchmark ${group} -->`]
+    const [from, to] = [text.indexOf(begin), text.indexOf(end)]
+    if (from < 0 || to < from) throw new Error(`README.md has no ${begin} ... ${end}`)
+    const table = `${tableOf(GROUPS[group]!)}\n\n${conditions}`
+    writeFileSync(path, `${text.slice(0, from + begin.length)}\n${table}\n${text.slice(to)}`)
+  }
 }
 process.exitCode = Object.keys(failures).length > 0 || figures.some(figure => met(figure) === false) ? 1 : 0

@@ -138,7 +138,7 @@ function hasSource(sources: Sources, topic: TopicNode): boolean {
 }
 
 /** Whether the rows of a stream are a function of one record each. */
-export function isStateless(stream: StreamNode): boolean {
+function isStateless(stream: StreamNode): boolean {
   if (stream.kind === 'read') return true
   return stream.kind !== 'window' && stream.kind !== 'dedupe' && stream.kind !== 'finals' && isStateless(stream.input)
 }

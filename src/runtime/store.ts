@@ -50,7 +50,8 @@ export class Store {
       onEvent: onNotice,
     })
     this.letters = {
-      ingestion: new DeadLetters(() => this.#openLetters(REFUSED_BY.ingestion, null), strict),
+      // Whoever pushes is told at once what was refused: a strict run stops for its own inputs only.
+      ingestion: new DeadLetters(() => this.#openLetters(REFUSED_BY.ingestion, null), false),
       processing: new DeadLetters(
         () => this.#openLetters(REFUSED_BY.processing, this.header?.letters.processing ?? 0),
         strict,

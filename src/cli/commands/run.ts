@@ -1,6 +1,7 @@
 /** `millrace run`: the pipeline itself. */
 import type { Plan } from '../../plan/nodes.ts'
 import type { RunProgress, RunSummary, TopicProgress } from '../../runtime/options.ts'
+import { systemClock } from '../../system/clock.ts'
 import { MillraceError } from '../../system/errors.ts'
 import { keepHeapSmall } from '../../system/process.ts'
 import type { Arguments } from '../arguments.ts'
@@ -25,6 +26,8 @@ import {
 
 /** Events of a run are printed so often. */
 const EVENT_EVERY_MS = 1000
+/** A run with an end that takes longer than this can be asked by other commands. */
+const ASKED_AFTER_MS = 1000
 
 export async function run(values: Arguments): Promise<number> {
   const stop = stopOnSignals()
@@ -43,6 +46,8 @@ export async function run(values: Arguments): Promise<number> {
   const terminal = processTerminal()
   const report = reporterOf(values, plan, terminal)
   let beside: BesideRun | null = null
+  const over = new AbortController()
+  let opening: Promise<void> | null = null
   const summary = await runPipeline(plan, {
     dataDirectory: dataDirectory(values.text('data-dir')),
     inputs: await inputsOf(plan, values.list('input')),
@@ -53,14 +58,21 @@ export async function run(values: Arguments): Promise<number> {
     signal: stop.signal,
     listen,
     diskBudget_bytes: values.bytes('disk-budget'),
-    onReady: async handle => {
-      beside = await openBesideRun(handle, listen, values.text('console'))
-      report.ready(beside.places)
+    onReady: handle => {
+      const open = async () => {
+        beside = await openBesideRun(handle, listen, values.text('console'))
+        report.ready(beside.places)
+      }
+      if (!values.flag('until-end') || values.text('console') !== null) return open()
+      // Most inputs are read before anybody could ask beside it.
+      opening = systemClock.sleep(ASKED_AFTER_MS, over.signal).then(() => (over.signal.aborted ? undefined : open()))
     },
     onProgress: progress => report.progress(progress),
     taps: new Map(),
   }).finally(async () => {
     terminal.live([])
+    over.abort()
+    await opening
     await beside?.close()
     await pool?.close()
   })
