@@ -39,7 +39,7 @@ export const COMMANDS: readonly CommandDescription[] = [
         maximum: 64,
         help: 'threads that read and decode plain NDJSON files; default 1',
       },
-      strict: { kind: 'flag', help: 'stop at the first record that its schema refuses' },
+      strict: { kind: 'flag', help: 'stop at the first record of an input file that its schema refuses' },
       listen: {
         kind: 'text',
         value: 'HOST:PORT',

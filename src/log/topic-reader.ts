@@ -27,15 +27,33 @@ const LINE_FEED = 10
 const ENTRY_BYTES = 8
 
 /**
- * The durable records of a log from an offset on, to its end as it stands. A chunk holds records of one arrival time, and
+ * The durable records of a log from an offset on, to its end as it stands or to the offset `to` (excluded). A chunk holds records of one arrival time, and
  * so at most one block: what was appended together comes together.
  */
-export function* readChunks(log: Readable, from: number): Generator<RecordChunk | ChunkGap, void, undefined> {
+export function* readChunks(
+  log: Readable,
+  from: number,
+  to = Number.POSITIVE_INFINITY,
+): Generator<RecordChunk | ChunkGap, void, undefined> {
   for (const event of log.read(from)) {
-    if (event.kind === 'gap') yield { kind: 'gap', from: event.from, to: event.to, reason: event.reason }
-    else if (event.block.header.form === FORM.rows) yield* rowChunk(event.block, event.from)
-    else yield* recordChunks(event.block, event.from)
+    if (event.kind === 'gap') {
+      if (event.from >= to) return
+      yield { kind: 'gap', from: event.from, to: Math.min(event.to, to), reason: event.reason }
+      continue
+    }
+    const { block } = event
+    const chunks = block.header.form === FORM.rows ? rowChunk(block, event.from) : recordChunks(block, event.from)
+    for (const chunk of chunks) {
+      if (chunk.firstOffset >= to) return
+      yield chunk.firstOffset + chunk.records <= to ? chunk : firstOf(chunk, to - chunk.firstOffset)
+    }
   }
+}
+
+function firstOf({ bytes, firstOffset, arrival }: RecordChunk, records: number): RecordChunk {
+  let end = 0
+  for (let record = 0; record < records; record++) end = bytes.indexOf(LINE_FEED, end) + 1
+  return { bytes: bytes.subarray(0, end), firstOffset, records, arrival }
 }
 
 function* rowChunk({ header, bytes }: Block, from: number): Generator<RecordChunk, void, undefined> {

@@ -106,14 +106,9 @@ async function readLogUpTo(
   end: number,
   onGap: (gap: ChunkGap) => void,
 ): Promise<void> {
-  for (const chunk of readChunks(log, from)) {
-    if ('kind' in chunk) {
-      onGap(chunk)
-      continue
-    }
-    if (chunk.firstOffset >= end) return
-    const bytes = firstLines(chunk.bytes, end - chunk.firstOffset)
-    await task.takeStored(bytes, partition, chunk.firstOffset, chunk.arrival)
+  for (const chunk of readChunks(log, from, end)) {
+    if ('kind' in chunk) onGap(chunk)
+    else await task.takeStored(chunk.bytes, partition, chunk.firstOffset, chunk.arrival)
   }
 }
 
@@ -144,16 +139,6 @@ function cut(chunk: Chunk, end: number): Chunk {
   return chunk.position + chunk.bytes.length <= end
     ? chunk
     : { ...chunk, bytes: chunk.bytes.subarray(0, end - chunk.position) }
-}
-
-function firstLines(bytes: Uint8Array, lines: number): Uint8Array {
-  let at = 0
-  for (let line = 0; line < lines && at < bytes.length; line++) {
-    const end = bytes.indexOf(10, at)
-    if (end < 0) return bytes
-    at = end + 1
-  }
-  return bytes.subarray(0, at)
 }
 
 function unfilled(name: string, { topic }: TopicLog, { from, to, reason }: ChunkGap): MillraceError {

@@ -104,8 +104,8 @@ test('a large append is one block, and all or nothing of it is there', async () 
 })
 
 describe('a topic that is read again', () => {
-  const chunksOf = (log: TopicLog, from: number) =>
-    [...readChunks(log, from)].map(chunk =>
+  const chunksOf = (log: TopicLog, from: number, to?: number) =>
+    [...readChunks(log, from, to)].map(chunk =>
       'kind' in chunk ? chunk : { ...chunk, bytes: undefined, text: chunk.bytes.toString() },
     )
 
@@ -124,8 +124,10 @@ describe('a topic that is read again', () => {
       { text: text(7, 8), firstOffset: 7, records: 1, arrival: 900 },
     ])
     for (let from = 0; from <= 8; from++) {
-      const all = chunksOf(log, from).map(chunk => ('text' in chunk ? chunk.text : ''))
-      expect(all.join('')).toBe(text(from, 8))
+      for (let to = from; to <= 9; to++) {
+        const all = chunksOf(log, from, to).map(chunk => ('text' in chunk ? chunk.text : ''))
+        expect(all.join('')).toBe(text(from, Math.min(to, 8)))
+      }
     }
     expect(chunksOf(log, 4)[0]).toEqual({ text: text(4, 5), firstOffset: 4, records: 1, arrival: 1000 })
   })
@@ -141,6 +143,8 @@ describe('a topic that is read again', () => {
     log.drop(1)
     expect(all(0)).toEqual([[0, log.start], ...[3, 6, 9].filter(offset => offset >= log.start)])
     expect(chunksOf(log, 0)[0]).toEqual({ kind: 'gap', from: 0, to: log.start, reason: 'retention gave them up' })
+    expect(chunksOf(log, 0, 1)).toEqual([{ kind: 'gap', from: 0, to: 1, reason: 'retention gave them up' }])
+    expect(chunksOf(log, 0, 0)).toEqual([])
   })
 })
 

@@ -4,8 +4,6 @@ import { readChunks } from '../../log/topic-reader.ts'
 import { openForReading } from '../../log/topic-store.ts'
 import type { SourceReference } from '../../plan/nodes.ts'
 
-const LINE_FEED = 10
-
 /** `end`: records at this offset and behind it are left out; null: all that there are. */
 export function storedTopic(dataDirectory: string, topic: string, end: number | null): SourceReference {
   const module: SourceModule = { openSource: async () => new StoredTopic(dataDirectory, topic, end) }
@@ -44,18 +42,11 @@ class StoredTopic implements Source {
 
   *#read(): Generator<Chunk, void, undefined> {
     let position = 0
-    for (const chunk of readChunks(openForReading(this.#dataDirectory, this.#topic), 0)) {
+    for (const chunk of readChunks(openForReading(this.#dataDirectory, this.#topic), 0, this.#end)) {
       if ('kind' in chunk) continue
-      if (chunk.firstOffset >= this.#end) return
-      const bytes = firstLines(chunk.bytes, Math.min(chunk.records, this.#end - chunk.firstOffset))
+      const { bytes } = chunk
       yield { kind: 'records', partition: 0, bytes, position, arrival: chunk.arrival }
       position += bytes.length
     }
   }
-}
-
-function firstLines(bytes: Buffer, lines: number): Buffer {
-  let at = 0
-  for (let line = 0; line < lines; line++) at = bytes.indexOf(LINE_FEED, at) + 1
-  return bytes.subarray(0, at)
 }
