@@ -2,52 +2,16 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { z } from 'zod'
-import type { Idle, PushOutcome, Source } from '../../src/connectors/contract.ts'
-import { count, pipeline, sum, timestamp, topic, tumbling } from '../../src/index.ts'
+import { count, pipeline, sum, topic, tumbling } from '../../src/index.ts'
 import { openTopic } from '../../src/log/open-topic.ts'
 import { readChunks } from '../../src/log/topic-reader.ts'
-import type { SourceReference } from '../../src/plan/nodes.ts'
 import type { RunHandle } from '../../src/runtime/options.ts'
 import { runPipeline } from '../../src/runtime/run.ts'
-import { type Clock, systemClock } from '../../src/system/clock.ts'
+import { systemClock } from '../../src/system/clock.ts'
 import type { Random } from '../../src/system/random.ts'
 import type { Storage } from '../../src/system/storage.ts'
 import type { MemoryStorage } from '../../src/testing/memory-storage.ts'
-
-const WINDOW_MS = 1000
-/** Behind all records: it closes their windows. */
-const LAST_MS = 1_000_000
-
-const readings = topic('readings', z.object({ device: z.string(), at: timestamp('ms'), n: z.number() }), {
-  key: 'device',
-  eventTime: { field: 'at', disorder: '0 s', progress: 'key', idleAfter: '1 h' },
-})
-
-class Silent implements Source {
-  readonly replays = false
-  #closed = false
-
-  async open(): Promise<readonly { readonly name: string; readonly bytes: null }[]> {
-    return [{ name: 'silent', bytes: null }]
-  }
-
-  async read(): Promise<Idle | null> {
-    await systemClock.sleep(5)
-    return this.#closed ? null : { kind: 'idle' }
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true
-  }
-}
-
-const silent: SourceReference = {
-  kind: 'source',
-  connector: 'silent',
-  options: {},
-  open: async () => ({ openSource: async () => new Silent() }),
-}
+import { hasty, LAST_MS, type Message, push, readings, silent, WINDOW_MS } from './pushed-readings.ts'
 
 export const living = pipeline('living', ({ ingest, from }) => {
   ingest(silent, readings)
@@ -58,12 +22,6 @@ export const living = pipeline('living', ({ ingest, from }) => {
     .aggregate({ readings: count(), total: sum('n') })
     .to(topic('windows'))
 })
-
-export interface Message {
-  readonly sender: string
-  readonly number: number
-  readonly lines: string
-}
 
 /** Messages of a few senders, each with records of increasing times; the last ones close all windows. */
 export function messagesOf(random: Random, senders: number, perSender: number): Message[] {
@@ -83,9 +41,6 @@ export function messagesOf(random: Random, senders: number, perSender: number): 
   }
   return messages
 }
-
-/** What waits half a second in a run waits some milliseconds here. */
-const hasty: Clock = { ...systemClock, sleep: (duration_ms, signal) => systemClock.sleep(duration_ms / 50, signal) }
 
 export interface LifeOptions {
   /** Default: the disk as this process sees it. */
@@ -223,8 +178,4 @@ export class Life {
     }
     return lines
   }
-}
-
-function push(handle: RunHandle, { sender, number, lines }: Message): Promise<PushOutcome> {
-  return handle.append('readings', Buffer.from(lines), { key: sender, number })
 }

@@ -8,7 +8,7 @@ import { rowsOfStretch } from '../../src/runtime/catch-up.ts'
 import { LOG_PARTITION } from '../../src/runtime/inputs.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { MemoryStorage } from '../../src/testing/memory-storage.ts'
-import { silent } from './rot-messages.ts'
+import { silent } from './pushed-readings.ts'
 
 const numbers = topic('numbers', z.object({ n: z.number() }))
 const { plan } = pipeline('gaps', ({ ingest, from, warehouse }) => {

@@ -19,7 +19,7 @@ import { runPipeline } from '../../src/runtime/run.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import type { Random } from '../../src/system/random.ts'
 import type { MemoryStorage } from '../../src/testing/memory-storage.ts'
-import { hasty, LAST_MS, type Message, push, type Row, readings, silent, WINDOW_MS } from './rot-messages.ts'
+import { hasty, LAST_MS, type Message, push, type Row, readings, silent, WINDOW_MS } from './pushed-readings.ts'
 
 /** What sinks hold for good: they are outside, and do not rot. */
 export type Outside = Map<string, { rows: string[]; position: number }>

@@ -22,7 +22,7 @@ import { runPipeline } from '../../src/runtime/run.ts'
 import { MillraceError } from '../../src/system/errors.ts'
 import { type Random, seededRandom } from '../../src/system/random.ts'
 import { readStored } from '../crash/stored.ts'
-import { hasty, type Message, messagesOf, push, type Row, readings, silent, WINDOW_MS } from './rot-messages.ts'
+import { hasty, type Message, messagesOf, push, type Row, readings, silent, WINDOW_MS } from './pushed-readings.ts'
 
 export interface RotResult {
   readonly index: number

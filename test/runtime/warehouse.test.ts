@@ -11,7 +11,7 @@ import { pipeline, topic } from '../../src/index.ts'
 import type { RunHandle, RunProgress } from '../../src/runtime/options.ts'
 import { runPipeline } from '../../src/runtime/run.ts'
 import { readStored } from '../crash/stored.ts'
-import { hasty, silent } from './rot-messages.ts'
+import { hasty, silent } from './pushed-readings.ts'
 
 const readings = topic('readings', z.object({ n: z.number().nullable(), batch: z.number() }))
 const { plan } = pipeline('kept-waiting', ({ ingest, from, warehouse }) => {
