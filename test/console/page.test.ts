@@ -57,7 +57,8 @@ describe.skipIf(missing !== null)(
     test('shows what it is told, and what comes then', async () => {
       const page = await open()
       await expect.poll(() => page.locator('[data-link]').textContent()).toBe('Live')
-      expect(await page.title()).toBe('activity-tracker · Millrace')
+      // The title follows the state a moment later.
+      await expect.poll(() => page.title()).toBe('activity-tracker · Millrace')
       const rows = panel(page, 'activities/phones-now').locator('tbody tr')
       await expect.poll(() => rows.count()).toBe(6)
       await expect
