@@ -1,6 +1,7 @@
 /** The body of a request, unpacked, with a bound on every size. */
 import type { IncomingMessage } from 'node:http'
-import { type BrotliOptions, constants, type ZlibOptions, type ZstdOptions } from 'node:zlib'
+import type { Transform } from 'node:stream'
+import { Pieces, release } from './pieces.ts'
 import { busy, Problem } from './problem.ts'
 
 /** Bodies that are unpacked at the same time: each may cost its limit twice over, and more would not be faster. */
@@ -41,36 +42,30 @@ export class BodyReader {
     }
   }
 
-  /** What is left of a refused body is read and forgotten, so that the client reads the answer instead of a reset. */
   #receive(request: IncomingMessage, limit: number): Promise<Buffer | null> {
     return new Promise((resolve, reject) => {
-      let pieces: Buffer[] = []
-      let length = 0
+      const pieces = new Pieces()
       const finish = (settle: () => void) => {
         request.off('data', take).off('end', end).off('close', gone).off('error', gone)
-        this.#receiving -= length
-        pieces = []
+        this.#receiving -= pieces.byteLength
         settle()
+        pieces.release()
       }
-      const refuse = (problem: Problem) =>
-        finish(() => {
-          request.on('error', () => {})
-          request.resume()
-          reject(problem)
-        })
       const take = (piece: Buffer) => {
-        if (length + piece.length > limit) return refuse(tooLarge(limit))
-        if (this.#receiving + piece.length > this.#receivingBytesMax) {
-          return refuse(busy('Too many large requests are being received just now.', 1))
+        const refused =
+          pieces.byteLength + piece.length > limit
+            ? tooLarge(limit)
+            : this.#receiving + piece.length > this.#receivingBytesMax
+              ? busy('Too many large requests are being received just now.', 1)
+              : null
+        if (refused !== null) {
+          release(piece)
+          return finish(() => reject(refused))
         }
         this.#receiving += piece.length
-        length += piece.length
-        pieces.push(piece)
+        pieces.add(piece)
       }
-      const end = () => {
-        const body = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, length)
-        finish(() => resolve(body))
-      }
+      const end = () => finish(() => resolve(pieces.take()))
       const gone = () => finish(() => resolve(null))
       request.on('data', take).on('end', end).on('close', gone).on('error', gone)
     })
@@ -111,37 +106,44 @@ function tooLarge(limit: number): Problem {
   )
 }
 
-interface Unpacked {
-  readonly buffer: Buffer
-  readonly engine: { readonly bytesWritten: number }
-}
+const CHUNK_BYTES = 64 * 1024
 
 async function unpacked(packed: Buffer, encoding: Exclude<Encoding, 'identity'>, limit: number): Promise<Buffer> {
-  // The unpacker works piece by piece and stops at the first one past the limit: a body made to burst costs no more.
-  const options = { maxOutputLength: limit, chunkSize: 64 * 1024, info: true }
   const zlib = await import('node:zlib')
-  const { buffer, engine } = await new Promise<Unpacked>((resolve, reject) => {
-    const done = (error: Error | null, result: unknown) => (error ? reject(error) : resolve(result as Unpacked))
-    switch (encoding) {
-      case 'gzip':
-        return zlib.gunzip(packed, options as ZlibOptions, done)
-      case 'br':
-        return zlib.brotliDecompress(packed, options as BrotliOptions, done)
-      case 'zstd': {
-        const params = { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX }
-        return zlib.zstdDecompress(packed, { ...options, params } as ZstdOptions, done)
-      }
-    }
-  }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(limit)
-    throw new Problem(400, 'REQUEST_INVALID', `The body cannot be unpacked as ${encoding}: ${error.message}.`, {
-      next: 'Check that Content-Encoding names how the body is packed, and that all of it is sent.',
-    })
-  })
-  if (engine.bytesWritten < packed.length) {
-    throw new Problem(400, 'REQUEST_INVALID', `Something follows the end of the ${encoding} data.`, {
-      next: 'Pack the whole body in one piece.',
-    })
+  const makers: Readonly<Record<Exclude<Encoding, 'identity'>, () => Transform & { readonly bytesWritten: number }>> = {
+    gzip: () => zlib.createGunzip({ chunkSize: CHUNK_BYTES }),
+    br: () => zlib.createBrotliDecompress({ chunkSize: CHUNK_BYTES }),
+    zstd: () => {
+      const params = { [zlib.constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX }
+      return zlib.createZstdDecompress({ chunkSize: CHUNK_BYTES, params })
+    },
   }
-  return buffer
+  const unpacker = makers[encoding]()
+  const pieces = new Pieces()
+  try {
+    // The unpacker works piece by piece and stops at the first one past the limit: a body made to burst costs no more.
+    for await (const piece of unpacker.end(packed) as AsyncIterable<Buffer>) {
+      pieces.add(piece)
+      if (pieces.byteLength > limit) throw tooLarge(limit)
+    }
+    if (unpacker.bytesWritten < packed.length) {
+      throw new Problem(400, 'REQUEST_INVALID', `Something follows the end of the ${encoding} data.`, {
+        next: 'Pack the whole body in one piece.',
+      })
+    }
+    return pieces.take()
+  } catch (error) {
+    if (error instanceof Problem) throw error
+    throw new Problem(
+      400,
+      'REQUEST_INVALID',
+      `The body cannot be unpacked as ${encoding}: ${(error as Error).message}.`,
+      {
+        next: 'Check that Content-Encoding names how the body is packed, and that all of it is sent.',
+      },
+    )
+  } finally {
+    unpacker.destroy()
+    pieces.release()
+  }
 }

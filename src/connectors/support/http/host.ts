@@ -14,6 +14,7 @@ import type { Listen, SourceContext } from '../../contract.ts'
 import { Access, isLocal } from './access.ts'
 import { BodyReader } from './body.ts'
 import { boundConnections } from './connections.ts'
+import { forgetRest } from './forget.ts'
 import { KeyStore } from './key-store.ts'
 import { failureProblem } from './outcome.ts'
 import { type Answer, busy, Problem, problemAnswer } from './problem.ts'
@@ -203,6 +204,7 @@ export class HttpHost {
     }
     // The client went away.
     if (answer === null) return reply.hijack()
+    forgetRest(request.raw, this.#clock)
     if (typeof answer.body === 'string') reply.type('text/plain; charset=utf-8')
     return reply
       .code(answer.status)
