@@ -20,8 +20,11 @@ const LINE_FEED = 10
 export const PAYLOAD_BYTES_MAX = 1024 * 1024 * 1024
 const ARRIVAL_SPAN_MAX_US = 0xffff_ffff
 
-/** Records: as they came, with an arrival time each. Rows: written by the engine; all arrived with their block. */
-export const FORM = { records: 0, rows: 1 } as const
+/**
+ * Records: as they came, with an arrival time each. Rows: lines that the engine wrote; all arrived with their block.
+ * Columns: rows that only the engine reads again, not as lines.
+ */
+export const FORM = { records: 0, rows: 1, columns: 4 } as const
 export type PayloadForm = (typeof FORM)[keyof typeof FORM]
 /** Added to the form where the block holds headers; a block without is as it was before there were any. */
 const WITH_HEADERS = 2
@@ -49,9 +52,9 @@ export interface BlockHeader {
 /** A block that was read; its bytes are lent until the reader's next step. */
 export interface Block {
   readonly header: BlockHeader
-  /** The records alone: `header.records` of them, each ended by a line feed. */
+  /** The records alone: `header.records` of them, each ended by a line feed but in the form of columns. */
   readonly bytes: Buffer
-  /** Form 0: end of each record in `bytes` and arrival after `firstArrival`, two uint32 a record. Form 1: empty. */
+  /** Form 0: end of each record in `bytes` and arrival after `firstArrival`, two uint32 a record. Else empty. */
   readonly index: Buffer
   /** The appends of the block with their headers, for `appendsOf`; empty when it has no headers. */
   readonly appends: Buffer
@@ -59,7 +62,7 @@ export interface Block {
 
 /** Records to append. */
 export interface Records {
-  /** Each record ended by a line feed; the last one's may be missing. */
+  /** Each record ended by a line feed; the last one's may be missing. In a log of columns any bytes, with `count`. */
   readonly bytes: Uint8Array
   /** Ends of the records, each behind its line feed; needed when records hold line feeds. Default: found by them. */
   readonly ends?: readonly number[] | Uint32Array
@@ -77,11 +80,12 @@ export function headerAt(bytes: Buffer, at: number): { header: BlockHeader; chec
   if (crc32(bytes.subarray(at, at + HEADER_BYTES - 4)) !== bytes.readUInt32LE(at + HEADER_BYTES - 4)) return null
   const version = bytes[at + 4]!
   const form = bytes[at + 5]!
-  if (version !== VERSION || form > FORM.rows + WITH_HEADERS) {
+  const payloadForm = (form & ~WITH_HEADERS) as PayloadForm
+  if (version !== VERSION || !Object.values(FORM).includes(payloadForm)) {
     throw new MillraceError('LOG_FORMAT', `A stored block has format version ${version}, form ${form}.`)
   }
   const header: BlockHeader = {
-    form: (form & FORM.rows) as PayloadForm,
+    form: payloadForm,
     hasHeaders: (form & WITH_HEADERS) !== 0,
     incarnation: bytes.toString('hex', at + 8, at + 24),
     schemaId: bytes.readUInt32LE(at + 24),
@@ -129,7 +133,7 @@ export interface StoredRecord {
   readonly arrival: number
 }
 
-/** The records of a block, from the offset `from` on. */
+/** The records of a block that holds lines, from the offset `from` on. */
 export function* recordsOf(
   { header, bytes, index }: Omit<Block, 'appends'>,
   from = 0,
@@ -185,7 +189,8 @@ export class BlockBuilder {
   /** Adds the records; returns how many. `room` is the length that the block is likely to reach. */
   add(records: Records, arrival: number, room: number): number {
     const { bytes } = records
-    const endsOpen = bytes.length > 0 && bytes[bytes.length - 1] !== LINE_FEED && records.ends === undefined
+    const hasLines = this.#form !== FORM.columns && records.ends === undefined
+    const endsOpen = hasLines && bytes.length > 0 && bytes[bytes.length - 1] !== LINE_FEED
     const need = bytes.length + (endsOpen ? 1 : 0)
     this.#reserve(need, room)
     const start = this.#end
@@ -198,7 +203,7 @@ export class BlockBuilder {
     }
     this.#lastArrival = Math.max(this.#lastArrival, arrival)
     const before = this.#records
-    if (this.#form === FORM.rows) this.#records += records.count ?? linesIn(this.#buffer, start, this.#end)
+    if (this.#form !== FORM.records) this.#records += records.count ?? linesIn(this.#buffer, start, this.#end)
     else if (records.ends !== undefined) {
       for (const end of records.ends) this.#note(start - HEADER_BYTES + end, arrival)
     } else {

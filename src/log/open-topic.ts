@@ -1,4 +1,7 @@
-/** Where the topics of a data directory are, DATA_DIR/topics/NAME/PARTITION/, and opening one of them. */
+/**
+ * Where the topics of a data directory are, DATA_DIR/topics/NAME/PARTITION/, and opening one of them. Rows on their way to
+ * a sink are kept in logs of the same kind, in DATA_DIR/deliveries/: no topics, and nobody else's to read.
+ */
 import { join } from 'node:path'
 import { MillraceError, nearest } from '../system/errors.ts'
 import { statusOf } from '../system/files.ts'
@@ -7,14 +10,19 @@ import type { TopicLogOptions } from './options.ts'
 import { TopicLog } from './topic-log.ts'
 
 /** What the place of a topic does not say already. */
-export type PartitionOptions = Omit<TopicLogOptions, 'folder' | 'quarantine' | 'topic'>
+export interface PartitionOptions extends Omit<TopicLogOptions, 'folder' | 'quarantine' | 'topic'> {
+  /** Default `topics`. */
+  readonly home?: LogHome
+}
+
+export type LogHome = 'topics' | 'deliveries'
 
 /**
  * Opens a partition of a topic, made when missing. Throws TOPIC_UNKNOWN for what cannot be a topic's name, LOG_FORMAT for
  * a topic in the form of an earlier version, and what opening a log throws.
  */
 export function openTopic(dataDirectory: string, topic: string, options: PartitionOptions): TopicLog {
-  const folder = topicFolder(dataDirectory, topic)
+  const folder = topicFolder(dataDirectory, topic, options.home)
   if (options.storage.list(folder).some(name => name.endsWith('.ndjson'))) {
     throw new MillraceError(
       'LOG_FORMAT',
@@ -51,13 +59,13 @@ function isTopicName(name: string): boolean {
   return /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}$/.test(name)
 }
 
-function topicFolder(dataDirectory: string, topic: string): string {
+function topicFolder(dataDirectory: string, topic: string, home: LogHome = 'topics'): string {
   if (!isTopicName(topic)) {
     throw new MillraceError('TOPIC_UNKNOWN', `${JSON.stringify(topic)} cannot be the name of a topic.`, {
       next: 'Use letters, digits, "_", "-" and "." (not at the beginning), at most 200 characters.',
     })
   }
-  return join(dataDirectory, 'topics', topic)
+  return join(dataDirectory, home, topic)
 }
 
 function unknownTopic(dataDirectory: string, topic: string): MillraceError {

@@ -27,8 +27,8 @@ const LINE_FEED = 10
 const ENTRY_BYTES = 8
 
 /**
- * The durable records of a log from an offset on, to its end as it stands or to the offset `to` (excluded). A chunk holds records of one arrival time, and
- * so at most one block: what was appended together comes together.
+ * The durable records of a log from an offset on, to its end as it stands or to the offset `to` (excluded). A chunk holds
+ * records of one arrival time, and so at most one block: what was appended together comes together.
  */
 export function* readChunks(
   log: Readable,
@@ -41,12 +41,17 @@ export function* readChunks(
       yield { kind: 'gap', from: event.from, to: Math.min(event.to, to), reason: event.reason }
       continue
     }
-    const { block } = event
-    const chunks = block.header.form === FORM.rows ? rowChunk(block, event.from) : recordChunks(block, event.from)
-    for (const chunk of chunks) {
-      if (chunk.firstOffset >= to) return
-      yield chunk.firstOffset + chunk.records <= to ? chunk : firstOf(chunk, to - chunk.firstOffset)
-    }
+    if (event.block.header.firstOffset >= to) return
+    yield* chunksOf(event.block, event.from, to)
+  }
+}
+
+/** The chunks of one block that holds lines. */
+export function* chunksOf(block: Block, from: number, to: number): Generator<RecordChunk, void, undefined> {
+  const chunks = block.header.form === FORM.rows ? rowChunk(block, from) : recordChunks(block, from)
+  for (const chunk of chunks) {
+    if (chunk.firstOffset >= to) return
+    yield chunk.firstOffset + chunk.records <= to ? chunk : firstOf(chunk, to - chunk.firstOffset)
   }
 }
 

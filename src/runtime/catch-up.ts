@@ -6,7 +6,6 @@
 import type { Chunk, Source } from '../connectors/contract.ts'
 import type { Batch } from '../engine/batch.ts'
 import { Flow } from '../engine/flow.ts'
-import { rowsFromLines } from '../engine/json-rows.ts'
 import { pick } from '../engine/operators/pick.ts'
 import type { TopicLog } from '../log/topic-log.ts'
 import { type ChunkGap, readChunks } from '../log/topic-reader.ts'
@@ -15,6 +14,7 @@ import { readOf } from '../plan/walk.ts'
 import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
 import type { TopicPosition } from './partitions.ts'
+import { storedRows } from './stored-rows.ts'
 import { TopicTask } from './topic-task.ts'
 import { lackingWarning } from './warnings.ts'
 
@@ -28,9 +28,9 @@ export async function rowsOfLog(
   from: number,
   take: RowTaker,
 ): Promise<void> {
-  for (const chunk of readChunks(log, from)) {
-    if ('kind' in chunk) throw unfilled(name, log, chunk)
-    await take(rowsFromLines(stream.columns, chunk.bytes))
+  for (const rows of storedRows(log, stream.columns, from)) {
+    if ('kind' in rows) throw unfilled(name, log, rows)
+    await take(rows)
   }
 }
 

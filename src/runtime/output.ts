@@ -2,15 +2,12 @@
 import type { Sink, SinkModule } from '../connectors/contract.ts'
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
 import { type Batch, copyBatch } from '../engine/batch.ts'
-import { rowsFromLines } from '../engine/json-rows.ts'
-import { rowWriter } from '../engine/rows-json.ts'
 import type { TopicLog } from '../log/topic-log.ts'
-import { readChunks } from '../log/topic-reader.ts'
 import type { DeliverNode, StreamNode } from '../plan/nodes.ts'
-import type { Column } from '../plan/schema.ts'
 import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
 import type { EpochMember } from './epochs.ts'
+import { type RowForm, storedRows, storedRowWriter } from './stored-rows.ts'
 
 /** Rows that wait while a sink commits: more, and the stream waits with them. */
 const WAITING_ROWS_MAX = 200_000
@@ -24,12 +21,11 @@ export class TopicOutput implements EpochMember {
   readonly #onRows: () => void
   #failure: Error | null = null
 
-  constructor(name: string, stream: StreamNode, columns: readonly Column[], log: TopicLog, onRows: () => void) {
+  constructor(name: string, stream: StreamNode, log: TopicLog, form: RowForm, onRows: () => void) {
     this.name = name
     this.stream = stream
     this.log = log
-    const rows = rowWriter(columns)
-    this.#write = batch => rows.write(batch)
+    this.#write = storedRowWriter(stream.columns, form)
     this.#onRows = onRows
   }
 
@@ -48,8 +44,12 @@ export class TopicOutput implements EpochMember {
 
   /** The last rows that are safe, oldest first. */
   *last(rowsMax: number): Generator<Batch, void, undefined> {
-    for (const chunk of readChunks(this.log, Math.max(this.log.start, this.log.durable - rowsMax))) {
-      if (!('kind' in chunk)) yield rowsFromLines(this.stream.columns, chunk.bytes)
+    for (const rows of storedRows(
+      this.log,
+      this.stream.columns,
+      Math.max(this.log.start, this.log.durable - rowsMax),
+    )) {
+      if (!('kind' in rows)) yield rows
     }
   }
 

@@ -10,11 +10,12 @@ import type { OutputPosition } from './header.ts'
 import { digest, type Sources } from './input-names.ts'
 import { Delivery, sinkOf, TopicOutput } from './output.ts'
 import type { Store } from './store.ts'
+import type { RowForm } from './stored-rows.ts'
 import type { Terminal } from './topics.ts'
 import { WatchedStep } from './watchers.ts'
 
 /** Rows that a sink has taken out of the log of its own stream are kept for so long, and never fewer than it needs. */
-const INTERNAL_LOG_BYTES = 64 * 1024 * 1024
+const DELIVERY_LOG_BYTES = 64 * 1024 * 1024
 
 export interface OutputsOptions {
   readonly plan: Plan
@@ -51,7 +52,7 @@ export interface Outputs {
 /** `opened` gets each sink as soon as it is to be closed. */
 export async function openOutputs(options: OutputsOptions, opened: Sink[]): Promise<Outputs> {
   const { plan } = options
-  const topics = plan.produces.map(({ stream, topic }) => openTopic(options, stream, topic))
+  const topics = plan.produces.map(({ stream, topic }) => openTopic(options, stream, topic, 'rows'))
   const terminals: Terminal[] = topics.map((output, index) => {
     return { stream: output.stream, topic: plan.produces[index]!.topic, output }
   })
@@ -62,7 +63,7 @@ export async function openOutputs(options: OutputsOptions, opened: Sink[]): Prom
     let log = topics.find(output => output.stream === stream) ?? null
     // What keeps state, or comes out of another stream, cannot be made again from a stretch of records: it is stored.
     if (log === null && !(isStateless(stream) && hasSource(options.sources, source))) {
-      log = openTopic(options, stream, internalTopic(node))
+      log = openTopic(options, stream, deliveryLog(node), 'columns')
       topics.push(log)
       terminals.push({ stream, topic: null, output: log })
     }
@@ -87,17 +88,18 @@ function openTopic(
   { store, identity, onRows }: OutputsOptions,
   stream: StreamNode,
   topic: Pick<TopicNode, 'name' | 'retention'>,
+  form: RowForm,
 ): TopicOutput {
-  const log = store.derived(topic, digest(`${fingerprint(stream)}\n${identity}`))
-  return new TopicOutput(topic.name, stream, stream.columns, log, onRows)
+  const log = store.derived(topic, digest(`${fingerprint(stream)}\n${identity}`), form)
+  return new TopicOutput(topic.name, stream, log, form, onRows)
 }
 
-/** A topic of the runtime's own, for rows on their way to one sink. */
-function internalTopic(node: DeliverNode): Pick<TopicNode, 'name' | 'retention'> {
-  const name = `_${node.stream.identity}`.replace(/[^A-Za-z0-9_.-]/g, '.').slice(0, 160)
+/** What keeps rows on their way to one sink. */
+function deliveryLog(node: DeliverNode): Pick<TopicNode, 'name' | 'retention'> {
+  const name = node.stream.identity.replace(/[^A-Za-z0-9_-]/g, '-').slice(0, 160)
   return {
     name: `${name}-${digest(node.stream.identity).slice(0, 8)}`,
-    retention: { time_us: null, bytes: INTERNAL_LOG_BYTES },
+    retention: { time_us: null, bytes: DELIVERY_LOG_BYTES },
   }
 }
 

@@ -12,6 +12,7 @@ import { newIncarnation } from '../system/random.ts'
 import type { Storage } from '../system/storage.ts'
 import { DEAD_LETTERS, DeadLetters, REFUSED_BY } from './dead-letters.ts'
 import type { EpochHeader } from './header.ts'
+import type { RowForm } from './stored-rows.ts'
 
 /** Blocks of derived rows are written at this length although no epoch asks for it. */
 const ROWS_BLOCK_BYTES = 1024 * 1024
@@ -67,10 +68,11 @@ export class Store {
     return this.#log.bytes + this.journal.bytes
   }
 
-  /** The log of rows that the pipeline makes; what is behind the epoch is cut off and made again. */
-  derived(topic: Pick<TopicNode, 'name' | 'retention'>, incarnation: string): TopicLog {
+  /** The log of rows that the pipeline makes, as lines of a topic or as columns on their way to a sink; what is behind the epoch is cut off and made again. */
+  derived(topic: Pick<TopicNode, 'name' | 'retention'>, incarnation: string, form: RowForm): TopicLog {
     const log = this.#log.open(topic.name, {
-      form: FORM.rows,
+      form: FORM[form],
+      home: form === 'columns' ? 'deliveries' : 'topics',
       incarnation,
       blockBytes: ROWS_BLOCK_BYTES,
       ...(this.header === null ? {} : { cutTo: this.header.lengths[topic.name] ?? 0 }),

@@ -90,7 +90,7 @@ test('a form of payload that is not known is refused', async () => {
   const path = storage.paths.find(each => each.endsWith('.log'))!
   const { crc32 } = await import('node:zlib')
   const bytes = storage.bytesOf(path)
-  bytes[5] = 4
+  bytes[5] = 5
   bytes.writeUInt32LE(crc32(bytes.subarray(0, 92)), 92)
   storage.open(path).write(bytes, 0)
   expect(() => openLog(storage)).toThrow(expect.objectContaining({ code: 'LOG_FORMAT' }))

@@ -1,6 +1,6 @@
 /** Parquet through DuckDB: read as NDJSON lines; written at the end of a run out of committed rows. */
 import { resolve } from 'node:path'
-import { jsonLayout } from '../../engine/rows-json.ts'
+import { jsonLayout } from '../../engine/row-layout.ts'
 import type { Column, TimestampUnit } from '../../plan/schema.ts'
 import { remove, replaceFile, replaceText, statusOf } from '../../system/files.ts'
 import type { Sink, SinkContext } from '../contract.ts'

@@ -1,5 +1,5 @@
 /** CSV as NDJSON lines: the header's names are column paths, the topic's columns say what each cell is. */
-import { jsonLayout } from '../../engine/rows-json.ts'
+import { jsonLayout } from '../../engine/row-layout.ts'
 import type { Column, ColumnType } from '../../plan/schema.ts'
 import { DAMAGED_BYTES_KEPT, Damaged, lineTooLong } from './lines.ts'
 

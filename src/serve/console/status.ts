@@ -95,7 +95,10 @@ export class StatusReporter {
     const { dataDirectory } = this.#run
     const diskFree_bytes = freeBytes(dataDirectory)
     try {
-      return { logBytes: bytesUnder(join(dataDirectory, 'topics')), diskFree_bytes }
+      return {
+        logBytes: bytesUnder(join(dataDirectory, 'topics')) + bytesUnder(join(dataDirectory, 'deliveries')),
+        diskFree_bytes,
+      }
     } catch {
       // What cannot be read is the log's to complain of; the page says what it knew last.
       return { logBytes: this.#disk.logBytes, diskFree_bytes }

@@ -1,0 +1,134 @@
+/**
+ * Batches as bytes, for rows that only this program reads again. All values come back as they were, NaN and the
+ * infinities too, but for a json column, whose cells go through JSON. docs/log.md has the table of the bytes.
+ */
+import type { Column } from '../plan/schema.ts'
+import type { Batch, ColumnData, Dictionary } from './batch.ts'
+import { StateReader, StateWriter } from './state/bytes.ts'
+
+const KIND = { absent: 0, number: 1, timestamp: 1, boolean: 2, text: 3, json: 4 } as const
+
+/** Numbers the entries of a dictionary that a batch uses, in the order in which they come. */
+class UsedTexts {
+  #numbers = new Int32Array(256).fill(-1)
+  readonly #used: number[] = []
+
+  get count(): number {
+    return this.#used.length
+  }
+
+  numberOf(code: number): number {
+    if (code < 0) return code
+    if (code >= this.#numbers.length) this.#grow(code)
+    const known = this.#numbers[code]!
+    if (known >= 0) return known
+    this.#numbers[code] = this.#used.length
+    return this.#used.push(code) - 1
+  }
+
+  /** The entries, whose numbers are forgotten with it. */
+  *take(dictionary: Dictionary): Generator<string, void, undefined> {
+    for (const code of this.#used) {
+      this.#numbers[code] = -1
+      yield dictionary.values[code]!
+    }
+    this.#used.length = 0
+  }
+
+  #grow(code: number): void {
+    const larger = new Int32Array(Math.max(code + 1, this.#numbers.length * 2)).fill(-1)
+    larger.set(this.#numbers)
+    this.#numbers = larger
+  }
+}
+
+export class BatchWriter {
+  readonly #to = new StateWriter()
+  readonly #used = new UsedTexts()
+
+  /** The bytes of a batch; lent until the next call. */
+  write(batch: Batch): Uint8Array {
+    const { length } = batch
+    const to = this.#to
+    to.clear()
+    to.whole(0)
+    to.whole(length)
+    for (const data of batch.data) {
+      to.byte(data === null ? KIND.absent : KIND[data.type])
+      if (data !== null) this.#column(data, length)
+    }
+    to.patch(0, to.length)
+    return to.bytes
+  }
+
+  #column(data: ColumnData, length: number): void {
+    const to = this.#to
+    switch (data.type) {
+      case 'number':
+      case 'timestamp':
+      case 'boolean':
+        to.byte(data.validity === null ? 0 : 1)
+        to.raw(bytesOf(data.values, length))
+        if (data.validity !== null) to.raw(data.validity.subarray(0, length))
+        return
+      case 'text': {
+        const codes = new Int32Array(length)
+        for (let row = 0; row < length; row++) codes[row] = this.#used.numberOf(data.codes[row]!)
+        to.raw(bytesOf(codes, length))
+        to.whole(this.#used.count)
+        for (const text of this.#used.take(data.dictionary)) to.text(text)
+        return
+      }
+      case 'json':
+        to.text(JSON.stringify(data.values.slice(0, length)))
+    }
+  }
+}
+
+/** The batches that `BatchWriter` wrote one after the other. Throws RangeError when the bytes are not theirs. */
+export function* readBatches(columns: readonly Column[], bytes: Buffer): Generator<Batch, void, undefined> {
+  const from = new StateReader(bytes)
+  while (from.position < bytes.length) {
+    const end = from.position + from.whole()
+    const length = from.whole()
+    const data = columns.map(column => readColumn(column, length, from))
+    if (from.position !== end) throw new RangeError('a batch does not have the columns that are expected')
+    yield { length, columns, data, origin: null }
+  }
+}
+
+function readColumn({ type }: Column, length: number, from: StateReader): ColumnData | null {
+  const kind = from.byte()
+  if (kind === KIND.absent) return null
+  if (kind !== KIND[type]) throw new RangeError(`a column of kind ${kind} stands where ${type} is expected`)
+  switch (type) {
+    case 'number':
+    case 'timestamp':
+    case 'boolean': {
+      const hasValidity = from.byte() === 1
+      const values = take(from, type === 'boolean' ? length : length * 8)
+      const validity = hasValidity ? take(from, length) : null
+      if (type === 'boolean') return { type, values, validity }
+      return { type, values: new Float64Array(values.buffer), validity }
+    }
+    case 'text': {
+      const codes = new Int32Array(take(from, length * 4).buffer)
+      const values = Array.from({ length: from.whole() }, () => from.text())
+      return { type, codes, dictionary: { values } }
+    }
+    case 'json':
+      return { type, values: JSON.parse(from.text()) as unknown[] }
+  }
+}
+
+/** A copy of the next bytes, in memory of its own. */
+function take(from: StateReader, length: number): Uint8Array<ArrayBuffer> {
+  const start = from.position
+  if (start + length > from.bytes.length) throw new RangeError('a column reaches past its bytes')
+  from.seek(start + length)
+  return new Uint8Array(from.bytes.subarray(start, start + length))
+}
+
+function bytesOf({ buffer, byteOffset, BYTES_PER_ELEMENT }: Float64Array | Int32Array | Uint8Array, length: number) {
+  return new Uint8Array(buffer, byteOffset, length * BYTES_PER_ELEMENT)
+}
