@@ -6,6 +6,7 @@ import type { Plan } from '../plan/nodes.ts'
 import { MillraceError, nearest } from '../system/errors.ts'
 import { listFolder, statusOf, unreadable } from '../system/files.ts'
 import { placeOf } from './error-text.ts'
+import { lazyLocales } from './lazy-locales.ts'
 
 export interface LoadedPipeline {
   readonly plan: Plan
@@ -100,6 +101,7 @@ function letOurselvesBeFound(): void {
   if (found) return
   found = true
   registerHooks({
+    load: lazyLocales,
     resolve(specifier, context, next) {
       if (!/^(millrace|zod)(\/|$)/.test(specifier)) return next(specifier, context)
       try {

@@ -11,6 +11,7 @@ import type { Stateful } from '../engine/state/table.ts'
 import type { LogNotice } from '../log/log.ts'
 import type { Plan } from '../plan/nodes.ts'
 import { stepsOf } from '../plan/walk.ts'
+import { abortedWith } from '../system/abort.ts'
 import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
 import type { Storage } from '../system/storage.ts'
@@ -163,8 +164,8 @@ export class Attempt {
   async work(): Promise<'ended' | 'stopped'> {
     const { options, onTurn } = this.#o
     const { untilEnd, pool = null } = options
-    const stop = new AbortController()
-    const signal = AbortSignal.any([options.signal, stop.signal])
+    const stop = abortedWith(options.signal)
+    const { signal } = stop
     const epochs = this.#epochs!
     const loop = new AbortController()
     const failing = <T>(work: Promise<T>) => work.catch(error => Promise.reject(stop.abort() ?? error))

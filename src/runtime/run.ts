@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path'
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
 import type { LogNotice } from '../log/log.ts'
 import type { Plan } from '../plan/nodes.ts'
+import { abortedWith } from '../system/abort.ts'
 import { type Clock, systemClock } from '../system/clock.ts'
 import { ERRORS, MillraceError } from '../system/errors.ts'
 import { readText, remove, replaceText } from '../system/files.ts'
@@ -61,7 +62,7 @@ class Run {
   readonly #inputs: Sources
   readonly #sources: RunSources
   readonly #context: RunContext
-  readonly #stop = new AbortController()
+  readonly #stop: AbortController
   readonly #signal: AbortSignal
   /** By step: those who watch outlive an attempt. */
   readonly #watched = new Map<string, WatchedStep>()
@@ -78,7 +79,8 @@ class Run {
     this.#options = options
     this.#inputs = sources
     this.#context = context
-    this.#signal = AbortSignal.any([options.signal, this.#stop.signal])
+    this.#stop = abortedWith(options.signal)
+    this.#signal = this.#stop.signal
     this.#sources = new RunSources(sources, options, context.clock, this.#signal)
   }
 
