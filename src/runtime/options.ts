@@ -88,7 +88,17 @@ export interface TopicProgress {
 export interface OutputProgress {
   /** Name of the table, topic or sink. */
   readonly output: string
+  /** Rows of its stream so far. */
   readonly rows: number
+  /** A sink that does not keep up, or fails: what it lacks is kept and given to it as soon as it takes rows. Else null. */
+  readonly behind: SinkBehind | null
+}
+
+export interface SinkBehind {
+  /** Rows of its stream that it does not hold yet. */
+  readonly rows: number
+  /** What it failed with last; null: it is only slow, or catches up. */
+  readonly error: RunWarning | null
 }
 
 export interface RunProgress {

@@ -122,10 +122,10 @@ class Run {
       warnings: this.#warnings.all,
       topics: this.#attempt?.topics ?? [],
       steps: this.#attempt?.steps ?? [],
-      outputs: [...topics, ...targets.map(({ delivery }) => delivery)].map(({ name, rows }) => ({
-        output: name,
-        rows,
-      })),
+      outputs: [
+        ...topics.map(({ name, rows }) => ({ output: name, rows, behind: null })),
+        ...targets.map(({ delivery: { name, rows } }) => ({ output: name, rows, behind: null })),
+      ],
     }
   }
 

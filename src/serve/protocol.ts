@@ -151,6 +151,15 @@ export interface NodeStatus {
   readonly watermark_ms?: number | null
   /** How far this node is behind what it reads from; null when it cannot be said. */
   readonly lag_ms?: number | null
+  /** A sink that does not hold all rows of its stream yet because it is slow or fails; absent or null: it keeps up. */
+  readonly behind?: SinkBehind | null
+}
+
+export interface SinkBehind {
+  /** Rows that it lacks; they are kept for it. */
+  readonly rows: number
+  /** What it failed with last; null: it is only slow, or catches up. */
+  readonly error: { readonly code: string; readonly message: string; readonly next: string } | null
 }
 
 /** About twice a second. */
