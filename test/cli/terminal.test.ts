@@ -81,7 +81,7 @@ describe('progress', () => {
     warnings: [],
     steps: [],
     topics: [{ topic: 'readings', records, bytes, bytesTotal, deadLetters: 0, late: 0, watermark: 1698501145527000 }],
-    outputs: [{ output: 'results', rows: 5 }],
+    outputs: [{ behind: null, output: 'results', rows: 5 }],
   })
 
   test('a bar with rate and time left where the end is known', () => {
