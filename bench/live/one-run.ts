@@ -10,8 +10,8 @@ import { loadSource } from '../../src/connectors/contract.ts'
 import { file } from '../../src/connectors/file/index.ts'
 import type { Plan, SourceReference } from '../../src/plan/nodes.ts'
 import type { RunOptions } from '../../src/runtime/options.ts'
-import { sinkOf } from '../../src/runtime/output.ts'
 import { runPipeline } from '../../src/runtime/run.ts'
+import { sinkOf } from '../../src/runtime/sinks.ts'
 import { readInput } from '../../src/runtime/topic-input.ts'
 import { RECORD_BYTES_MAX } from '../../src/runtime/topic-task.ts'
 import { Topics } from '../../src/runtime/topics.ts'
@@ -47,7 +47,7 @@ async function withoutEpochs(): Promise<void> {
   mkdirSync(dataDirectory, { recursive: true })
   const [node] = plan.delivers
   const { stream } = node!
-  const { sink } = await sinkOf(node!, () => Promise.reject(new Error('the workload has no table')))
+  const sink = await sinkOf(node!, () => Promise.reject(new Error('the workload has no table')))
   const { columns } = stream
   await sink.open({ consumer: 'bench', incarnation: 'bench', dataDirectory, columns, key: [] })
   let rows = 0

@@ -6,7 +6,7 @@ import { PlanGraph, Vitals } from './graph/graph.tsx'
 import { Icon, Mark } from './icons.tsx'
 import { hello, link, rowsSeen, status } from './live/model.ts'
 import { chooseSpan, span, spans } from './live/view.ts'
-import { Banners } from './pages/banners.tsx'
+import { Banners, failingSinks } from './pages/banners.tsx'
 import { FirstSteps } from './pages/first-steps.tsx'
 import { KeyPage } from './pages/key-page.tsx'
 import { PanelFrame, Skeleton, widths } from './panels/frame.tsx'
@@ -202,11 +202,12 @@ function Tabs({ titles, chosen, choose }: TabsProps) {
 function LinkState() {
   const { state } = link.value
   const held = status.value?.held != null
+  // A sink that fails holds up nothing else: what comes is taken in, and the banner says the rest.
   const [mood, words] =
     state === 'live'
       ? held
         ? ['bad', 'Held']
-        : ['good', 'Live']
+        : [failingSinks().length > 0 ? 'warn' : 'good', 'Live']
       : state === 'lost'
         ? ['warn', 'Lost']
         : ['idle', 'Connecting']

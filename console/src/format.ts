@@ -13,6 +13,10 @@ const dayClock = new Intl.DateTimeFormat('en-GB', {
 
 export const NOTHING = '–'
 
+/** With a capital at its beginning and a full stop at its end. */
+export const sentence = (text: string): string =>
+  `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`
+
 /** The reader's time zone by name: `Europe/Berlin`. */
 export const timeZone: string = new Intl.DateTimeFormat().resolvedOptions().timeZone ?? 'local time'
 
@@ -28,6 +32,9 @@ export function numberText(value: number): string {
 }
 
 export const countText = (value: number): string => (value >= 1e7 ? compact.format(value) : whole.format(value))
+
+/** `1,234 rows` */
+export const rowsText = (rows: number): string => (rows === 1 ? '1 row' : `${countText(rows)} rows`)
 
 /** `12.3 k/s` */
 export const rateText = (value: number): string =>

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Listen } from '../../src/connectors/contract.ts'
 import { areKeysNeeded } from '../../src/connectors/support/http/access.ts'
 import { hashOf, makeKey, readKeys, revokeKey } from '../../src/connectors/support/http/keys.ts'
-import { readText, replacePrivateText } from '../../src/system/files.ts'
+import { readText, replaceText } from '../../src/system/files.ts'
 
 const NAME = 'npm-start'
 
@@ -21,6 +21,6 @@ export async function phoneKeyOf(dataDirectory: string, listen: Listen): Promise
   // Its file was lost: nobody can say it any more.
   if (inUse.some(key => key.name === NAME)) await revokeKey(dataDirectory, NAME)
   const { key } = await makeKey(dataDirectory, { name: NAME, topics: null, expiresIn_ms: null })
-  replacePrivateText(path, `${key}\n`)
+  replaceText(path, `${key}\n`, { isPrivate: true })
   return key
 }

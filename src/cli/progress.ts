@@ -1,5 +1,5 @@
 /** What a run shows while it works: a bar where the end is known, rates where it is not. */
-import type { RunProgress, TopicProgress } from '../runtime/options.ts'
+import type { OutputProgress, RunProgress, TopicProgress } from '../runtime/options.ts'
 import { bytesText, elapsedText, grouped, type Style, short, timeText } from './terminal.ts'
 
 const BAR_WIDTH = 24
@@ -32,9 +32,16 @@ export class ProgressLines {
     })
     const outputs = progress.outputs.map(output => `${output.output} ${grouped(output.rows)}`)
     if (outputs.length > 0) lines.push(this.#style.dim(`  -> ${outputs.join(' · ')}`))
+    const lacking = progress.outputs.filter(isBehind)
+    if (lacking.length > 0) lines.push(`     ${lacking.map(output => this.#lackText(output)).join(' · ')}`)
     const { held } = progress
     if (held !== null) lines.push(this.#style.red(`${held.code}: ${held.message}`), `  next: ${held.next}`)
     return lines
+  }
+
+  #lackText({ output, behind }: Behind): string {
+    const colour = behind.error === null ? this.#style.yellow : this.#style.red
+    return colour(`${output}${behind.error === null ? '' : ' takes no rows'}: ${rowsText(behind.rows)} behind`)
   }
 
   #topicLine(topic: TopicProgress, records_s: number, bytes_s: number): string {
@@ -58,11 +65,22 @@ export class ProgressLines {
   }
 }
 
+type Behind = OutputProgress & { readonly behind: NonNullable<OutputProgress['behind']> }
+
+/** A sink that lacks rows of its stream. */
+export function isBehind(output: OutputProgress): output is Behind {
+  return output.behind !== null
+}
+
+export const rowsText = (rows: number): string => (rows === 1 ? '1 row' : `${grouped(rows)} rows`)
+
 /** What a run says besides its rates, each once: where no live lines stand it goes to a log. */
 export class Notices {
   readonly #style: Style
   readonly #isLive: boolean
   readonly #told = new Set<string>()
+  /** By sink that fails, the codes that were told since it kept up last. */
+  readonly #failing = new Map<string, Set<string>>()
   #held: string | null = null
 
   /** `isLive`: live lines say already why nothing is taken in. */
@@ -71,7 +89,7 @@ export class Notices {
     this.#isLive = isLive
   }
 
-  lines({ warnings, held }: Pick<RunProgress, 'warnings' | 'held'>): string[] {
+  lines({ warnings, held, outputs }: Pick<RunProgress, 'warnings' | 'held' | 'outputs'>): string[] {
     const lines: string[] = []
     for (const { code, message, next } of warnings) {
       const line = `${this.#style.yellow(code)}: ${message}`
@@ -79,11 +97,27 @@ export class Notices {
       this.#told.add(line)
       lines.push(line, `  next: ${next}`)
     }
+    for (const output of outputs) lines.push(...this.#sinkLines(output))
     const isNew = !this.#isLive && (held?.code ?? null) !== this.#held
     this.#held = held?.code ?? null
     if (!isNew) return lines
     if (held === null) return [...lines, 'it goes on']
     return [...lines, `${this.#style.red(held.code)}: ${held.message}`, `  next: ${held.next}`]
+  }
+
+  /** That a sink fails, and that it has everything again; while it catches up between the two nothing is said. */
+  #sinkLines({ output, behind }: OutputProgress): string[] {
+    if (behind === null) return this.#failing.delete(output) ? [`${output} has all its rows again`] : []
+    const { rows, error } = behind
+    if (error === null) return []
+    const told = this.#failing.get(output) ?? new Set()
+    if (told.has(error.code)) return []
+    this.#failing.set(output, told.add(error.code))
+    return [
+      `${this.#style.yellow(error.code)}: ${output} takes no rows just now: ${error.message}`,
+      `  what it lacks is kept for it (${rowsText(rows)}); everything else goes on`,
+      `  next: ${error.next}`,
+    ]
   }
 }
 

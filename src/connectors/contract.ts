@@ -17,14 +17,17 @@
  * **Sink.** A sink is a consumer with a position of its own. The runtime calls `open` with the columns; it answers with
  * the number of rows of this stream that it holds already (from its ledger), and the runtime sends only what follows.
  * `write` gets batches in order and may buffer; `commit` makes all that was written durable together with the position,
- * or throws, and then nothing of it counts. An error ends the run; the next
- * run opens the sink anew and sends again from the position that it answers. `close` gives up everything that was not committed.
+ * or throws, and then nothing of it counts. `close` gives up everything that was not committed. What an error does: of a
+ * run that follows its sources, a sink whose error may pass (a MillraceError with a retried code, or DATA_DIR_BUSY) is
+ * closed; the rest of the run goes on, and after a while, longer each time, a new sink is opened and sent what follows
+ * the position that it answers. Any other error, and any error in a run with an end, ends the run; so does one of the
+ * first `open`. The next run goes on from the position that the sink answers.
  * A call may come before the one before it has resolved: a sink works on them in the order in which they came.
  */
 import type { Batch } from '../engine/batch.ts'
 import type { SinkReference, SourceReference } from '../plan/nodes.ts'
 import type { Column } from '../plan/schema.ts'
-import type { MillraceError } from '../system/errors.ts'
+import { MillraceError } from '../system/errors.ts'
 
 /** Bytes of whole records, from one partition, in order. */
 export interface Chunk {
@@ -205,7 +208,12 @@ export async function loadSource(reference: SourceReference): Promise<Source> {
   return ((await reference.open()) as SourceModule).openSource(reference.options)
 }
 
-/** Loads the connector's code and makes the sink; nothing outside is touched before its `open`. */
+/**
+ * Loads the connector's code and makes the sink; nothing outside is touched before its `open`. Throws PIPELINE_INVALID
+ * for a connector that only reads.
+ */
 export async function loadSink(reference: SinkReference): Promise<Sink> {
-  return ((await reference.open()) as SinkModule).openSink(reference.options)
+  const module = (await reference.open()) as Partial<SinkModule>
+  if (module.openSink !== undefined) return module.openSink(reference.options)
+  throw new MillraceError('PIPELINE_INVALID', `The connector ${reference.connector} cannot be delivered to.`)
 }

@@ -23,6 +23,9 @@ export type ColumnData =
   | { readonly type: 'text'; readonly codes: Int32Array; readonly dictionary: Dictionary }
   | { readonly type: 'json'; readonly values: readonly unknown[] }
 
+/** Columns whose cells are numbers in arrays, with nothing beside them. */
+export type NumbersColumn = Exclude<ColumnData, { type: 'text' } | { type: 'json' }>
+
 export interface Batch {
   readonly length: number
   readonly columns: readonly Column[]
@@ -51,24 +54,21 @@ export function copyBatch(batch: Batch): Batch {
 
 function copyColumn(data: ColumnData, length: number): ColumnData {
   switch (data.type) {
-    case 'number':
-    case 'timestamp':
-      return {
-        type: data.type,
-        values: data.values.slice(0, length),
-        validity: data.validity?.slice(0, length) ?? null,
-      }
-    case 'boolean':
-      return {
-        type: 'boolean',
-        values: data.values.slice(0, length),
-        validity: data.validity?.slice(0, length) ?? null,
-      }
     case 'text':
       return { type: 'text', codes: data.codes.slice(0, length), dictionary: data.dictionary }
     case 'json':
       return { type: 'json', values: data.values.slice(0, length) }
+    default:
+      return copyNumbers(data, length)
   }
+}
+
+/** An own copy of the first `length` cells of a column that is arrays of numbers alone. */
+export function copyNumbers(data: NumbersColumn, length: number): NumbersColumn {
+  const validity = data.validity?.slice(0, length) ?? null
+  return data.type === 'boolean'
+    ? { type: data.type, values: data.values.slice(0, length), validity }
+    : { type: data.type, values: data.values.slice(0, length), validity }
 }
 
 /** The cell at a row as plain JavaScript sees it; for edges, tests and slow paths only. */

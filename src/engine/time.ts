@@ -10,7 +10,7 @@ import type { Column } from '../plan/schema.ts'
 import type { Batch, ColumnData } from './batch.ts'
 import { KeyTimes } from './key-times.ts'
 import type { StateReader, StateWriter } from './state/bytes.ts'
-import { ChangedSlots, type Stateful, stateTable } from './state/table.ts'
+import { ChangedSlots, numberTable, type Stateful, stateTable } from './state/table.ts'
 
 /** What operators know of the time of a batch's rows, by row of the batch as it came from the topic. */
 export interface Times {
@@ -236,15 +236,10 @@ export class TopicTime {
       write: (partition, to) => this.#writePartition(partition, to),
       read: (partition, from) => this.#readPartition(partition, from),
     })
-    const idle = stateTable('idle', this.#changed.idle, {
-      slots: () => 1,
-      write: (_, to) => {
-        if (this.#idleEmit === Number.NEGATIVE_INFINITY) return false
-        to.number(this.#idleEmit)
-        return true
-      },
-      read: (_, from) => {
-        this.#idleEmit = from.number()
+    const idle = numberTable('idle', this.#changed.idle, {
+      get: () => this.#idleEmit,
+      set: value => {
+        this.#idleEmit = value
       },
     })
     return {

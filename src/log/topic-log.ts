@@ -2,8 +2,8 @@
  * The log of one partition of a topic: records appended in order, read from any offset, kept until retention.
  *
  * An append is *visible* (its offset is given, `read(..., { visible: true })` shows it) at once and *durable* after the
- * next sync, which all appends that wait share. Only what is durable is acknowledged, read and followed by default: an
- * append that fails leaves no trace. Without a sync or write that failed nothing is ever taken back.
+ * next sync, which all appends that wait share. Only what is durable is acknowledged, and read by default: an append
+ * that fails leaves no trace. Without a sync or write that failed nothing is ever taken back.
  *
  * Errors of an append: LOG_FULL when the disk (or the budget) has no room, FILE_UNWRITABLE when the disk fails otherwise;
  * both may be tried again. Opening throws LOG_FORMAT and DATA_DIR_MISMATCH; what it finds damaged, it tells (`damage`,
@@ -11,7 +11,6 @@
  */
 import { MillraceError } from '../system/errors.ts'
 import { BlockBuilder, FORM, HEADER_BYTES, PAYLOAD_BYTES_MAX, type Records } from './block.ts'
-import { Followers } from './followers.ts'
 import { Marker } from './marker.ts'
 import { coded } from './mend.ts'
 import { lookInto, type Opened } from './opening.ts'
@@ -53,7 +52,6 @@ export class TopicLog {
   #room = 4096
   /** Offsets from here on are needed by somebody. */
   #heldFrom = Number.POSITIVE_INFINITY
-  readonly #followers = new Followers()
 
   constructor(options: TopicLogOptions) {
     const { storage, clock, folder, topic, segmentBytes = SEGMENT_BYTES, segmentAge_us = SEGMENT_AGE_US } = options
@@ -73,7 +71,6 @@ export class TopicLog {
     this.#next = found.next
     if (options.readOnly) {
       this.#isClosed = true
-      this.#followers.wake(true)
       return
     }
     try {
@@ -180,11 +177,6 @@ export class TopicLog {
     )
   }
 
-  /** As `read`, and then what comes, as soon as it is durable, until the signal is aborted or the log is closed. */
-  follow(from: number, signal: AbortSignal): AsyncGenerator<LogEvent, void, undefined> {
-    return this.#followers.follow(this, from, signal)
-  }
-
   /** Retention and `drop` remove no offset at this one or behind it, until it is moved: somebody still needs them. */
   holdFrom(offset: number): void {
     this.#heldFrom = offset
@@ -227,7 +219,6 @@ export class TopicLog {
       this.#isClosed = true
       this.#files.close()
       this.#marker!.close()
-      this.#followers.wake(true)
     }
   }
 
@@ -274,7 +265,6 @@ export class TopicLog {
         // It only helps to tell damage from a crash; the records are safe without it.
       }
       for (const settled of waiting) settled(null)
-      this.#followers.wake()
     }
     this.#committing = false
   }

@@ -35,14 +35,23 @@ export function* readChunks(
   from: number,
   to = Number.POSITIVE_INFINITY,
 ): Generator<RecordChunk | ChunkGap, void, undefined> {
+  for (const event of eventsBelow(log, from, to)) {
+    if (event.kind === 'gap') yield event
+    else yield* chunksOf(event.block, event.from, to)
+  }
+}
+
+/** Blocks from an offset on that begin before `to`, and the holes between them up to there. */
+export function* eventsBelow(
+  log: Readable,
+  from: number,
+  to: number,
+): Generator<Extract<LogEvent, { kind: 'block' }> | ChunkGap, void, undefined> {
   for (const event of log.read(from)) {
-    if (event.kind === 'gap') {
-      if (event.from >= to) return
-      yield { kind: 'gap', from: event.from, to: Math.min(event.to, to), reason: event.reason }
-      continue
-    }
-    if (event.block.header.firstOffset >= to) return
-    yield* chunksOf(event.block, event.from, to)
+    const first = event.kind === 'gap' ? event.from : event.block.header.firstOffset
+    if (first >= to) return
+    if (event.kind === 'block') yield event
+    else yield { kind: 'gap', from: event.from, to: Math.min(event.to, to), reason: event.reason }
   }
 }
 

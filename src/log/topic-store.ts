@@ -3,124 +3,13 @@
  *
  * One process at a time writes (the owner of the data directory); others may read beside it, and see whole records only.
  */
-import type { Batch } from '../engine/batch.ts'
-import { rowWriter } from '../engine/rows-json.ts'
-import type { Column } from '../plan/schema.ts'
-import { type Clock, systemClock } from '../system/clock.ts'
-import { newIncarnation } from '../system/random.ts'
-import { diskStorage, type Storage } from '../system/storage.ts'
-import type { Headers } from './appends.ts'
-import { FORM, recordsOf } from './block.ts'
-import type { Log } from './log.ts'
-import { openTopic, type PartitionOptions, partitionsOf, storedTopics } from './open-topic.ts'
-import type { TopicLogOptions } from './options.ts'
-import type { Cut, Damage } from './recovery.ts'
+import { systemClock } from '../system/clock.ts'
+import { diskStorage } from '../system/storage.ts'
+import { recordsOf } from './block.ts'
+import { openTopic, partitionsOf, storedTopics } from './open-topic.ts'
 import type { TopicLog } from './topic-log.ts'
 
 export { isStored } from './open-topic.ts'
-
-/** Records of a batch writer are written in blocks of about this length. */
-const WRITER_BLOCK_BYTES = 1024 * 1024
-
-export interface TopicWriter {
-  /** Offset of the next record, those not yet flushed among them. */
-  readonly offset: number
-  /** What opening found damaged, and what it cut off the end. */
-  readonly damage: readonly Damage[]
-  readonly cut: Cut | null
-  append(batch: Batch): void
-  /** One record as JSON text, without the line feed; headers are stored beside it. */
-  appendJson(line: string, headers?: Headers | null): void
-  /** Resolves when all that was appended is safe from a loss of power. */
-  flush(): Promise<void>
-  /** Flushes, then lets go of the file. */
-  close(): Promise<void>
-}
-
-export interface TopicWriterOptions {
-  /** Default 0. */
-  readonly partition?: number
-  /** Offset that the topic goes back to when it is opened (`TopicLogOptions.cutTo`). Default: it goes on where it ends. */
-  readonly cutTo?: number
-  /** The topics that share a budget of disk with this one, and their storage and clock. Default: without a budget. */
-  readonly log?: Log
-  /** Identity of what is stored (32 hexadecimal digits): DATA_DIR_MISMATCH when the topic holds another. Default: any. */
-  readonly incarnation?: string
-  /** How long and how much is kept; `flush` removes what is beyond. Default: everything. */
-  readonly retention?: TopicLogOptions['retention']
-  readonly storage?: Storage
-  readonly clock?: Clock
-}
-
-/**
- * Opens a topic for writing at its end; it is made when missing. `columns` are those of the batches to come.
- *
- * Once an append has failed (LOG_FULL, FILE_UNWRITABLE) the writer refuses all that follow, so that nothing is left out
- * in the middle; a writer that is opened again goes on where the log ends.
- */
-export function topicWriter(
-  dataDirectory: string,
-  topic: string,
-  columns: readonly Column[],
-  options: TopicWriterOptions = {},
-): TopicWriter {
-  const common: Omit<PartitionOptions, 'storage' | 'clock'> = {
-    form: FORM.rows,
-    blockBytes: WRITER_BLOCK_BYTES,
-    incarnation: options.incarnation ?? newIncarnation(),
-    adoptIncarnation: options.incarnation === undefined,
-    partition: options.partition ?? 0,
-    ...(options.cutTo === undefined ? {} : { cutTo: options.cutTo }),
-    ...(options.retention === undefined ? {} : { retention: options.retention }),
-  }
-  const { storage = diskStorage, clock = systemClock } = options
-  const log = options.log?.open(topic, common) ?? openTopic(dataDirectory, topic, { ...common, storage, clock })
-  const rows = rowWriter(columns)
-  let failure: Error | null = null
-  const settled = (error: Error | null) => {
-    failure ??= error
-  }
-
-  function put(bytes: Uint8Array, count: number, headers: Headers | null = null): void {
-    if (failure !== null) throw failure
-    try {
-      log.put({ bytes, count, headers }, settled)
-    } catch (error) {
-      failure ??= error as Error
-    }
-    if (failure !== null) throw failure
-  }
-
-  async function flush(): Promise<void> {
-    if (failure === null) await log.commit()
-    if (failure !== null) throw failure
-  }
-
-  return {
-    get offset() {
-      return log.next
-    },
-    damage: log.damage,
-    cut: log.cut,
-    append(batch) {
-      if (batch.length > 0) put(rows.write(batch), batch.length)
-    },
-    appendJson(line, headers = null) {
-      put(Buffer.from(`${line}\n`), 1, headers)
-    },
-    async flush() {
-      await flush()
-      log.retain()
-    },
-    async close() {
-      try {
-        await flush()
-      } finally {
-        await log.close()
-      }
-    },
-  }
-}
 
 /** Offsets of a topic that are not there any more: damaged, or given up by retention. */
 export interface TopicGap {

@@ -5,7 +5,6 @@
  * ends the attempt, and the next one goes on from the last epoch, exactly as after a crash.
  */
 import { resolve } from 'node:path'
-import type { Sink } from '../connectors/contract.ts'
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
 import type { Stateful } from '../engine/state/table.ts'
 import type { LogNotice } from '../log/log.ts'
@@ -15,15 +14,17 @@ import { abortedWith } from '../system/abort.ts'
 import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
 import type { Storage } from '../system/storage.ts'
-import { rowsOfLog, rowsOfStretch } from './catch-up.ts'
 import { type EpochMember, Epochs } from './epochs.ts'
 import { type EpochHeader, fingerprintsOf, refuseOther } from './header.ts'
 import type { Sources } from './input-names.ts'
-import { Inputs, type InputsOptions, LOG_PARTITION } from './inputs.ts'
+import { Inputs, type InputsOptions } from './inputs.ts'
 import type { RunOptions, RunProgress, Snapshot } from './options.ts'
-import { type Outputs, openOutputs, type Target } from './outputs.ts'
+import { type Outputs, openOutputs } from './outputs.ts'
 import type { TopicPosition } from './partitions.ts'
+import { Revival } from './revival.ts'
+import { Shortfall } from './shortfall.ts'
 import { Store } from './store.ts'
+import { type Target, WAREHOUSE } from './target.ts'
 import { readInput } from './topic-input.ts'
 import { Topics } from './topics.ts'
 import { WatchedStep } from './watchers.ts'
@@ -41,7 +42,9 @@ export interface AttemptOptions extends InputsOptions {
   readonly options: RunOptions
   readonly clock: Clock
   readonly storage: Storage
-  readonly warehouse: () => Promise<Warehouse>
+  readonly warehouse: { readonly open: () => Promise<Warehouse>; readonly close: () => Promise<void> }
+  /** Whether a sink that fails with this error, or is slow (null), may fall behind while the rest goes on. */
+  readonly mayFallBehind: (error: unknown) => boolean
   /** Those who watch, by step; an attempt adds the steps that it has. */
   readonly watched: Map<string, WatchedStep>
   readonly onTurn: () => Promise<void>
@@ -50,7 +53,7 @@ export interface AttemptOptions extends InputsOptions {
 
 export class Attempt {
   readonly #o: AttemptOptions
-  readonly #sinks: Sink[] = []
+  readonly #targets: Target[] = []
   readonly #inputs: Inputs
   readonly #fingerprints: Readonly<Record<string, string>>
   #store: Store | null = null
@@ -58,15 +61,20 @@ export class Attempt {
   #outputs: Outputs | null = null
   #topics: Topics | null = null
   #epochs: Epochs | null = null
+  #revival: Revival | null = null
+  readonly #shortfall: Shortfall
   #members: EpochMember[] = []
   #onRebuilt: () => void = () => {}
   #staged: EpochHeader | null = null
+  /** What the last epoch says that is safe. */
+  #safe: EpochHeader | null = null
   #ended = false
   #lastRetain_ms = Number.NEGATIVE_INFINITY
 
   constructor(options: AttemptOptions) {
     this.#o = options
     this.#inputs = new Inputs(options)
+    this.#shortfall = new Shortfall({ ...options, logOf: topic => this.#inputs.logOf(topic) })
     this.#fingerprints = fingerprintsOf(options.plan)
   }
 
@@ -101,7 +109,7 @@ export class Attempt {
     // Before the outputs: an input that is not there must not leave its mark on them.
     await this.#inputs.open(store.header)
     const onRows = () => this.#epochs?.rows()
-    const { warehouse, watched } = this.#o
+    const { warehouse, watched, mayFallBehind } = this.#o
     const outputs = await openOutputs(
       {
         plan,
@@ -111,11 +119,13 @@ export class Attempt {
         dataDirectory,
         clock,
         commitEvery_ms: paces.commitEvery_ms,
-        warehouse,
+        warehouse: warehouse.open,
         watched,
         onRows,
+        mayFallBehind,
+        onBehind: target => this.#revival?.begin(target),
       },
-      this.#sinks,
+      this.#targets,
     )
     this.#outputs = outputs
     const topics = new Topics({
@@ -154,7 +164,8 @@ export class Attempt {
       onSafe: () => this.#onSafe(),
       ...paces,
     })
-    for (const target of outputs.targets) await this.#catchUp(target)
+    this.#safe = store.header
+    for (const target of outputs.targets) await this.#shortfall.fill(target, this.#safe)
     for (const { ingestion } of this.#inputs.all) await ingestion?.replay(this.#o.onTurn)
     for (const task of topics.tasks) task.wake()
     await this.#epochs.commit()
@@ -171,6 +182,7 @@ export class Attempt {
     const failing = <T>(work: Promise<T>) => work.catch(error => Promise.reject(stop.abort() ?? error))
     const committing = failing(epochs.run(loop.signal))
     const pulse = this.#pulse(loop.signal)
+    const revival = this.#reviving(signal)
     const reading = this.#inputs.all.map(async ({ task, sources, ingestion }) => {
       await readInput(task, sources, { untilEnd, signal, onTurn, pool, ingestion })
       if (untilEnd && !signal.aborted) await task.end()
@@ -183,22 +195,22 @@ export class Attempt {
         this.#ended = true
       }
       loop.abort()
-      await Promise.all([committing, pulse])
+      stop.abort()
+      await Promise.all([committing, pulse, revival.ended()])
       await this.#finish()
       return ended ? 'ended' : 'stopped'
     } finally {
       stop.abort()
       loop.abort()
       // Nothing of this attempt may still write when the next one opens the same files.
-      await Promise.allSettled([...reading, committing, pulse])
+      await Promise.allSettled([...reading, committing, pulse, revival.ended()])
     }
   }
 
   /** Lets go of everything; what was not committed does not count. */
   async close(): Promise<void> {
     await this.#inputs.close()
-    for (const { delivery } of this.#outputs?.targets ?? []) await delivery.settle().catch(() => {})
-    for (const sink of this.#sinks.splice(0)) await sink.close().catch(() => {})
+    for (const { delivery } of this.#targets) await delivery.close().catch(() => {})
     await this.#store?.close()
     this.#store = null
   }
@@ -221,6 +233,8 @@ export class Attempt {
     const settle = () => this.#settle()
     return await this.#epochs!.apart(settle, async () => {
       await settle()
+      const behind = this.#targets.find(({ delivery }) => !delivery.isLive)
+      if (behind !== undefined) throw new MillraceError('NOT_RUNNING', `${behind.name} lacks rows just now.`)
       await action()
       const { topics, lengths } = this.#staged!
       const positions = Object.entries(topics).map(([topic, { partitions }]) => {
@@ -233,16 +247,15 @@ export class Attempt {
 
   /** The last rows get their epoch, and each sink commits. */
   async #finish(): Promise<void> {
-    const { targets } = this.#outputs!
     await this.#settle()
     await this.#epochs!.commit()
     await this.#settle()
-    if (targets.some(({ delivery }) => delivery.committed < delivery.rows)) await this.#finish()
+    if (this.#targets.some(({ delivery }) => delivery.isDue)) await this.#finish()
   }
 
   /** Resolves when no sink commits; each takes part in the next epoch then. */
   async #settle(): Promise<void> {
-    for (const { delivery } of this.#outputs!.targets) {
+    for (const { delivery } of this.#targets) {
       await delivery.settle()
       delivery.hurry()
     }
@@ -253,38 +266,28 @@ export class Attempt {
     const { clock, options } = this.#o
     while (!options.untilEnd && !signal.aborted) {
       await clock.sleep(FOLLOWING.commitEvery_ms, signal)
-      if (this.#outputs!.targets.some(({ delivery }) => delivery.committed < delivery.rows)) this.#epochs!.rows()
+      if (this.#targets.some(({ delivery }) => delivery.isDue)) this.#epochs!.rows()
     }
   }
 
-  async #catchUp(target: Target): Promise<void> {
-    const { delivery, log: stored, topic } = target
-    const header = this.#store!.header
-    const to = header?.topics[topic.name]
-    const take = (batch: Parameters<typeof delivery.write>[0]) => delivery.write(batch)
-    const before = delivery.rows
-    if (stored !== null) {
-      if (delivery.rows < stored.rows) await rowsOfLog(stored.log, delivery, delivery.rows, take)
-    } else if (to !== undefined && delivery.rows !== header?.outputs[delivery.name]?.rows) {
-      const from = target.committed.rows <= delivery.rows ? target.committed : { rows: 0, at: null }
-      const log = this.#inputs.logOf(topic)
-      await rowsOfStretch(
-        {
-          name: delivery.name,
-          stream: delivery.stream,
-          from: from.at,
-          to,
-          held: delivery.rows - from.rows,
-          clock: this.#o.clock,
-          open: positions => this.#o.openSources(topic, positions, true),
-          log: log && { log, name: LOG_PARTITION },
-          onWarning: this.#o.onWarning,
-        },
-        take,
-      )
-    }
-    if (delivery.rows > before) await delivery.commitNow()
-    if (to !== undefined) target.committed = { rows: delivery.rows, at: to }
+  /** What brings sinks back that have fallen behind; those that could not be opened have already. */
+  #reviving(signal: AbortSignal): Revival {
+    const { clock, warehouse, mayFallBehind } = this.#o
+    const revival = new Revival({
+      clock,
+      signal,
+      targets: () => this.#targets,
+      safeRows: ({ name }) => this.#safe!.outputs[name]!.rows,
+      catchUp: target => this.#shortfall.catchUp(target, this.#safe!, signal),
+      letGo: async system => {
+        // What cannot be closed well is as after a crash.
+        if (system === WAREHOUSE) await warehouse.close().catch(() => {})
+      },
+      mayPass: mayFallBehind,
+    })
+    this.#revival = revival
+    for (const target of this.#targets) if (!target.delivery.isLive) revival.begin(target)
+    return revival
   }
 
   #stateful(topics: Topics): readonly Stateful[] {
@@ -315,10 +318,14 @@ export class Attempt {
   #onSafe(): void {
     const staged = this.#staged!
     const { targets, watched } = this.#outputs!
+    this.#safe = staged
     for (const target of targets) {
       const at = staged.topics[target.topic.name] as TopicPosition
-      target.delivery.whenSafe(rows => {
-        target.committed = { rows, at }
+      target.delivery.whenSafe({
+        give: (from, to, take) => this.#shortfall.give(target, { from, to, at }, take),
+        onCommitted: rows => {
+          target.committed = { rows, at }
+        },
       })
     }
     for (const step of watched.values()) step.whenSafe()

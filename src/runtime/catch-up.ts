@@ -13,22 +13,21 @@ import type { StreamNode } from '../plan/nodes.ts'
 import { readOf } from '../plan/walk.ts'
 import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
+import type { RowTaker } from './delivery.ts'
 import type { TopicPosition } from './partitions.ts'
 import { storedRows } from './stored-rows.ts'
 import { TopicTask } from './topic-task.ts'
 import { lackingWarning } from './warnings.ts'
 
-/** Takes rows, in order. */
-export type RowTaker = (batch: Batch) => Promise<void>
-
-/** Gives the rows of a stored topic from offset `from` on. Throws LOG_DAMAGED when some of them are gone. */
+/** Gives the rows of a log from offset `from` to `to` (excluded). Throws LOG_DAMAGED when some of them are gone. */
 export async function rowsOfLog(
   log: TopicLog,
   { name, stream }: { readonly name: string; readonly stream: StreamNode },
   from: number,
+  to: number,
   take: RowTaker,
 ): Promise<void> {
-  for (const rows of storedRows(log, stream.columns, from)) {
+  for (const rows of storedRows(log, stream.columns, from, to)) {
     if ('kind' in rows) throw unfilled(name, log, rows)
     await take(rows)
   }

@@ -124,7 +124,7 @@ class Run {
       steps: this.#attempt?.steps ?? [],
       outputs: [
         ...topics.map(({ name, rows }) => ({ output: name, rows, behind: null })),
-        ...targets.map(({ delivery: { name, rows } }) => ({ output: name, rows, behind: null })),
+        ...targets.map(({ delivery: { name, rows, behind } }) => ({ output: name, rows, behind })),
       ],
     }
   }
@@ -158,7 +158,8 @@ class Run {
       options: { ...this.#options, signal: this.#signal },
       clock,
       storage,
-      warehouse: () => this.#openWarehouse(),
+      warehouse: { open: () => this.#openWarehouse(), close: () => this.#closeWarehouse() },
+      mayFallBehind: error => this.#isReady && (error === null ? !this.#options.untilEnd : this.#mayPass(error)),
       openSources: (topic, from, untilEnd) => this.#sources.openReplayed(topic, from, untilEnd),
       pushed: topic => this.#sources.pushed(topic.name)?.sources ?? [],
       onTurn: () => this.#turn(),
@@ -205,13 +206,21 @@ class Run {
   }
 
   async #closeAttempt(): Promise<void> {
-    const warehouse = this.#warehouse
-    this.#warehouse = null
     try {
       await this.#attempt?.close()
     } finally {
-      await warehouse?.then(opened => opened.close())
+      await this.#closeWarehouse()
     }
+  }
+
+  async #closeWarehouse(): Promise<void> {
+    const warehouse = this.#warehouse
+    this.#warehouse = null
+    // One that could not be opened has told whoever asked for it.
+    await warehouse?.then(
+      opened => opened.close(),
+      () => {},
+    )
   }
 
   #openWarehouse(): Promise<Warehouse> {

@@ -6,7 +6,7 @@ import { pick } from '../engine/operators/pick.ts'
 import { rowWriter } from '../engine/rows-json.ts'
 import { type Block, FORM } from '../log/block.ts'
 import type { TopicLog } from '../log/topic-log.ts'
-import { type ChunkGap, chunksOf } from '../log/topic-reader.ts'
+import { type ChunkGap, chunksOf, eventsBelow } from '../log/topic-reader.ts'
 import type { Column } from '../plan/schema.ts'
 
 export type RowForm = 'rows' | 'columns'
@@ -24,14 +24,12 @@ export function* storedRows(
   from: number,
   to = Number.POSITIVE_INFINITY,
 ): Generator<Batch | ChunkGap, void, undefined> {
-  for (const event of log.read(from)) {
+  for (const event of eventsBelow(log, from, to)) {
     if (event.kind === 'gap') {
-      if (event.from >= to) return
-      yield { kind: 'gap', from: event.from, to: Math.min(event.to, to), reason: event.reason }
+      yield event
       continue
     }
     const { block } = event
-    if (block.header.firstOffset >= to) return
     if (block.header.form === FORM.columns) yield* batchesOf(block, columns, event.from, to)
     else for (const chunk of chunksOf(block, event.from, to)) yield rowsFromLines(columns, chunk.bytes)
   }

@@ -86,6 +86,33 @@ export function happens(random: Random, rate: number | undefined): boolean {
   return rate !== undefined && rate > 0 && random.next() < rate
 }
 
+/** A phone that has no network now and then, and then sends what it kept in a burst. */
+export interface Sending {
+  readonly mishaps: Random
+  /** Silent until here; 0 while online. */
+  offlineUntil_us: number
+  /** What waits for the burst, by number. */
+  kept: number
+}
+
+const OFFLINE_US = { from: 15_000_000, to: 60_000_000 }
+
+/**
+ * When the phone sends what it has now, if it is offline or goes offline at this `rate`; null: it can send. What it gets
+ * during the burst waits behind it, `step_us` after what was before: a phone sends in its own order.
+ */
+export function heldOffline(phone: Sending, now_us: number, rate: number, step_us: number): number | null {
+  const queued_us = phone.offlineUntil_us + step_us * phone.kept
+  if (queued_us > now_us) {
+    phone.kept++
+    return queued_us
+  }
+  if (!happens(phone.mishaps, rate)) return null
+  phone.offlineUntil_us = now_us + OFFLINE_US.from + phone.mishaps.integer(OFFLINE_US.to - OFFLINE_US.from)
+  phone.kept = 1
+  return phone.offlineUntil_us
+}
+
 function isFault(name: string): name is Fault {
   return Object.hasOwn(DEFAULT_RATES, name)
 }

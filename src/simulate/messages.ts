@@ -2,8 +2,8 @@
  * The same phones as they push: each gathers readings for a second or so and makes a message of them, in the form of the
  * app Sensor Logger. When each message sets off, and what the network does to it, follow from the seed.
  */
-import { type Random, seededRandom } from '../system/random.ts'
-import { type FaultRates, happens, type Reading, type ReadingForm } from './faults.ts'
+import { seededRandom } from '../system/random.ts'
+import { type FaultRates, happens, heldOffline, type Reading, type ReadingForm, type Sending } from './faults.ts'
 import { type PhonesOptions, type PhonesSimulation, simulatePhones } from './phones.ts'
 import { Waiting } from './waiting.ts'
 
@@ -34,7 +34,6 @@ export interface MessagesSimulation extends Iterable<PushMessage> {
 }
 
 const SECOND_US = 1_000_000
-const OFFLINE_US = { from: 15 * SECOND_US, to: 60 * SECOND_US }
 const DUPLICATE_US = 30 * SECOND_US
 /** Messages of a burst after an offline time set off this fast one after the other. */
 const BURST_STEP_US = 1000
@@ -52,18 +51,13 @@ export function simulateMessages(options: MessagesOptions): MessagesSimulation {
   return { phones, [Symbol.iterator]: () => generate(options, simulation, phones) }
 }
 
-interface Sender {
+interface Sender extends Sending {
   readonly person: number
   /** What a message begins with, up to its number, and what stands behind the number. */
   readonly head: string
   readonly middle: string
-  readonly mishaps: Random
   readings: string[]
   messageId: number
-  /** Silent until here; 0 while online. */
-  offlineUntil_us: number
-  /** Messages kept for the burst. */
-  kept: number
 }
 
 function* generate(
@@ -127,16 +121,9 @@ function messagesOf(sender: Sender, now_us: number, every_us: number, faults: Fa
 /** When a message sets off: at once, unless its phone is offline or a later message overtakes it. */
 function departureOf(sender: Sender, now_us: number, every_us: number, faults: FaultRates): number {
   const random = sender.mishaps
-  const queued_us = sender.offlineUntil_us + BURST_STEP_US * sender.kept
-  if (queued_us > now_us) {
-    sender.kept++
-    return queued_us
-  }
-  if (happens(random, ((faults.offline ?? 0) * every_us) / (60 * SECOND_US))) {
-    sender.offlineUntil_us = now_us + OFFLINE_US.from + random.integer(OFFLINE_US.to - OFFLINE_US.from)
-    sender.kept = 1
-    return sender.offlineUntil_us
-  }
+  const rate = ((faults.offline ?? 0) * every_us) / (60 * SECOND_US)
+  const held_us = heldOffline(sender, now_us, rate, BURST_STEP_US)
+  if (held_us !== null) return held_us
   if (happens(random, faults.reorder)) return now_us + Math.round(every_us * (1.1 + random.next()))
   return now_us
 }

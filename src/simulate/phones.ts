@@ -5,7 +5,16 @@
  * a run with faults can be held against the run without them.
  */
 import { type Random, seededRandom } from '../system/random.ts'
-import { aheadBy_us, type FaultRates, happens, type Reading, type ReadingForm, recordForm } from './faults.ts'
+import {
+  aheadBy_us,
+  type FaultRates,
+  happens,
+  heldOffline,
+  type Reading,
+  type ReadingForm,
+  recordForm,
+  type Sending,
+} from './faults.ts'
 import { type Activity, type Bout, drawPosture, firstBout, measure, nextBout, type Posture, SENSORS } from './gait.ts'
 import { Waiting } from './waiting.ts'
 
@@ -48,27 +57,21 @@ export interface PhonesSimulation extends Iterable<SimulatedLine> {
   truth(): readonly TruthSpan[]
 }
 
-interface Phone {
+interface Phone extends Sending {
   readonly person: number
   readonly sessionId: string
   readonly deviceId: string
   readonly posture: Posture
   readonly motion: Random
-  readonly mishaps: Random
   /** Where in the period of the readings this phone takes its own. */
   readonly phase_us: number
   readonly ahead_us: number
   bout: Bout
-  /** Silent until here; 0 while online. */
-  offlineUntil_us: number
-  /** Readings kept for the burst. */
-  kept: number
 }
 
 const LATE_US = 2_000_000
 const DUPLICATE_US = 1_000_000
 const OVERTAKEN_US = 200_000
-const OFFLINE_US = { from: 15_000_000, to: 60_000_000 }
 /** Readings of a burst after an offline time follow each other this fast. */
 const BURST_STEP_US = 100
 
@@ -165,18 +168,10 @@ function spanOf(phone: Phone, end_us: number): TruthSpan {
 /** When a reading gets here: at once, unless something holds it back. */
 function arrivalOf(phone: Phone, time_us: number, faults: FaultRates, readings_hz: number): number {
   const random = phone.mishaps
-  // What is taken during the burst waits behind it: a phone sends in the order of its readings.
-  const queued_us = phone.offlineUntil_us + BURST_STEP_US * phone.kept
-  if (queued_us > time_us) {
-    phone.kept++
-    return queued_us
-  }
   // The rate is for a minute, the question is put once a reading of all three sensors.
-  if (happens(random, (faults.offline ?? 0) / (60 * readings_hz * SENSORS.length))) {
-    phone.offlineUntil_us = time_us + OFFLINE_US.from + random.integer(OFFLINE_US.to - OFFLINE_US.from)
-    phone.kept = 1
-    return phone.offlineUntil_us
-  }
+  const rate = (faults.offline ?? 0) / (60 * readings_hz * SENSORS.length)
+  const held_us = heldOffline(phone, time_us, rate, BURST_STEP_US)
+  if (held_us !== null) return held_us
   if (happens(random, faults.late)) return time_us + 1 + random.integer(LATE_US)
   if (happens(random, faults['out-of-order'])) return time_us + 1 + random.integer(OVERTAKEN_US)
   return time_us

@@ -121,40 +121,30 @@ export function freeBytes(path: string): number | null {
   }
 }
 
-/** Puts a small file in place at once and durably: a reader sees the old text or the new one, never a part. */
-export function replaceText(path: string, text: string): void {
+/**
+ * Puts a small file in place at once and durably: a reader sees the old text or the new one, never a part. `isPrivate`
+ * (default false): only its owner may read it, mode 0600 from the first byte on.
+ */
+export function replaceText(path: string, text: string, { isPrivate = false } = {}): void {
   writing(path, () => {
     fs.mkdirSync(dirname(path), { recursive: true })
     const temporary = `${path}.tmp`
-    const descriptor = fs.openSync(temporary, 'w')
-    try {
-      fs.writeFileSync(descriptor, text)
-      fs.fdatasyncSync(descriptor)
-    } finally {
-      fs.closeSync(descriptor)
-    }
+    // One that was left behind could have another mode.
+    if (isPrivate) fs.rmSync(temporary, { force: true })
+    writeDurably(isPrivate ? fs.openSync(temporary, 'wx', 0o600) : fs.openSync(temporary, 'w'), text)
     fs.renameSync(temporary, path)
     syncFolder(dirname(path))
   })
 }
 
-/** The same for what only its owner may read: mode 0600 from the first byte on. */
-export function replacePrivateText(path: string, text: string): void {
-  writing(path, () => {
-    fs.mkdirSync(dirname(path), { recursive: true })
-    const temporary = `${path}.tmp`
-    // One that was left behind could have another mode.
-    fs.rmSync(temporary, { force: true })
-    const descriptor = fs.openSync(temporary, 'wx', 0o600)
-    try {
-      fs.writeFileSync(descriptor, text)
-      fs.fdatasyncSync(descriptor)
-    } finally {
-      fs.closeSync(descriptor)
-    }
-    fs.renameSync(temporary, path)
-    syncFolder(dirname(path))
-  })
+/** Writes where the descriptor stands, and closes it. */
+function writeDurably(descriptor: number, text: string): void {
+  try {
+    fs.writeFileSync(descriptor, text)
+    fs.fdatasyncSync(descriptor)
+  } finally {
+    fs.closeSync(descriptor)
+  }
 }
 
 /** Changes whenever the file is written or replaced; null when there is none. Throws FILE_UNREADABLE. */
@@ -197,13 +187,7 @@ export function keepPrivate(path: string): void {
 /** Adds text at the end of a small file, made when missing, durably; whoever else does so at the same time keeps theirs. */
 export function appendText(path: string, text: string): void {
   writing(path, () => {
-    const descriptor = fs.openSync(path, 'a')
-    try {
-      fs.writeFileSync(descriptor, text)
-      fs.fdatasyncSync(descriptor)
-    } finally {
-      fs.closeSync(descriptor)
-    }
+    writeDurably(fs.openSync(path, 'a'), text)
     syncFolder(dirname(path))
   })
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { placeInJson } from '../../src/cli/json-place.ts'
+import { parses } from '../connectors/parses.ts'
 
 const at = (text: string, path: string) => {
   const { from, to } = placeInJson(text, path)
@@ -34,7 +35,7 @@ describe('the place in a JSON text', () => {
         const cut = seed % (text.length + 1)
         const changed =
           change === 0 ? text : change === 1 ? text.slice(0, cut) : `${text.slice(0, cut)}}${text.slice(cut)}`
-        const isJson = canParse(changed)
+        const isJson = parses(changed)
         const place = placeInJson(changed, '')
         if (isJson) expect(JSON.parse(changed.slice(place.from, place.to))).toEqual(JSON.parse(changed))
         else {
@@ -49,12 +50,3 @@ describe('the place in a JSON text', () => {
     expect(placeInJson('['.repeat(100_000), '').from).toBeGreaterThan(0)
   })
 })
-
-function canParse(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
-}

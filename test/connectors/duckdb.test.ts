@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { SinkContext } from '../../src/connectors/contract.ts'
 import { parseTableName } from '../../src/connectors/duckdb/names.ts'
-import { query } from '../../src/connectors/duckdb/query.ts'
 import { openWarehouse, type Warehouse } from '../../src/connectors/duckdb/warehouse.ts'
 import { batchOf } from '../../src/engine/batch.ts'
 import type { Column } from '../../src/plan/schema.ts'
+import { query } from './query-file.ts'
 
 let folder: string
 let path: string

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { linesOf } from '../../src/connectors/support/http/lines.ts'
 import { jsonFault } from '../../src/connectors/support/json-fault.ts'
+import { parses } from './parses.ts'
 
 const framed = (text: string, isLines = false) => {
   const { bytes, records, isBroken } = linesOf(Buffer.from(text), isLines)
@@ -10,15 +11,6 @@ const framed = (text: string, isLines = false) => {
   expect(lines).toHaveLength(records)
   for (const line of lines) expect(line).not.toMatch(/^[ \t\r]*$/)
   return { lines, isBroken }
-}
-
-const parses = (text: string) => {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
 }
 
 /** JSON with white space of any kind between its tokens. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { messageLines } from '../../src/connectors/sensor-logger/envelope.ts'
+import { parses } from './parses.ts'
 
 const MANY = 1 << 24
 const lines = (text: string, userId: string | null = null) => {
@@ -92,15 +93,6 @@ const strict = fc
     const last = `"payload":${white}[{"time":1}${readings.map(each => `,${white}${each}`).join('')}]`
     return `{${(isFirst ? [last, ...members] : [...members, last]).join(`${white},`)}}`
   })
-const parses = (text: string) => {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
-}
-
 test('a message that is cut or broken is one line that is no JSON, or some line of it is none', () => {
   fc.assert(
     fc.property(strict, broken, fc.boolean(), (whole, { at, character }, isCut) => {

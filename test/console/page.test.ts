@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { buildPage, pageFolder } from '../../console/build.ts'
 import { launch, missing, type Opened, openPage } from './browser.ts'
 import { openPageServer, type PageServer } from './page-server.ts'
+import { differences, paintedPixels } from './pixels.ts'
 import { greetingOf, helloOf, MORE_PANELS, PANELS, Phones, quietGreeting, rowsOf, statusOf } from './played.ts'
 
 const PHONE: BrowserContextOptions = { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true }
@@ -44,15 +45,7 @@ describe.skipIf(missing !== null)(
     const panel = (page: Page, name: string) => page.locator(`[data-panel="${name}"]`)
     // Not against `innerWidth`: a phone's browser makes that as wide as the page.
     const sideways = (page: Page) => page.evaluate('document.documentElement.scrollWidth - screen.width')
-    /** How many pixels of a canvas have a colour. */
-    const painted = (page: Page, selector: string) =>
-      page.locator(selector).evaluate(element => {
-        const canvas = element as unknown as Pixels
-        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
-        let count = 0
-        for (let at = 3; at < data.length; at += 4) if (data[at]! > 0) count++
-        return count
-      })
+    const painted = (page: Page, selector: string) => paintedPixels(page.locator(selector))
 
     test('shows what it is told, and what comes then', async () => {
       const page = await open()
@@ -140,27 +133,7 @@ describe.skipIf(missing !== null)(
       // From here on the page's clock stands still, its frames do not.
       await page.evaluate('{ const now = Date.now(); Date.now = () => now }')
       await page.waitForTimeout(600)
-      /**
-       * Where the picture differs from when this was asked first, in squares of four pixels: smoothing of edges is not the
-       * same to the last bit when a longer line is drawn at once, a line that is missing is seen in any square.
-       */
-      const different = () =>
-        canvas.evaluate(element => {
-          const kept = element as unknown as Pixels
-          const { width, height } = kept
-          const { data } = kept.getContext('2d').getImageData(0, 0, width, height)
-          const across = Math.ceil(width / 4)
-          const squares = new Float64Array(across * Math.ceil(height / 4) * 3)
-          for (let at = 0; at < data.length; at++) {
-            const pixel = at >> 2
-            const square = Math.floor(Math.floor(pixel / width) / 4) * across + Math.floor((pixel % width) / 4)
-            // As it is seen: the colour of a pixel that is hardly there is noise.
-            if (at % 4 < 3) squares[square * 3 + (at % 4)]! += (data[at]! * data[at | 3]!) / 255 / 16
-          }
-          const first = kept.firstSeen ?? squares
-          kept.firstSeen = first
-          return [...squares.keys()].filter(at => Math.abs(squares[at]! - first[at]!) > 24)
-        })
+      const different = () => differences(canvas)
       expect(await different()).toEqual([])
       // To point at a series and away again draws everything twice.
       await panel(page, 'activities/magnitude').locator('.legend .series').first().hover()
@@ -344,14 +317,3 @@ describe.skipIf(missing !== null)(
     })
   },
 )
-
-interface Pixels {
-  readonly width: number
-  readonly height: number
-  getContext(kind: '2d'): PixelSource
-  firstSeen?: Float64Array
-}
-
-interface PixelSource {
-  getImageData(left: number, top: number, width: number, height: number): { readonly data: Uint8ClampedArray }
-}

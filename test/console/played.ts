@@ -21,19 +21,23 @@ const MAGNITUDES: Readonly<Record<(typeof STATES)[number], number>> = {
   Walking: 1.2,
 }
 
+const TYPES = {
+  deviceId: 'string',
+  activity_type: 'string',
+  confidence: 'number',
+  avg_magnitude: 'number',
+  window_end: 'timestamp',
+} as const
+
+const columnsOf = (...names: readonly (keyof typeof TYPES)[]) => names.map(name => ({ name, type: TYPES[name] }))
+
 export const PANELS: readonly Panel[] = [
   {
     id: 'activities/phones-now',
     title: 'Phones now',
     unit: null,
     kind: 'table',
-    columns: [
-      { name: 'deviceId', type: 'string' },
-      { name: 'activity_type', type: 'string' },
-      { name: 'confidence', type: 'number' },
-      { name: 'avg_magnitude', type: 'number' },
-      { name: 'window_end', type: 'timestamp' },
-    ],
+    columns: columnsOf('deviceId', 'activity_type', 'confidence', 'avg_magnitude', 'window_end'),
     latestBy: ['deviceId'],
     limit: 100,
   },
@@ -115,12 +119,7 @@ export const MORE_PANELS: readonly Panel[] = [
     title: 'Latest windows',
     unit: null,
     kind: 'table',
-    columns: [
-      { name: 'window_end', type: 'timestamp' },
-      { name: 'deviceId', type: 'string' },
-      { name: 'activity_type', type: 'string' },
-      { name: 'avg_magnitude', type: 'number' },
-    ],
+    columns: columnsOf('window_end', 'deviceId', 'activity_type', 'avg_magnitude'),
     latestBy: [],
     limit: 50,
   },

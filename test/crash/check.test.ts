@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { topicWriter } from '../../src/log/topic-store.ts'
+import { openRows, put } from '../log/stored.ts'
 import { check, isDelivered } from './check.ts'
 import { Ledger } from './ledger.ts'
 import { type LineRecord, onceOf, type PushedRecord, revisedOf, sumsOf, type WindowRow } from './reference.ts'
@@ -117,8 +117,8 @@ function letterOf(topic: string, code: string, number: number): object {
 
 async function written({ topics, tables }: Content): Promise<string> {
   for (const [topic, rows] of Object.entries(topics)) {
-    const writer = topicWriter(folder, topic, [])
-    for (const row of rows) writer.appendJson(JSON.stringify(row))
+    const writer = openRows(folder, topic)
+    for (const row of rows) put(writer, JSON.stringify(row))
     await writer.close()
   }
   const instance = await DuckDBInstance.create(join(folder, 'warehouse.duckdb'))

@@ -10,14 +10,8 @@ export interface Driven {
   readonly late: number
 }
 
-/** `ends` after which record a batch ends at the latest: a batch never holds records of two partitions. */
-export function drive(
-  topic: TopicNode,
-  streams: readonly StreamNode[],
-  log: readonly LogRecord[],
-  partitions: number,
-  endsBatch: (record: number) => boolean,
-): Driven {
+/** The topic at work, with what is behind it, and what has come out. */
+export function start(topic: TopicNode, streams: readonly StreamNode[], partitions: number, keepsState: boolean) {
   const rows = streams.map((): Cells[] => [])
   let late = 0
   const flow = new Flow(topic, {
@@ -31,16 +25,31 @@ export function drive(
     onLate: () => {
       late++
     },
+    keepsState,
   })
   const time = new TopicTime(topic.eventTime!, topic.columns, topic.key)
+  const stateful = keepsState ? [time.stateful('time'), ...flow.stateful] : []
   for (let partition = 0; partition < partitions; partition++) time.addPartition(partition)
-  const left = Array.from(
-    { length: partitions },
-    (_, partition) => log.filter(one => one.partition === partition).length,
-  )
   const advance = () => {
     if (topic.eventTime!.progress === 'partition' || flow.needsLowestKey) flow.advance(time.watermark())
   }
+  return { flow, time, stateful, rows, late: () => late, advance }
+}
+
+/** How many records of the log each partition has. */
+export const recordsPerPartition = (log: readonly LogRecord[], partitions: number): number[] =>
+  Array.from({ length: partitions }, (_, partition) => log.filter(one => one.partition === partition).length)
+
+/** `endsBatch` after which record a batch ends at the latest: a batch never holds records of two partitions. */
+export function drive(
+  topic: TopicNode,
+  streams: readonly StreamNode[],
+  log: readonly LogRecord[],
+  partitions: number,
+  endsBatch: (record: number) => boolean,
+): Driven {
+  const { flow, time, rows, late, advance } = start(topic, streams, partitions, false)
+  const left = recordsPerPartition(log, partitions)
   let pending: Cells[] = []
   for (let index = 0; index < log.length; index++) {
     const { partition, cells } = log[index]!
@@ -57,7 +66,7 @@ export function drive(
     }
   }
   flow.end()
-  return { rows, late }
+  return { rows, late: late() }
 }
 
 export const topicOfPlan = (plan: Plan): TopicNode => topicOf(plan.delivers[0]!.stream)

@@ -5,8 +5,8 @@ import { StateWriter } from '../../src/engine/state/bytes.ts'
 import { INTERVALS_MAX, MessageNumbers } from '../../src/engine/state/id-intervals.ts'
 import { seededRandom } from '../../src/system/random.ts'
 import { PlainJournal } from './restarts.ts'
+import { options, SEED } from './seed.ts'
 
-const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 0x7fffffff))
 test(`seed ${SEED}`, () => {})
 
 test('a number is new once, in any order, through restarts, until its key is forgotten', () => {
@@ -51,7 +51,7 @@ test('a number is new once, in any order, through restarts, until its key is for
         expect(numbers.size).toBe(seen.size)
       })
     }),
-    { numRuns: 300, seed: SEED },
+    options(300),
   )
 })
 

@@ -1,12 +1,11 @@
 /** Laws: state that was saved and read into new objects goes on as if nothing had happened. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Batch, batchOf, rowsOf } from '../../src/engine/batch.ts'
-import { Flow } from '../../src/engine/flow.ts'
+import { batchOf } from '../../src/engine/batch.ts'
 import { TopicTime } from '../../src/engine/time.ts'
 import type { StreamNode, TopicNode } from '../../src/plan/nodes.ts'
 import { seededRandom } from '../../src/system/random.ts'
-import { topicOfPlan } from './drive.ts'
+import { recordsPerPartition, start, topicOfPlan } from './drive.ts'
 import {
   across,
   chained,
@@ -23,10 +22,8 @@ import {
 } from './random-logs.ts'
 import type { Cells, LogRecord } from './reference.ts'
 import { PlainJournal } from './restarts.ts'
+import { options, SEED } from './seed.ts'
 
-const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 0x7fffffff))
-const RUNS = Number(process.env.RUNS ?? 1)
-const options = (numRuns: number) => ({ numRuns: numRuns * RUNS, seed: SEED })
 test(`seed ${SEED}`, () => {})
 
 /** What happens after a batch: time passes, perhaps with idleness; state is saved, perhaps as a whole; all is lost. */
@@ -46,29 +43,6 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
   }),
   { minLength: 5, maxLength: 31 },
 )
-
-/** The topic at work, with what is behind it. */
-function start(topic: TopicNode, streams: readonly StreamNode[], partitions: number, keepsState: boolean) {
-  const rows = streams.map((): Cells[] => [])
-  let late = 0
-  const flow = new Flow(topic, {
-    outputs: streams.map((stream, index) => ({
-      stream,
-      write: (batch: Batch) => {
-        rows[index]!.push(...rowsOf(batch).map(row => ({ ...row })))
-      },
-    })),
-    taps: new Map(),
-    onLate: () => {
-      late++
-    },
-    keepsState,
-  })
-  const time = new TopicTime(topic.eventTime!, topic.columns, topic.key)
-  const stateful = keepsState ? [time.stateful('time'), ...flow.stateful] : []
-  for (let partition = 0; partition < partitions; partition++) time.addPartition(partition)
-  return { flow, time, stateful, rows, late: () => late }
-}
 
 /** Plays the log; with a seed it is saved and restarted as the steps say, the seed says in which order slots are read. */
 function play(
@@ -90,14 +64,7 @@ function play(
     })
     late += running.late()
   }
-  const left = Array.from(
-    { length: partitions },
-    (_, partition) => log.filter(one => one.partition === partition).length,
-  )
-  const advance = () => {
-    const { flow, time } = running
-    if (topic.eventTime!.progress === 'partition' || flow.needsLowestKey) flow.advance(time.watermark())
-  }
+  const left = recordsPerPartition(log, partitions)
   const restart = () => {
     gather()
     running = begun()
@@ -114,12 +81,12 @@ function play(
     if (!cuts && log[index + 1]?.partition === partition) return
     const batch = batchOf(topic.columns, pending)
     running.flow.push(batch, running.time.observe(batch, partition, now))
-    advance()
+    running.advance()
     left[partition]! -= pending.length
     pending = []
     if (left[partition] === 0) {
       running.time.endPartition(partition)
-      advance()
+      running.advance()
     }
     now += silence_s * 1e6
     if (isIdle) for (const watermark of running.time.idle(now)) running.flow.advance(watermark)

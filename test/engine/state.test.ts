@@ -11,9 +11,8 @@ import { KeyTable } from '../../src/engine/state/key-table.ts'
 import type { DedupeNode } from '../../src/plan/nodes.ts'
 import type { Cell, Column } from '../../src/plan/schema.ts'
 import { identityOf } from './reference.ts'
+import { options, SEED } from './seed.ts'
 
-const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 0x7fffffff))
-const options = (numRuns: number) => ({ numRuns, seed: SEED })
 test(`seed ${SEED}`, () => {})
 
 test('a key table gives one slot a key, also after slots were freed and used again', () => {

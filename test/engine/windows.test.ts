@@ -18,11 +18,8 @@ import {
   windowed,
 } from './random-logs.ts'
 import { type Cells, framed, type LogRecord, lastWords, lateRows, revisions } from './reference.ts'
+import { options, SEED } from './seed.ts'
 
-const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 0x7fffffff))
-/** RUNS=20 looks twenty times as long. */
-const RUNS = Number(process.env.RUNS ?? 1)
-const options = (numRuns: number) => ({ numRuns: numRuns * RUNS, seed: SEED })
 test(`seed ${SEED}`, () => {})
 
 const cuts = fc

@@ -13,6 +13,7 @@ import { openDatabase } from '../../src/runtime/verify/database.ts'
 import { loadRecords } from '../../src/runtime/verify/records.ts'
 import { verifyPipeline } from '../../src/runtime/verify.ts'
 import { contextOf } from '../conformance/source.ts'
+import { runOptions } from '../runtime/runs.ts'
 
 const RECORDINGS = join(import.meta.dirname, '../../examples/activity-tracker/recordings')
 const { plan } = activityTracker
@@ -80,16 +81,13 @@ async function answer(magnitudes: readonly number[]): Promise<Record<string, unk
 
 describe('a run', () => {
   const run = (dataDirectory: string, paths: readonly string[]) =>
-    runPipeline(plan, {
-      dataDirectory,
-      inputs: new Map([['raw_sensor_data', paths.map(sourceForInput)]]),
-      untilEnd: true,
-      duration_ms: null,
-      strict: false,
-      signal: new AbortController().signal,
-      onProgress: null,
-      taps: new Map(),
-    })
+    runPipeline(
+      plan,
+      runOptions(dataDirectory, {
+        inputs: new Map([['raw_sensor_data', paths.map(sourceForInput)]]),
+        untilEnd: true,
+      }),
+    )
 
   test('over all three recordings gives what the batch query gives, in every output', async () => {
     const paths = ['walk.zip', 'rest', 'sprint.json'].map(name => join(RECORDINGS, name))

@@ -10,6 +10,7 @@ import { WorkerPool } from '../../src/engine/workers/pool.ts'
 import type { Pipeline } from '../../src/index.ts'
 import { runPipeline } from '../../src/runtime/run.ts'
 import { type Clock, systemClock } from '../../src/system/clock.ts'
+import { runOptions } from '../runtime/runs.ts'
 
 const [folder, dataDirectory, workers, killAt, topic, ...paths] = process.argv.slice(2) as [
   string,
@@ -29,20 +30,7 @@ const clock: Clock = {
   },
 }
 const pool = Number(workers) > 1 ? new WorkerPool(Number(workers) - 1) : null
-await runPipeline(
-  pipeline.plan,
-  {
-    dataDirectory,
-    inputs: new Map([[topic, paths.map(path => file({ path }))]]),
-    untilEnd: true,
-    duration_ms: null,
-    strict: false,
-    pool,
-    signal: new AbortController().signal,
-    onProgress: null,
-    taps: new Map(),
-  },
-  clock,
-)
+const inputs = new Map([[topic, paths.map(path => file({ path }))]])
+await runPipeline(pipeline.plan, runOptions(dataDirectory, { inputs, untilEnd: true, pool }), clock)
 await pool?.close()
 console.log(reads)

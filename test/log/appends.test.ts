@@ -7,8 +7,8 @@ import type { TopicLogOptions } from '../../src/log/options.ts'
 import type { TopicLog } from '../../src/log/topic-log.ts'
 import { readChunks } from '../../src/log/topic-reader.ts'
 import type { Storage } from '../../src/system/storage.ts'
-import { MemoryStorage } from '../../src/testing/memory-storage.ts'
 import { HandClock, openLog, records, recordText } from './logs.ts'
+import { MemoryStorage } from './memory-storage.ts'
 
 function storedAppends(log: TopicLog, from = 0): StoredAppend[] {
   const all: StoredAppend[] = []

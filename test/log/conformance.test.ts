@@ -7,8 +7,8 @@ import { FORM, recordsOf } from '../../src/log/block.ts'
 import { Log } from '../../src/log/log.ts'
 import type { TopicLog } from '../../src/log/topic-log.ts'
 import { diskStorage, type Storage } from '../../src/system/storage.ts'
-import { MemoryStorage } from '../../src/testing/memory-storage.ts'
 import { contentsOf, HandClock, INCARNATION, openLog, records, recordText } from './logs.ts'
+import { MemoryStorage } from './memory-storage.ts'
 
 const FORMS: readonly (readonly [string, () => Storage])[] = [
   ['disk', () => diskStorage],
@@ -167,33 +167,6 @@ describe.each(FORMS)('on the %s', (_, make) => {
     expect(again.start).toBeGreaterThan(12)
     expect(again.start).toBeLessThanOrEqual(20)
     await again.close()
-  })
-
-  test('followers get what comes when it is durable, and end with the log', async () => {
-    const log = open({ segmentBytes: 1500 })
-    await log.append(records(0, 2))
-    const seen: string[] = []
-    const stop = new AbortController()
-    const following = (async () => {
-      for await (const event of log.follow(1, stop.signal)) {
-        if (event.kind === 'gap') throw new Error('a gap')
-        for (const record of recordsOf(event.block, event.from)) {
-          expect(record.offset).toBeLessThan(log.durable)
-          seen.push(record.bytes.toString())
-        }
-      }
-    })()
-    for (let n = 2; n < 40; n += 2) await log.append(records(n, 2))
-    await log.close()
-    await following
-    expect(seen).toEqual(Array.from({ length: 39 }, (_, index) => recordText(index + 1)))
-    const idle = open()
-    const ended = (async () => {
-      for await (const _ of idle.follow(40, stop.signal)) throw new Error('nothing came')
-    })()
-    stop.abort()
-    await ended
-    await idle.close()
   })
 
   test('a second reader sees what is written, changes nothing and refuses to write', async () => {

@@ -2,8 +2,8 @@
 import { describe, expect, test } from 'vitest'
 import { seededRandom } from '../../src/system/random.ts'
 import type { Storage } from '../../src/system/storage.ts'
-import { MemoryStorage } from '../../src/testing/memory-storage.ts'
 import { contentsOf, openLog, records, recordText } from './logs.ts'
+import { MemoryStorage } from './memory-storage.ts'
 
 const SMALL = { segmentBytes: 700 }
 

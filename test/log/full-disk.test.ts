@@ -1,8 +1,8 @@
 /** A disk that is full or fails: an append is refused with a code, leaves nothing behind, and works again later. */
 import { expect, test } from 'vitest'
 import type { TopicLog } from '../../src/log/topic-log.ts'
-import { MemoryStorage } from '../../src/testing/memory-storage.ts'
 import { contentsOf, HandClock, openLog, records } from './logs.ts'
+import { MemoryStorage } from './memory-storage.ts'
 
 const OPTIONS = { segmentBytes: 1500, blockBytes: 500, clock: new HandClock() }
 

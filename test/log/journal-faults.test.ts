@@ -4,9 +4,9 @@ import { Journal } from '../../src/log/journal.ts'
 import { MillraceError } from '../../src/system/errors.ts'
 import { type Random, seededRandom } from '../../src/system/random.ts'
 import type { Storage } from '../../src/system/storage.ts'
-import { MemoryStorage } from '../../src/testing/memory-storage.ts'
 import { Life, operators, SMALL, stateOf } from './journals.ts'
 import { HandClock } from './logs.ts'
+import { MemoryStorage } from './memory-storage.ts'
 import { copyOf, rot } from './rot.ts'
 
 type Wrap = (storage: Storage) => Storage

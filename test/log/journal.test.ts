@@ -4,9 +4,9 @@ import { describe, expect, test } from 'vitest'
 import { Journal } from '../../src/log/journal.ts'
 import { seededRandom } from '../../src/system/random.ts'
 import type { Storage } from '../../src/system/storage.ts'
-import { MemoryStorage } from '../../src/testing/memory-storage.ts'
 import { Life, Operator, operators, SMALL, stateOf } from './journals.ts'
 import { HandClock } from './logs.ts'
+import { MemoryStorage } from './memory-storage.ts'
 
 const clock = new HandClock()
 const open = (storage: MemoryStorage, options: { segmentBytes?: number; rangeSlots?: number } = SMALL) =>

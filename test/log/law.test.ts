@@ -1,8 +1,8 @@
 /** The log against a plain array: appends, commits, kills, retention and reads in any order. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { MemoryStorage } from '../../src/testing/memory-storage.ts'
 import { contentsOf, HandClock, openLog, records, recordText } from './logs.ts'
+import { MemoryStorage } from './memory-storage.ts'
 
 type Operation =
   | { readonly kind: 'append' | 'put'; readonly count: number }

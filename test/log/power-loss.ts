@@ -3,8 +3,8 @@ import type { TopicLogOptions } from '../../src/log/options.ts'
 import type { TopicLog } from '../../src/log/topic-log.ts'
 import { seededRandom } from '../../src/system/random.ts'
 import type { Storage } from '../../src/system/storage.ts'
-import { MemoryStorage } from '../../src/testing/memory-storage.ts'
 import { contentsOf, HandClock, openLog, records, recordText } from './logs.ts'
+import { MemoryStorage } from './memory-storage.ts'
 
 /** What the log has promised. */
 class Promises {

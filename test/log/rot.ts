@@ -1,8 +1,8 @@
 /** A log of several segments whose files rot, and what is then wrong with what it gives. */
 import { MillraceError } from '../../src/system/errors.ts'
 import type { Random } from '../../src/system/random.ts'
-import { MemoryStorage } from '../../src/testing/memory-storage.ts'
 import { contentsOf, HandClock, openLog, records, recordText } from './logs.ts'
+import { MemoryStorage } from './memory-storage.ts'
 
 const OPTIONS = { segmentBytes: 1200, clock: new HandClock() }
 

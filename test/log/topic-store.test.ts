@@ -2,23 +2,14 @@ import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { batchOf } from '../../src/engine/batch.ts'
 import { appendsOf } from '../../src/log/appends.ts'
 import { deadLetterBytes } from '../../src/log/dead-letter.ts'
 import { Log } from '../../src/log/log.ts'
-import {
-  listTopics,
-  openForReading,
-  readTopic,
-  readTopicLines,
-  type TopicGap,
-  topicWriter,
-} from '../../src/log/topic-store.ts'
-import type { Column } from '../../src/plan/schema.ts'
+import { listTopics, openForReading, readTopic, readTopicLines, type TopicGap } from '../../src/log/topic-store.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { diskStorage } from '../../src/system/storage.ts'
+import { openRows, put, ROWS } from './stored.ts'
 
-const COLUMNS: readonly Column[] = [{ name: 'n', type: 'number', nullable: false }]
 let folder: string
 const segment = (topic: string) => join(folder, `topics/${topic}/0/00000000000000000000.log`)
 beforeEach(() => {
@@ -28,14 +19,14 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 describe('stored topics', () => {
   test('are read back in order, from any offset, after the writer has gone and come', async () => {
-    const first = topicWriter(folder, 'a.topic', COLUMNS)
-    first.append(batchOf(COLUMNS, [{ n: 0 }, { n: 1 }]))
-    first.appendJson('{"n":2}')
-    expect(first.offset).toBe(3)
+    const first = openRows(folder, 'a.topic')
+    put(first, '{"n":0}', '{"n":1}')
+    put(first, '{"n":2}')
+    expect(first.next).toBe(3)
     await first.close()
-    const second = topicWriter(folder, 'a.topic', COLUMNS)
-    expect(second.offset).toBe(3)
-    second.appendJson('{"n":3}')
+    const second = openRows(folder, 'a.topic')
+    expect(second.next).toBe(3)
+    put(second, '{"n":3}')
     await second.close()
     expect([...readTopic(folder, 'a.topic')]).toEqual(['{"n":0}', '{"n":1}', '{"n":2}', '{"n":3}'])
     expect([...readTopic(folder, 'a.topic', 2)]).toEqual(['{"n":2}', '{"n":3}'])
@@ -46,24 +37,24 @@ describe('stored topics', () => {
   })
 
   test('lose a record that a crash cut off, and go on after the last whole one', async () => {
-    const writer = topicWriter(folder, 't', COLUMNS)
-    writer.appendJson('{"n":0}')
+    const writer = openRows(folder, 't')
+    put(writer, '{"n":0}')
     await writer.close()
     appendFileSync(segment('t'), readFileSync(segment('t')).subarray(0, 100))
     expect([...readTopic(folder, 't')]).toEqual(['{"n":0}'])
-    const again = topicWriter(folder, 't', COLUMNS)
-    expect(again.offset).toBe(1)
+    const again = openRows(folder, 't')
+    expect(again.next).toBe(1)
     expect(again.damage).toEqual([])
     expect(again.cut).toMatchObject({ offset: 1, position: 104, bytes: 100 })
-    again.appendJson('{"n":1}')
+    put(again, '{"n":1}')
     await again.close()
     expect([...readTopic(folder, 't')]).toEqual(['{"n":0}', '{"n":1}'])
   })
 
   test('tell what is damaged, set it aside, and keep the rest', async () => {
     for (let n = 0; n < 3; n++) {
-      const writer = topicWriter(folder, 't', COLUMNS)
-      writer.append(batchOf(COLUMNS, [{ n }, { n: n + 10 }]))
+      const writer = openRows(folder, 't')
+      put(writer, `{"n":${n}}`, `{"n":${n + 10}}`)
       await writer.close()
     }
     const path = segment('t')
@@ -78,8 +69,8 @@ describe('stored topics', () => {
       '{"n":12}',
     ])
     expect(gaps).toMatchObject([{ from: 2, to: 4 }])
-    const writer = topicWriter(folder, 't', COLUMNS)
-    expect(writer.offset).toBe(6)
+    const writer = openRows(folder, 't')
+    expect(writer.next).toBe(6)
     expect(writer.damage).toMatchObject([{ topic: 't', path, from: 2, to: 4, bytes: 96 + 17 }])
     expect(readFileSync(writer.damage[0]!.quarantined!).includes('{"n":01}')).toBe(true)
     await writer.close()
@@ -87,23 +78,23 @@ describe('stored topics', () => {
 
   test('refuse records of another stream, and the form of an earlier version', async () => {
     // A topic without a record is nobody's.
-    await topicWriter(folder, 't', COLUMNS, { incarnation: 'c'.repeat(32) }).close()
-    const writer = topicWriter(folder, 't', COLUMNS, { incarnation: 'a'.repeat(32) })
-    writer.appendJson('{"n":0}')
+    await openRows(folder, 't', { incarnation: 'c'.repeat(32), adoptIncarnation: false }).close()
+    const writer = openRows(folder, 't', { incarnation: 'a'.repeat(32), adoptIncarnation: false })
+    put(writer, '{"n":0}')
     await writer.close()
-    expect(() => topicWriter(folder, 't', COLUMNS, { incarnation: 'b'.repeat(32) })).toThrow(
+    expect(() => openRows(folder, 't', { incarnation: 'b'.repeat(32), adoptIncarnation: false })).toThrow(
       expect.objectContaining({ code: 'DATA_DIR_MISMATCH' }),
     )
     mkdirSync(join(folder, 'topics/old'))
     writeFileSync(join(folder, 'topics/old/00000000000000000000.ndjson'), '{}\n')
-    expect(() => topicWriter(folder, 'old', COLUMNS)).toThrow(expect.objectContaining({ code: 'LOG_FORMAT' }))
+    expect(() => openRows(folder, 'old')).toThrow(expect.objectContaining({ code: 'LOG_FORMAT' }))
   })
 
   test('are kept in segments named by their first offset', async () => {
     const line = JSON.stringify({ text: 'x'.repeat(1_000_000) })
-    const writer = topicWriter(folder, 'big', COLUMNS)
-    for (let record = 0; record < 70; record++) writer.appendJson(line)
-    writer.appendJson('{"last":true}')
+    const writer = openRows(folder, 'big', { blockBytes: 1024 * 1024 })
+    for (let record = 0; record < 70; record++) put(writer, line)
+    put(writer, '{"last":true}')
     await writer.close()
     const names = readdirSync(join(folder, 'topics/big/0')).filter(name => name.endsWith('.log'))
     expect(names.length).toBe(2)
@@ -113,18 +104,18 @@ describe('stored topics', () => {
     expect([...readTopic(folder, 'big')].length).toBe(71)
     expect([...readTopic(folder, 'big', 70)]).toEqual(['{"last":true}'])
     expect(listTopics(folder)[0]!.records).toBe(71)
-    const again = topicWriter(folder, 'big', COLUMNS)
-    expect(again.offset).toBe(71)
+    const again = openRows(folder, 'big')
+    expect(again.next).toBe(71)
     await again.close()
   })
 
   test('have partitions: each is written on its own, and all are read', async () => {
-    const zero = topicWriter(folder, 't', COLUMNS)
-    const two = topicWriter(folder, 't', COLUMNS, { partition: 2 })
-    zero.appendJson('{"n":0}')
-    zero.appendJson('{"n":1}')
-    two.appendJson('{"n":20}', { from: 'a test' })
-    two.appendJson('{"n":21}')
+    const zero = openRows(folder, 't')
+    const two = openRows(folder, 't', { partition: 2 })
+    put(zero, '{"n":0}')
+    put(zero, '{"n":1}')
+    two.put({ bytes: Buffer.from('{"n":20}\n'), count: 1, headers: { from: 'a test' } }, () => {})
+    put(two, '{"n":21}')
     await Promise.all([zero.close(), two.close()])
     writeFileSync(join(folder, 'topics/t/stray'), '')
     expect([...readTopic(folder, 't')]).toEqual(['{"n":0}', '{"n":1}', '{"n":20}', '{"n":21}'])
@@ -149,34 +140,33 @@ describe('stored topics', () => {
 
   test('go back to where an epoch left them, and share a budget', async () => {
     const log = new Log({ storage: diskStorage, clock: systemClock, dataDirectory: folder, budgetBytes: 1000 })
-    const first = topicWriter(folder, 't', COLUMNS, { log })
-    first.appendJson('{"n":0}')
-    await first.flush()
-    first.appendJson('{"n":1}')
-    await first.flush()
+    const first = log.open('t', ROWS)
+    put(first, '{"n":0}')
+    await first.commit()
+    put(first, '{"n":1}')
+    await first.commit()
     await log.close()
-    const again = topicWriter(folder, 't', COLUMNS, { cutTo: 1 })
-    expect(again.offset).toBe(1)
-    again.appendJson('{"n":2}')
+    const again = openRows(folder, 't', { cutTo: 1 })
+    expect(again.next).toBe(1)
+    put(again, '{"n":2}')
     await again.close()
     expect([...readTopic(folder, 't')]).toEqual(['{"n":0}', '{"n":2}'])
-    const full = topicWriter(folder, 't', COLUMNS, {
-      log: new Log({ storage: diskStorage, clock: systemClock, dataDirectory: folder, budgetBytes: 300 }),
-    })
-    full.appendJson('{"n":3}')
+    const small = new Log({ storage: diskStorage, clock: systemClock, dataDirectory: folder, budgetBytes: 300 })
+    const full = small.open('t', ROWS)
+    put(full, '{"n":3}')
     await expect(full.close()).rejects.toMatchObject({ code: 'LOG_FULL' })
   })
 
   test('refuse names that lead elsewhere', () => {
     for (const name of ['', '.', '..', '../x', 'a/b', 'a\\b', '.hidden', 'a\0b', 'x'.repeat(300)]) {
-      expect(() => topicWriter(folder, name, COLUMNS)).toThrow(expect.objectContaining({ code: 'TOPIC_UNKNOWN' }))
+      expect(() => openRows(folder, name)).toThrow(expect.objectContaining({ code: 'TOPIC_UNKNOWN' }))
       expect(() => [...readTopic(folder, name)]).toThrow(expect.objectContaining({ code: 'TOPIC_UNKNOWN' }))
     }
     expect(readdirSync(folder)).toEqual([])
   })
 
   test('name the nearest topic for one that there is not, and pass over strange files', async () => {
-    await topicWriter(folder, 'processed', COLUMNS).close()
+    await openRows(folder, 'processed').close()
     writeFileSync(join(folder, 'topics/stray'), '')
     expect(() => [...readTopic(folder, 'procesed')]).toThrow(/Did you mean processed\?/)
     expect(listTopics(folder).map(topic => topic.name)).toEqual(['processed'])

@@ -24,6 +24,7 @@ import {
 } from '../../src/index.ts'
 import { runPipeline } from '../../src/runtime/run.ts'
 import { verifyPipeline } from '../../src/runtime/verify.ts'
+import { runOptions } from '../runtime/runs.ts'
 
 let folder: string
 beforeAll(() => {
@@ -110,16 +111,8 @@ test('what a run delivers is what the query gives', async () => {
         return path
       })
       const { plan } = pipelineOf(random)
-      await runPipeline(plan, {
-        dataDirectory,
-        inputs: new Map([['records', paths.map(path => file({ path }))]]),
-        untilEnd: true,
-        duration_ms: null,
-        strict: false,
-        signal: new AbortController().signal,
-        onProgress: null,
-        taps: new Map(),
-      })
+      const inputs = new Map([['records', paths.map(path => file({ path }))]])
+      await runPipeline(plan, runOptions(dataDirectory, { inputs, untilEnd: true }))
       const { outputs, skipped } = await verifyPipeline(plan, { dataDirectory })
       expect(skipped).toEqual([])
       for (const output of outputs) {

@@ -7,10 +7,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { file } from '../../src/connectors/file/index.ts'
 import { count, first, hopping, max, pipeline, sum, timestamp, topic, tumbling } from '../../src/index.ts'
-import { topicWriter } from '../../src/log/topic-store.ts'
 import { openDatabase } from '../../src/runtime/verify/database.ts'
 import { loadRecords } from '../../src/runtime/verify/records.ts'
 import { type VerifyReport, verifyPipeline } from '../../src/runtime/verify.ts'
+import { openRows, put } from '../log/stored.ts'
 
 let folder: string
 beforeEach(() => {
@@ -126,8 +126,8 @@ describe('verifyPipeline', () => {
   test('refused records are left out', async () => {
     const bad = '{"sensor":"a","t":105,"values":{"v":"7"}}\n{"sensor":"a","t":1\n'
     await run({ path: 'in.ndjson', bytes: lines(INPUT.slice(0, 2)) + bad + lines(INPUT.slice(2)) })
-    const letters = topicWriter(folder, 'dead_letters', [])
-    letters.appendJson(JSON.stringify({ topic: 'measurements' }))
+    const letters = openRows(folder, 'dead_letters')
+    put(letters, JSON.stringify({ topic: 'measurements' }))
     await letters.close()
     expect(outputOf(await verify(), 'sums.ndjson')).toMatchObject({ windows: 3, agreed: 3 })
   })

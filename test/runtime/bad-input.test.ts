@@ -13,6 +13,7 @@ import type { RunSummary } from '../../src/runtime/options.ts'
 import { runPipeline } from '../../src/runtime/run.ts'
 import { MILLRACE } from '../cli/support.ts'
 import copying from './bad-input-pipeline.ts'
+import { runOptions } from './runs.ts'
 
 const PIPELINE = join(import.meta.dirname, 'bad-input-pipeline.ts')
 const MEGABYTE = 1 << 20
@@ -33,16 +34,8 @@ function write(name: string, content: string | Uint8Array): string {
 }
 
 function run(paths: readonly string[], strict = false): Promise<RunSummary> {
-  return runPipeline(copying.plan, {
-    dataDirectory: dataDirectory(),
-    inputs: new Map([['readings', paths.map(sourceForInput)]]),
-    untilEnd: true,
-    duration_ms: null,
-    strict,
-    signal: new AbortController().signal,
-    onProgress: null,
-    taps: new Map(),
-  })
+  const inputs = new Map([['readings', paths.map(sourceForInput)]])
+  return runPipeline(copying.plan, runOptions(dataDirectory(), { inputs, untilEnd: true, strict }))
 }
 
 /** Other inputs belong into a data directory of their own. */

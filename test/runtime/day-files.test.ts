@@ -8,6 +8,7 @@ import { file } from '../../src/connectors/file/index.ts'
 import { WorkerPool } from '../../src/engine/workers/pool.ts'
 import { count, pipeline, timestamp, topic, tumbling } from '../../src/index.ts'
 import { runPipeline } from '../../src/runtime/run.ts'
+import { runOptions } from './runs.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-days-'))
 const DAY = 86_400_000
@@ -39,17 +40,8 @@ afterAll(() => rmSync(folder, { recursive: true }))
 test.each([1, 2])('with %i threads', async threads => {
   const dataDirectory = join(folder, `data-${threads}`)
   const pool = threads > 1 ? new WorkerPool(threads - 1) : null
-  const summary = await runPipeline(plan, {
-    dataDirectory,
-    inputs: new Map([['readings', [file({ path: join(folder, 'day-*.ndjson') })]]]),
-    untilEnd: true,
-    duration_ms: null,
-    strict: false,
-    pool,
-    signal: new AbortController().signal,
-    onProgress: null,
-    taps: new Map(),
-  })
+  const inputs = new Map([['readings', [file({ path: join(folder, 'day-*.ndjson') })]]])
+  const summary = await runPipeline(plan, runOptions(dataDirectory, { inputs, untilEnd: true, pool }))
   await pool?.close()
   expect(summary.topics).toMatchObject([{ topic: 'readings', records: RECORDS + 7, late: 0 }])
   const rows = readFileSync(join(dataDirectory, 'hours.ndjson'), 'utf8').trimEnd().split('\n')

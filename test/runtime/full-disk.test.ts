@@ -1,7 +1,7 @@
 /** The disk is full at any point of a run: it says so, refuses what it cannot keep, and goes on when there is room. */
 import { expect, test } from 'vitest'
 import { seededRandom } from '../../src/system/random.ts'
-import { MemoryStorage } from '../../src/testing/memory-storage.ts'
+import { MemoryStorage } from '../log/memory-storage.ts'
 import { Life, messagesOf } from './living.ts'
 
 const POINTS = 50

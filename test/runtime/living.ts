@@ -6,12 +6,12 @@ import { count, pipeline, sum, topic, tumbling } from '../../src/index.ts'
 import { openTopic } from '../../src/log/open-topic.ts'
 import { readChunks } from '../../src/log/topic-reader.ts'
 import type { RunHandle } from '../../src/runtime/options.ts'
-import { runPipeline } from '../../src/runtime/run.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import type { Random } from '../../src/system/random.ts'
 import type { Storage } from '../../src/system/storage.ts'
-import type { MemoryStorage } from '../../src/testing/memory-storage.ts'
-import { hasty, LAST_MS, type Message, push, readings, silent, WINDOW_MS } from './pushed-readings.ts'
+import type { MemoryStorage } from '../log/memory-storage.ts'
+import { LAST_MS, type Message, push, readings, silent, someOf, WINDOW_MS } from './pushed-readings.ts'
+import { begin } from './runs.ts'
 
 export const living = pipeline('living', ({ ingest, from }) => {
   ingest(silent, readings)
@@ -73,42 +73,19 @@ export class Life {
     const { disk = this.storage.forProcess(), onRefused = () => {}, pushesMax = Number.POSITIVE_INFINITY } = options
     let pushes = 0
     let rounds = 0
-    const stop = new AbortController()
-    let failure: unknown = null
-    const ready = Promise.withResolvers<RunHandle>()
-    const run = runPipeline(
-      living.plan,
-      {
-        dataDirectory: this.#folder,
-        inputs: new Map(),
-        untilEnd: false,
-        duration_ms: null,
-        strict: false,
-        signal: stop.signal,
-        onProgress: null,
-        taps: new Map(),
-        onReady: handle => ready.resolve(handle),
-      },
-      hasty,
-      disk,
-    ).catch(error => {
-      failure = error
-      ready.resolve(null as never)
-    })
-    const handle = await ready.promise
-    while (failure === null && !this.storage.isOff && this.#waiting.length > 0 && pushes < pushesMax) {
-      // A sender keeps the order of its own messages, or their records would be late; several senders are at it at once.
-      const first = [...new Map([...this.#waiting].reverse().map(message => [message.sender, message])).values()]
-      const some = first.slice(0, 1 + random.integer(first.length))
+    const run = await begin(living.plan, this.#folder, {}, disk)
+    const handle = run.handle!
+    while (run.failure === null && !this.storage.isOff && this.#waiting.length > 0 && pushes < pushesMax) {
+      const some = someOf(this.#waiting, random)
       pushes += some.length
       options.onPush?.(handle, rounds++)
       await Promise.all(
         some.map(async message => {
           const again = random.integer(5) === 0
-          const outcome = await Promise.race([push(handle, message), run.then(() => null)])
+          const outcome = await Promise.race([push(handle, message), run.ended])
           if (outcome === null || outcome.kind === 'failed') return
           this.acknowledged.add(message)
-          if (again) await Promise.race([push(handle, message), run])
+          if (again) await Promise.race([push(handle, message), run.ended])
         }),
       )
       this.#waiting = this.#waiting.filter(message => !this.acknowledged.has(message))
@@ -117,9 +94,8 @@ export class Life {
       await systemClock.sleep(1)
     }
     if (pushes >= pushesMax) this.storage.kill()
-    stop.abort()
-    await run
-    return failure
+    await run.stop()
+    return run.failure
   }
 
   /** All that is wrong with what is stored, once all windows are closed. */

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { seededRandom } from '../../src/system/random.ts'
 import type { Storage } from '../../src/system/storage.ts'
-import { MemoryStorage } from '../../src/testing/memory-storage.ts'
+import { MemoryStorage } from '../log/memory-storage.ts'
 import { Life, messagesOf } from './living.ts'
 
 test('a life without a loss of power is as the reference says', async () => {

@@ -76,6 +76,17 @@ export function messagesOf(random: Random, senders: number, perSender: number): 
   return messages
 }
 
+/** Some of those that wait, one of a sender: it keeps the order of its own messages, or their records would be late. */
+export function someOf(waiting: readonly Message[], random: Random): Message[] {
+  const first = [...new Map([...waiting].reverse().map(message => [message.sender, message])).values()]
+  return first.slice(0, 1 + random.integer(first.length))
+}
+
+/** A row of the windows of readings, by what it should say. */
+export function windowText(row: Readonly<Record<string, unknown>>): string {
+  return `${row.device} ${Date.parse(String(row.window_start)) / WINDOW_MS} ${row.readings} ${row.total}`
+}
+
 /** What waits half a second in a run waits some milliseconds here. */
 export const hasty: Clock = {
   ...systemClock,

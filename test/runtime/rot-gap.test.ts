@@ -7,7 +7,7 @@ import type { TopicLog } from '../../src/log/topic-log.ts'
 import { rowsOfStretch } from '../../src/runtime/catch-up.ts'
 import { LOG_PARTITION } from '../../src/runtime/inputs.ts'
 import { systemClock } from '../../src/system/clock.ts'
-import { MemoryStorage } from '../../src/testing/memory-storage.ts'
+import { MemoryStorage } from '../log/memory-storage.ts'
 import { silent } from './pushed-readings.ts'
 
 const numbers = topic('numbers', z.object({ n: z.number() }))

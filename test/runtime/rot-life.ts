@@ -14,12 +14,22 @@ import { openTopic } from '../../src/log/open-topic.ts'
 import { readChunks } from '../../src/log/topic-reader.ts'
 import type { SinkReference } from '../../src/plan/nodes.ts'
 import type { EpochHeader } from '../../src/runtime/header.ts'
-import type { RunHandle, RunWarning } from '../../src/runtime/options.ts'
-import { runPipeline } from '../../src/runtime/run.ts'
+import type { RunProgress, RunWarning } from '../../src/runtime/options.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import type { Random } from '../../src/system/random.ts'
-import type { MemoryStorage } from '../../src/testing/memory-storage.ts'
-import { hasty, LAST_MS, type Message, push, type Row, readings, silent, WINDOW_MS } from './pushed-readings.ts'
+import type { MemoryStorage } from '../log/memory-storage.ts'
+import {
+  LAST_MS,
+  type Message,
+  push,
+  type Row,
+  readings,
+  silent,
+  someOf,
+  WINDOW_MS,
+  windowText,
+} from './pushed-readings.ts'
+import { begin, compareRows } from './runs.ts'
 
 /** What sinks hold for good: they are outside, and do not rot. */
 export type Outside = Map<string, { rows: string[]; position: number }>
@@ -95,44 +105,24 @@ export class RotLife {
 
   /** Runs until all is acknowledged and stops, or is killed after so many pushes; answers the error that ended it. */
   async live(random: Random, pushesMax = Number.POSITIVE_INFINITY): Promise<unknown> {
-    const stop = new AbortController()
-    const life = { isOver: false, failure: null as unknown }
-    const ready = Promise.withResolvers<RunHandle | null>()
+    let isOver = false
     const outside: Outside = this.outside
-    const plan = pipelineInto(() => (life.isOver ? null : outside))
-    const run = runPipeline(
-      plan,
-      {
-        dataDirectory: folder,
-        inputs: new Map(),
-        untilEnd: false,
-        duration_ms: null,
-        strict: false,
-        signal: stop.signal,
-        onProgress: ({ warnings }) => {
-          this.warnings = warnings
-        },
-        taps: new Map(),
-        onReady: handle => ready.resolve(handle),
-      },
-      hasty,
-      this.storage.forProcess(),
-    ).catch(error => {
-      life.failure = error
-      ready.resolve(null)
-    })
-    const handle = await ready.promise
+    const plan = pipelineInto(() => (isOver ? null : outside))
+    const onProgress = ({ warnings }: RunProgress) => {
+      this.warnings = warnings
+    }
+    const run = await begin(plan, folder, { onProgress }, this.storage.forProcess())
+    const { handle } = run
     let pushes = 0
-    while (life.failure === null && this.#waiting.length > 0 && pushes < pushesMax) {
-      const first = [...new Map([...this.#waiting].reverse().map(message => [message.sender, message])).values()]
-      const some = first.slice(0, 1 + random.integer(first.length))
+    while (run.failure === null && this.#waiting.length > 0 && pushes < pushesMax) {
+      const some = someOf(this.#waiting, random)
       pushes += some.length
       await Promise.all(
         some.map(async message => {
-          const outcome = await Promise.race([push(handle!, message), run.then(() => null)])
+          const outcome = await Promise.race([push(handle!, message), run.ended])
           if (outcome === null || outcome.kind === 'failed') return
           this.acknowledged.add(message)
-          if (random.integer(5) === 0) await Promise.race([push(handle!, message), run])
+          if (random.integer(5) === 0) await Promise.race([push(handle!, message), run.ended])
         }),
       )
       this.#waiting = this.#waiting.filter(message => !this.acknowledged.has(message))
@@ -140,12 +130,11 @@ export class RotLife {
     }
     if (handle !== null) this.warnings = handle.progress().warnings
     if (pushesMax < Number.POSITIVE_INFINITY) {
-      life.isOver = true
+      isOver = true
       this.storage.kill()
     }
-    stop.abort()
-    await run
-    return pushesMax < Number.POSITIVE_INFINITY && handle !== null ? null : life.failure
+    await run.stop()
+    return pushesMax < Number.POSITIVE_INFINITY && handle !== null ? null : run.failure
   }
 }
 
@@ -259,20 +248,12 @@ export function brokenAfterRot(life: RotLife, messages: readonly Message[], befo
   for (const n of copies.keys()) found.push(`record ${n} was never sent`)
 
   const { windows, late, processed } = reference(held, before, lost)
-  const compare = (what: string, expected: readonly string[], rows: readonly string[], mayLack: number) => {
-    const counts = new Map<string, number>()
-    for (const text of expected) counts.set(text, (counts.get(text) ?? 0) + 1)
-    for (const text of rows) counts.set(text, (counts.get(text) ?? 0) - 1)
-    let lacking = 0
-    for (const [text, times] of counts) {
-      if (times < 0) found.push(`${what}: ${text} is there ${-times} times too often, or wrong`)
-      if (times > 0 && ++lacking > mayLack) found.push(`${what}: ${text} is missing`)
-    }
-  }
+  const compare = (what: string, expected: readonly string[], rows: readonly string[], mayLack: number) =>
+    compareRows(what, expected, rows, found, mayLack)
   const topicRows = (name: string) => [...after.get(name)!.values()]
   const outside = (name: string) => life.outside.get(name)?.rows ?? []
-  compare('windows', windows, topicRows('windows/0').map(windowText), told.get('windows/0')!.size)
-  compare('sink windows', windows, outside('windows').map(windowText), 0)
+  compare('windows', windows, topicRows('windows/0').map(windowLine), told.get('windows/0')!.size)
+  compare('sink windows', windows, outside('windows').map(windowLine), 0)
   const numbers = processed.map(({ n }) => n)
   compare(
     'evens',
@@ -291,12 +272,8 @@ export function brokenAfterRot(life: RotLife, messages: readonly Message[], befo
 }
 
 const letterText = (line: string) => String((JSON.parse(line) as { bytes: unknown }).bytes).trim()
+const windowLine = (line: string) => windowText(JSON.parse(line))
 const numberText = (line: string) => String((JSON.parse(line) as Row).n)
-
-function windowText(line: string): string {
-  const row = JSON.parse(line) as { device: string; readings: number; total: number; window_start: string }
-  return `${row.device} ${Date.parse(row.window_start) / WINDOW_MS} ${row.readings} ${row.total}`
-}
 
 /** What comes of the records, one after the other: those that are there, and those that were processed before they rotted. */
 function reference(held: ReadonlyMap<number, string>, before: Before, lost: ReadonlySet<number>) {

@@ -5,7 +5,7 @@
 import { afterAll, expect, test, vi } from 'vitest'
 import { MillraceError } from '../../src/system/errors.ts'
 import { seededRandom } from '../../src/system/random.ts'
-import { MemoryStorage } from '../../src/testing/memory-storage.ts'
+import { MemoryStorage } from '../log/memory-storage.ts'
 import { copyOf, rot } from '../log/rot.ts'
 import { type Message, messagesOf } from './pushed-readings.ts'
 import { type Before, beforeRot, brokenAfterRot, endRot, folder, RotLife } from './rot-life.ts'

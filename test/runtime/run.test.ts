@@ -10,6 +10,7 @@ import type { SourceReference } from '../../src/plan/nodes.ts'
 import { runPipeline } from '../../src/runtime/run.ts'
 import { type Arrival, MemorySource } from '../../src/testing/memory-source.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
+import { runOptions } from './runs.ts'
 
 const START = Date.parse('2026-11-22T05:00:00Z')
 
@@ -29,20 +30,7 @@ async function follow({ plan }: Pipeline, arrivals: readonly Arrival[]) {
       openSource: async () => new MemorySource(arrivals, { partitions: 1, chunkBytes: 1, clock, ends: false }),
     }),
   }
-  return runPipeline(
-    plan,
-    {
-      dataDirectory: folder,
-      inputs: new Map([['readings', [source]]]),
-      untilEnd: false,
-      duration_ms: null,
-      strict: false,
-      signal: new AbortController().signal,
-      onProgress: null,
-      taps: new Map(),
-    },
-    clock,
-  )
+  return runPipeline(plan, runOptions(folder, { inputs: new Map([['readings', [source]]]) }), clock)
 }
 
 const readings = topic('readings', z.object({ device: z.string(), at: timestamp('ms') }), {
@@ -104,16 +92,7 @@ test('a window over a topic without event time is refused before anything is ope
     deliver(counts, file({ path: 'out.ndjson' }))
   })
   const dataDirectory = join(folder, 'data')
-  const running = runPipeline(plan, {
-    dataDirectory,
-    inputs: new Map(),
-    untilEnd: true,
-    duration_ms: null,
-    strict: false,
-    signal: new AbortController().signal,
-    onProgress: null,
-    taps: new Map(),
-  })
+  const running = runPipeline(plan, runOptions(dataDirectory, { untilEnd: true }))
   await expect(running).rejects.toMatchObject({ code: 'PIPELINE_INVALID' })
   await expect(running).rejects.toThrow(/run\.test\.ts:\d+:\d+: .*topic 'timeless' has none/)
   expect(existsSync(dataDirectory)).toBe(false)

@@ -17,12 +17,12 @@ import {
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { count, pipeline, sum, topic, tumbling } from '../../src/index.ts'
-import type { RunHandle, RunWarning } from '../../src/runtime/options.ts'
-import { runPipeline } from '../../src/runtime/run.ts'
+import type { RunWarning } from '../../src/runtime/options.ts'
 import { MillraceError } from '../../src/system/errors.ts'
 import { type Random, seededRandom } from '../../src/system/random.ts'
 import { readStored } from '../crash/stored.ts'
-import { hasty, type Message, messagesOf, push, type Row, readings, silent, WINDOW_MS } from './pushed-readings.ts'
+import { type Message, messagesOf, push, type Row, readings, silent, WINDOW_MS, windowText } from './pushed-readings.ts'
+import { begin, compareRows } from './runs.ts'
 
 export interface RotResult {
   readonly index: number
@@ -55,32 +55,12 @@ async function live(
   onKept: (message: Message) => void,
   onWarnings: (warnings: readonly RunWarning[]) => void = () => {},
 ): Promise<unknown> {
-  const stop = new AbortController()
-  const ready = Promise.withResolvers<RunHandle | null>()
-  const life = { failure: null as unknown }
-  const run = runPipeline(
-    plan,
-    {
-      dataDirectory: folder,
-      inputs: new Map(),
-      untilEnd: false,
-      duration_ms: null,
-      strict: false,
-      signal: stop.signal,
-      onProgress: ({ warnings }) => onWarnings(warnings),
-      taps: new Map(),
-      onReady: handle => ready.resolve(handle),
-    },
-    hasty,
-  ).catch(error => {
-    life.failure = error
-    ready.resolve(null)
-  })
-  const handle = await ready.promise
+  const run = await begin(plan, folder, { onProgress: ({ warnings }) => onWarnings(warnings) })
+  const { handle } = run
   let heldSince_ms: number | null = null
-  for (let next = 0; next < messages.length && life.failure === null; ) {
+  for (let next = 0; next < messages.length && run.failure === null; ) {
     const message = messages[next]!
-    const outcome = await Promise.race([push(handle!, message), run.then(() => null)])
+    const outcome = await Promise.race([push(handle!, message), run.ended])
     if (outcome !== null && outcome.kind !== 'failed') {
       onKept(message)
       next++
@@ -89,9 +69,8 @@ async function live(
     heldSince_ms = held === null ? null : (heldSince_ms ?? performance.now())
     if (heldSince_ms !== null && performance.now() - heldSince_ms > HELD_MS) break
   }
-  stop.abort()
-  await run
-  return life.failure
+  await run.stop()
+  return run.failure
 }
 
 /** Damages the warehouse's file or its log; says how. */
@@ -120,9 +99,7 @@ async function brokenIn(folder: string): Promise<string[] | string> {
     return records.map(record => JSON.parse(record) as Row & Record<string, unknown>)
   }
   const numbers = stored('readings').map(({ n }) => String(n))
-  const windows = stored('windows').map(row => {
-    return `${row.device} ${Date.parse(String(row.window_start)) / WINDOW_MS} ${row.readings} ${row.total}`
-  })
+  const windows = stored('windows').map(windowText)
   const path = join(folder, 'warehouse.duckdb')
   try {
     const instance = await DuckDBInstance.create(path, { access_mode: 'READ_ONLY' })
@@ -130,10 +107,10 @@ async function brokenIn(folder: string): Promise<string[] | string> {
       const connection = await instance.connect()
       const rowsOf = async (sql: string) =>
         (await connection.runAndReadAll(sql)).getRows().map(cells => cells.join(' '))
-      compare('RAW.READINGS', numbers, await rowsOf('SELECT n FROM RAW.READINGS'), found)
-      compare('ONCE', numbers, await rowsOf('SELECT n FROM ONCE'), found)
+      compareRows('RAW.READINGS', numbers, await rowsOf('SELECT n FROM RAW.READINGS'), found)
+      compareRows('ONCE', numbers, await rowsOf('SELECT n FROM ONCE'), found)
       const start = `epoch_ms(window_start) // ${WINDOW_MS}`
-      compare('WINDOWS', windows, await rowsOf(`SELECT device, ${start}, readings, total FROM WINDOWS`), found)
+      compareRows('WINDOWS', windows, await rowsOf(`SELECT device, ${start}, readings, total FROM WINDOWS`), found)
       connection.closeSync()
     } finally {
       instance.closeSync()
@@ -142,16 +119,6 @@ async function brokenIn(folder: string): Promise<string[] | string> {
     return (error as Error).message
   }
   return found
-}
-
-function compare(what: string, expected: readonly string[], rows: readonly string[], found: string[]): void {
-  const counts = new Map<string, number>()
-  for (const text of expected) counts.set(text, (counts.get(text) ?? 0) + 1)
-  for (const text of rows) counts.set(text, (counts.get(text) ?? 0) - 1)
-  for (const [text, times] of counts) {
-    if (times > 0) found.push(`${what}: ${text} is missing`)
-    if (times < 0) found.push(`${what}: ${text} is there ${-times} times too often`)
-  }
 }
 
 function moveAway(folder: string): void {

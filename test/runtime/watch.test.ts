@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { rowsOf } from '../../src/engine/batch.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { seededRandom } from '../../src/system/random.ts'
-import { MemoryStorage } from '../../src/testing/memory-storage.ts'
+import { MemoryStorage } from '../log/memory-storage.ts'
 import { Life, living, messagesOf } from './living.ts'
 
 test('a step that is no output is watched from the middle of a run on, its state is kept', async () => {

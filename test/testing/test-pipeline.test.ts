@@ -9,8 +9,8 @@ import { expectSameRows } from '../engine/compare.ts'
 import { topicOfPlan } from '../engine/drive.ts'
 import { logs, nested, plainPolicies, settings, windowed } from '../engine/random-logs.ts'
 import { framed, type LogRecord, lastWords } from '../engine/reference.ts'
+import { options } from '../engine/seed.ts'
 
-const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 0x7fffffff))
 const sink: SinkReference = { kind: 'sink', connector: 'rows', options: { path: 'out' }, open: async () => null }
 
 const readings = topic(
@@ -120,6 +120,6 @@ test('decoder and operators together, cut anywhere, give what a plain recomputat
         )
       },
     ),
-    { numRuns: 100, seed: SEED },
+    options(100),
   )
 })

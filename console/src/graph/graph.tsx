@@ -1,18 +1,17 @@
 /** The plan as it runs: sources, topics, steps and sinks along the flow, with what passes through each. */
 import { useMemo, useState } from 'preact/hooks'
-import type { Graph, GraphNode, NodeStatus } from '../../../src/serve/protocol.ts'
-import { bytesText, countText, durationText, NOTHING, rateText, timeText } from '../format.ts'
-import { Icon } from '../icons.tsx'
+import type { Graph } from '../../../src/serve/protocol.ts'
+import { bytesText, countText, durationText } from '../format.ts'
 import { useDrawing } from '../live/frames.ts'
-import { serverNow_ms, status } from '../live/model.ts'
+import { status } from '../live/model.ts'
 import { layout, measured, type Place } from './layout.ts'
+import { NodeBox, NodeDetail } from './node.tsx'
 
 const HEIGHT = 98
 const WIDTH_MIN = 132
 const WIDTH_MAX = 210
 const GAP_MIN = 26
 const GAP_DOWN = 12
-const LAG_MS = 5_000
 
 export function PlanGraph({ graph }: { readonly graph: Graph }) {
   const [width, setWidth] = useState(0)
@@ -35,17 +34,13 @@ export function PlanGraph({ graph }: { readonly graph: Graph }) {
               ))}
             </svg>
             {drawn.nodes.map(({ node, x, y, width, height }) => (
-              <button
-                type="button"
+              <NodeBox
                 key={node.id}
-                class={`node node-${node.kind}`}
+                node={node}
                 style={{ left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` }}
-                aria-pressed={chosen === node.id}
-                title={`${node.title}\n${node.detail}`.trim()}
-                onClick={() => setChosen(chosen === node.id ? null : node.id)}
-              >
-                <NodeFace node={node} />
-              </button>
+                isChosen={chosen === node.id}
+                choose={() => setChosen(chosen === node.id ? null : node.id)}
+              />
             ))}
           </div>
         )}
@@ -65,73 +60,6 @@ function Edge({ path, from, to }: { readonly path: string; readonly from: string
       <path class={`edge edge-${strength}`} d={path} />
       {strength > 0 && <path class={`edge-flow edge-flow-${strength}`} d={path} />}
     </>
-  )
-}
-
-function NodeFace({ node }: { readonly node: GraphNode }) {
-  const known = status.value?.nodes[node.id]
-  return (
-    <>
-      <span class="node-head">
-        <Icon name={node.kind} />
-        <span class="node-title">{breakable(node.title)}</span>
-      </span>
-      <span class="node-detail">{node.detail}</span>
-      <span class="node-rate">
-        {known === undefined ? '' : rateText(known.perSecond)}
-        <span class="node-total">{known === undefined ? '' : countText(known.records)}</span>
-      </span>
-      {known !== undefined && <Badges known={known} />}
-    </>
-  )
-}
-
-/** Names break after their underscores, dots and slashes first. */
-const breakable = (name: string) => name.split(/(?<=[_./])/).flatMap(part => [part, <wbr key={part} />])
-
-function Badges({ known }: { readonly known: NodeStatus }) {
-  const { late = 0, deadLetters = 0, lag_ms = null } = known
-  return (
-    <span class="badges">
-      {lag_ms !== null && lag_ms > LAG_MS && <span class="badge badge-warn">{durationText(lag_ms)} behind</span>}
-      {late > 0 && <span class="badge badge-warn">{countText(late)} late</span>}
-      {deadLetters > 0 && <span class="badge badge-bad">{countText(deadLetters)} refused</span>}
-    </span>
-  )
-}
-
-function NodeDetail({ node, close }: { readonly node: GraphNode; readonly close: () => void }) {
-  const known = status.value?.nodes[node.id]
-  const now = serverNow_ms()
-  const facts: [string, string][] = []
-  if (known !== undefined) {
-    const { records, perSecond, late, deadLetters, watermark_ms, lag_ms } = known
-    facts.push(['Records', countText(records)], ['Rate', rateText(perSecond)])
-    if (watermark_ms !== undefined) {
-      facts.push(['Watermark', watermark_ms === null ? NOTHING : timeText(watermark_ms, now)])
-    }
-    if (lag_ms !== undefined) facts.push(['Behind', lag_ms === null ? NOTHING : durationText(lag_ms)])
-    if (late !== undefined) facts.push(['Late', countText(late)])
-    if (deadLetters !== undefined) facts.push(['Refused', countText(deadLetters)])
-  }
-  return (
-    <section class="node-facts" aria-label={node.title}>
-      <header>
-        <h3>{node.title}</h3>
-        <button type="button" class="quiet" aria-label="Close" onClick={close}>
-          <Icon name="close" />
-        </button>
-      </header>
-      {node.detail !== '' && <p>{node.detail}</p>}
-      <dl class="facts">
-        {facts.map(([name, text]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{text}</dd>
-          </div>
-        ))}
-      </dl>
-    </section>
   )
 }
 

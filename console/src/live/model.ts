@@ -1,6 +1,7 @@
 /** What is known of the pipeline at this moment; the connection writes it, all else reads. */
 import { signal } from '@preact/signals'
 import type { Hello, ServerMessage, Status } from '../../../src/serve/protocol.ts'
+import { recallStates } from '../palette.ts'
 import { type Store, storeFor } from './stores.ts'
 
 export type Link =
@@ -34,6 +35,7 @@ export function take(message: ServerMessage): void {
       clockDifference_ms = message.now_ms - Date.now()
       stores = new Map(message.dashboards.flatMap(({ panels }) => panels.map(panel => [panel.id, storeFor(panel)])))
       rowsSeen.value = false
+      recallStates(`${message.namespace}/${message.pipeline}`)
       hello.value = { ...message, addresses: message.addresses.map(reachable) }
       link.value = { state: 'live' }
       return

@@ -3,7 +3,7 @@ import type { BarsPanel } from '../../../src/serve/protocol.ts'
 import { durationText, numberText } from '../format.ts'
 import { serverNow_ms } from '../live/model.ts'
 import { aggregateOf, type PartsStore } from '../live/parts.ts'
-import { stateColour } from '../palette.ts'
+import { stateStyle } from '../palette.ts'
 import { useVersion } from './use-version.ts'
 
 const BARS_MAX = 12
@@ -35,7 +35,7 @@ export function Bars({ panel, store }: { readonly panel: BarsPanel; readonly sto
               <span class="bar-track">
                 <span
                   class="bar-fill"
-                  style={{ background: stateColour(name), transform: `scaleX(${Math.abs(value) / largest})` }}
+                  style={{ ...stateStyle(name), width: `${(Math.abs(value) / largest) * 100}%` }}
                 />
               </span>
               <span class="bar-value">

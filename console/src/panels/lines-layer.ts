@@ -3,8 +3,10 @@
  * to its largest value. Columns stand at fixed times and the picture moves by whole columns, so nothing shimmers, and
  * what is drawn already is moved and not drawn again: only what is new is, however many series there are.
  */
+
+import { DASHES, DASHES_PERIOD } from '../colours.ts'
 import type { Series } from '../live/series.ts'
-import { seriesColour } from '../palette.ts'
+import { seriesColour, seriesPattern } from '../palette.ts'
 import { theme } from '../theme.ts'
 
 /** From so many series on, each gets a thin line and wider columns: nobody can follow one among them by its width. */
@@ -13,6 +15,7 @@ const VERY_MANY = 80
 const FAINT = 0.14
 /** Lines are as wide as this beyond their points, at most. */
 const MARGIN = 4
+const HAIR = 0.01
 
 export interface Lines {
   readonly shown: readonly (readonly [string, Series])[]
@@ -20,6 +23,8 @@ export interface Lines {
   readonly values: readonly [number, number]
   /** The series that stands out; null: all alike. */
   readonly focus: string | null
+  /** Lines of the same colour differ in their dashes. */
+  readonly patterned: boolean
   /** The earliest time at which something changed since the last drawing. */
   readonly changedFrom_ms: number
 }
@@ -58,10 +63,10 @@ export class LinesLayer {
       Object.assign(this.canvas, { width: pixels, height: rows })
       this.#signature = ''
     }
-    const { shown, columns, values, focus } = lines
+    const { shown, columns, values, focus, patterned } = lines
     const [from, to] = columns.range
     const keys = shown.map(([key]) => key).join('\n')
-    const signature = `${columns.step_ms} ${columns.width} ${values} ${focus} ${theme.value} ${keys}`
+    const signature = `${columns.step_ms} ${columns.width} ${values} ${focus} ${patterned} ${theme.value} ${keys}`
     const scale = columns.width / columns.step_ms
     const moved = Math.round((to - this.#drawnTo_ms) * scale)
     let left = 0
@@ -82,7 +87,7 @@ export class LinesLayer {
   }
 
   /** Draws anew what is right of a column. */
-  #strokeFrom(left: number, { shown, columns, values, focus }: Lines): void {
+  #strokeFrom(left: number, { shown, columns, values, focus, patterned }: Lines): void {
     const context = this.#context
     const { width, height } = this.canvas
     const ratio = devicePixelRatio || 1
@@ -101,7 +106,9 @@ export class LinesLayer {
       context.strokeStyle = seriesColour(key)
       // One device pixel is drawn without outlines: several times as fast.
       context.lineWidth = stands ? 2.5 * ratio : many ? 1 : 1.75 * ratio
-      stroke(context, series, area)
+      const dashes = patterned ? DASHES[seriesPattern(key)]! : []
+      context.setLineDash(dashes.map(length => length * ratio))
+      stroke(context, series, area, dashes.length > 0 ? Math.round((DASHES_PERIOD * ratio) / columns.width) : null)
     }
     context.restore()
   }
@@ -114,17 +121,21 @@ interface Area {
   readonly values: readonly [number, number]
 }
 
-function stroke(context: CanvasRenderingContext2D, series: Series, area: Area): void {
+/**
+ * `stretch`: after so many columns dashes begin anew, so that they stand where they stood however much of the line is
+ * drawn; null: no dashes.
+ */
+function stroke(context: CanvasRenderingContext2D, series: Series, area: Area, stretch: number | null): void {
   const { left, height, columns, values } = area
   const { range, step_ms } = columns
   const { times, values: numbers, end, gap_ms } = series
   const scale = columns.width / step_ms
   const unit = height / (values[1] - values[0])
   const bottom = height + values[0] * unit
-  // From the beginning of the column of the last point before, so that the line comes in from there.
-  const before = Math.max(series.begin, series.indexFrom(range[0] + (left - MARGIN) / scale) - 1)
-  let at = before < end ? series.indexFrom(Math.floor(times[before]! / step_ms) * step_ms) : end
+  const stretch_ms = step_ms * (stretch ?? Number.POSITIVE_INFINITY)
+  let at = firstOf(series, range[0] + (left - MARGIN) / scale, step_ms, stretch_ms)
   let previous_ms = Number.NEGATIVE_INFINITY
+  let [previousX, previousY] = [0, 0]
   context.beginPath()
   while (at < end) {
     const time = times[at]!
@@ -142,16 +153,42 @@ function stroke(context: CanvasRenderingContext2D, series: Series, area: Area): 
       continue
     }
     const x = (time - range[0]) * scale
+    const y = bottom - least * unit
     if (time - previous_ms > gap_ms) {
-      context.moveTo(x, bottom - least * unit)
+      // From a hair before, so that a point that is alone is a dot: a line of no length is not drawn at all.
+      context.moveTo(x - HAIR, y)
+    } else if (stretch !== null) {
+      const begin_ms = Math.floor(time / stretch_ms) * stretch_ms
+      if (begin_ms > previous_ms) {
+        const beginX = (begin_ms - range[0]) * scale
+        const beginY = previousY + ((beginX - previousX) / (x - previousX)) * (y - previousY)
+        context.lineTo(beginX, beginY)
+        context.moveTo(beginX, beginY)
+      }
     }
-    // After `moveTo` a line of no length: a point that is alone is a dot, see `lineCap`.
-    context.lineTo(x, bottom - least * unit)
+    context.lineTo(x, y)
     if (largest !== least) {
       context.lineTo(x, bottom - largest * unit)
       context.lineTo(x, bottom - last * unit)
     }
     previous_ms = times[at - 1]!
+    previousX = x
+    previousY = bottom - last * unit
   }
   context.stroke()
+}
+
+/**
+ * The point from which on a line is drawn that is to be seen from a time on: the first of the column of the last point
+ * before, so that the line comes in from there, and where it has dashes of the last point before their stretch.
+ */
+function firstOf(series: Series, from_ms: number, step_ms: number, stretch_ms: number): number {
+  const { times, begin, end } = series
+  let before = Math.max(begin, series.indexFrom(from_ms) - 1)
+  if (before >= end) return end
+  if (stretch_ms < Number.POSITIVE_INFINITY) {
+    before = Math.max(begin, series.indexFrom(Math.floor(times[before]! / stretch_ms) * stretch_ms) - 1)
+  }
+  const time = times[before]!
+  return series.indexFrom(Math.min(time, Math.floor(time / step_ms) * step_ms))
 }

@@ -1,9 +1,10 @@
 /** Where things are and were, on a grid of degrees fitted to the points; nothing is fetched, so there are no tiles. */
 import type { MapPanel } from '../../../src/serve/protocol.ts'
+import { DASHES, PATTERNED_MAX } from '../colours.ts'
 import { type Drawing, useDrawing } from '../live/frames.ts'
 import type { SeriesStore } from '../live/stores.ts'
 import { shownRange } from '../live/view.ts'
-import { canvasColours, seriesColour } from '../palette.ts'
+import { canvasColours, seriesColour, seriesPattern } from '../palette.ts'
 import { fitting, prepared, roundStep } from './canvas.ts'
 
 const MARGIN = 34
@@ -12,6 +13,8 @@ const SCALE_BAR_MAX = 200
 const METRES_A_DEGREE = 111_320
 /** Points that stand still are not magnified beyond this. */
 const DEGREES_MIN = 0.002
+/** Dashes begin anew so often, so that they stay where they are as the end of the trail goes. */
+const DASHED_MS = 20_000
 
 export function PlaceMap({ panel, store }: { readonly panel: MapPanel; readonly store: SeriesStore }) {
   const host = useDrawing<HTMLDivElement>(element => new Places(element, store, panel))
@@ -103,13 +106,24 @@ class Places implements Drawing {
 
   #trail(context: CanvasRenderingContext2D, view: View, key: string, from_ms: number): void {
     const [latitudes, longitudes] = this.#points(key, from_ms)
+    const { times, end } = this.#store.series.get(key)!
+    const dashes = this.#store.series.size > PATTERNED_MAX ? [] : DASHES[seriesPattern(key)]!
     context.beginPath()
-    for (let at = 0; at < latitudes.length; at++) context.lineTo(view.x(longitudes[at]!), view.y(latitudes[at]!))
+    let stretch = Number.NaN
+    for (let at = 0; at < latitudes.length; at++) {
+      const [x, y] = [view.x(longitudes[at]!), view.y(latitudes[at]!)]
+      context.lineTo(x, y)
+      const of = Math.floor(times[end - latitudes.length + at]! / DASHED_MS)
+      if (dashes.length > 0 && of !== stretch) context.moveTo(x, y)
+      stretch = of
+    }
+    context.setLineDash(dashes.map(length => length * 1.5))
     context.strokeStyle = seriesColour(key)
     context.globalAlpha = 0.5
     context.lineWidth = 2
     context.lineJoin = 'round'
     context.stroke()
+    context.setLineDash([])
     context.globalAlpha = 1
   }
 

@@ -1,14 +1,17 @@
 /** A lane for each series, filled with the colour of the state that it was in, and the state's name where there is room. */
 import type { StateTimelinePanel } from '../../../src/serve/protocol.ts'
+import { ON_FILL } from '../colours.ts'
 import { NOTHING, tickText, timeText } from '../format.ts'
 import { ask, type Drawing, useDrawing } from '../live/frames.ts'
 import { serverNow_ms } from '../live/model.ts'
 import type { Series } from '../live/series.ts'
 import type { SeriesStore } from '../live/stores.ts'
 import { pointed_ms, shownRange } from '../live/view.ts'
-import { canvasColours, ON_FILL, stateColour } from '../palette.ts'
+import { canvasColours } from '../palette.ts'
 import { fitting, prepared, timeMarks, timeStep_ms } from './canvas.ts'
 import { moveByKeys, valueAt } from './pointing.ts'
+import { drawState } from './state-box.ts'
+import { StateSwatch } from './swatch.tsx'
 import { useVersion } from './use-version.ts'
 
 /** Lanes share this height while they are few. */
@@ -56,7 +59,7 @@ function States({ panel, store }: { readonly panel: StateTimelinePanel; readonly
     <div class="legend" ref={list}>
       {[...counts].sort().map(([name, count]) => (
         <span class="series" key={name}>
-          <span class="swatch swatch-block" style={{ background: stateColour(name) }} />
+          <StateSwatch name={name} />
           <span class="series-name">{name}</span>
           <span class="series-value">{count}</span>
         </span>
@@ -180,12 +183,9 @@ class Lanes implements Drawing {
     const width = to - from
     if (width <= 0) return
     const name = this.#store.states[state] ?? NOTHING
-    context.fillStyle = stateColour(name)
-    context.beginPath()
-    // A hair between bars, so that they are told apart without their colours.
     const bar = this.#laneHeight - BETWEEN
-    context.roundRect(from, middle - bar / 2, Math.max(1, width - 1), bar, Math.min(4, width / 3))
-    context.fill()
+    // A hair between bars, so that they are told apart without their colours.
+    drawState(context, name, { left: from, top: middle - bar / 2, width: Math.max(1, width - 1), height: bar })
     const text = width < 28 ? '' : fitting(context, name, width - 14)
     if (text === '') return
     context.fillStyle = ON_FILL

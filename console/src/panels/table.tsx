@@ -3,7 +3,8 @@ import type { Cell, Dashboard, TablePanel } from '../../../src/serve/protocol.ts
 import { NOTHING, numberText, timeText } from '../format.ts'
 import { hello, serverNow_ms } from '../live/model.ts'
 import type { TableStore } from '../live/table-store.ts'
-import { seriesColour, stateColour } from '../palette.ts'
+import { stateChipStyle } from '../palette.ts'
+import { SeriesSwatch } from './swatch.tsx'
 import { useVersion } from './use-version.ts'
 
 type Column = TablePanel['columns'][number]
@@ -12,6 +13,10 @@ export function Table({ panel, store }: { readonly panel: TablePanel; readonly s
   const host = useVersion<HTMLElement>(() => store.version)
   const now = serverNow_ms()
   const { keys, states } = columnRoles(hello.value?.dashboards ?? [])
+  const rows = store.rows()
+  const among = panel.columns.map(({ name }, at) =>
+    keys.has(name) ? new Set(rows.map(({ cells }) => cells[at])).size : 0,
+  )
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls
     <section class="table-host" ref={host} tabIndex={0} aria-label={panel.title}>
@@ -26,19 +31,17 @@ export function Table({ panel, store }: { readonly panel: TablePanel; readonly s
           </tr>
         </thead>
         <tbody>
-          {store.rows().map(row => (
+          {rows.map(row => (
             <tr key={row.key}>
               {panel.columns.map((column, at) => (
                 <td key={column.name} class={`cell-${column.type}`}>
                   {states.has(column.name) && row.cells[at] != null ? (
-                    <span class="chip" style={{ background: stateColour(String(row.cells[at])) }}>
+                    <span class="chip" style={stateChipStyle(String(row.cells[at]))}>
                       {String(row.cells[at])}
                     </span>
                   ) : (
                     <>
-                      {keys.has(column.name) && (
-                        <span class="swatch" style={{ background: seriesColour(String(row.cells[at])) }} />
-                      )}
+                      {keys.has(column.name) && <SeriesSwatch name={String(row.cells[at])} among={among[at]!} />}
                       {cellText(row.cells[at] ?? null, column, now)}
                     </>
                   )}

@@ -1,6 +1,7 @@
 /** A time series panel: uPlot draws axes, grid and cursor; the lines come from the series' own arrays, see lines-layer.ts. */
 import uPlot from 'uplot'
 import type { TimeSeriesPanel } from '../../../src/serve/protocol.ts'
+import { PATTERNED_MAX } from '../colours.ts'
 import { numberText, tickText } from '../format.ts'
 import type { Drawing } from '../live/frames.ts'
 import type { Series } from '../live/series.ts'
@@ -64,7 +65,8 @@ export class TimeChart implements Drawing {
     this.#plot.setData([[...this.#range], [null, null]])
     const { over } = this.#plot
     const changedFrom_ms = this.#store.takeChangedFrom()
-    const lines = { shown, columns, values: this.#values, focus: this.focus, changedFrom_ms }
+    const patterned = this.#store.series.size <= PATTERNED_MAX
+    const lines = { shown, columns, values: this.#values, focus: this.focus, patterned, changedFrom_ms }
     this.#layer.draw(lines, over.clientWidth, over.clientHeight)
     this.#placeCursor()
   }

@@ -5,8 +5,8 @@ import { numberText } from '../format.ts'
 import { ask, useDrawing } from '../live/frames.ts'
 import type { SeriesStore } from '../live/stores.ts'
 import { pointed_ms, shownRange } from '../live/view.ts'
-import { seriesColour } from '../palette.ts'
 import { moveByKeys, valueAt } from './pointing.ts'
+import { SeriesSwatch } from './swatch.tsx'
 import { TimeChart } from './time-chart.ts'
 import { useVersion } from './use-version.ts'
 
@@ -77,7 +77,7 @@ function Legend({ panel, store, point }: LegendProps) {
               point(next, true)
             }}
           >
-            <span class="swatch" style={{ background: seriesColour(key) }} />
+            <SeriesSwatch name={key} among={keys.length} />
             <span class="series-name">{key}</span>
             <span class="series-value">{numberText(value)}</span>
           </button>

@@ -1,6 +1,6 @@
 /** `millrace run`: the pipeline itself. */
 import type { Plan } from '../../plan/nodes.ts'
-import type { RunProgress, RunSummary, TopicProgress } from '../../runtime/options.ts'
+import type { RunProgress } from '../../runtime/options.ts'
 import { systemClock } from '../../system/clock.ts'
 import { MillraceError } from '../../system/errors.ts'
 import { keepHeapSmall } from '../../system/process.ts'
@@ -10,19 +10,10 @@ import { EXIT } from '../exit-codes.ts'
 import { inputsOf } from '../inputs.ts'
 import { listenOf } from '../listen.ts'
 import { loadPipeline, unknownName } from '../load-pipeline.ts'
-import { shortest } from '../paths.ts'
 import { Notices, ProgressLines } from '../progress.ts'
+import { shownAsTopic, summaryLines } from '../run-summary.ts'
 import { stopOnSignals } from '../signals.ts'
-import {
-  elapsedText,
-  grouped,
-  jsonText,
-  processTerminal,
-  type Style,
-  short,
-  type Terminal,
-  tableLines,
-} from '../terminal.ts'
+import { jsonText, processTerminal, type Terminal } from '../terminal.ts'
 
 /** Events of a run are printed so often. */
 const EVENT_EVERY_MS = 1000
@@ -120,47 +111,4 @@ function reporterOf(values: Arguments, plan: Plan, terminal: Terminal): Reporter
       if (interactive) terminal.live(lines.lines({ ...report, topics: report.topics.filter(shown) }))
     },
   }
-}
-
-/** A topic that the pipeline writes and nothing reads is told among the outputs. */
-function shownAsTopic(plan: Plan): (topic: TopicProgress) => boolean {
-  const written = new Set(plan.produces.map(produce => produce.topic.name))
-  return topic => topic.records > 0 || !written.has(topic.topic)
-}
-
-/** The end of a run as a person reads it, with the command to give next. */
-function summaryLines(plan: Plan, path: string, summary: RunSummary, style: Style): string[] {
-  const seconds = Math.max(summary.elapsed_ms, 1) / 1000
-  const records = summary.topics.reduce((sum, topic) => sum + topic.records, 0)
-  const deadLetters = summary.topics.reduce((sum, topic) => sum + topic.deadLetters, 0)
-  const directory = shortest(summary.dataDirectory)
-  const lines = [
-    `${style.bold(plan.name)} ${summary.reason === 'ended' ? 'has read its inputs to their end' : 'was stopped'} after ${elapsedText(summary.elapsed_ms)}: ${grouped(records)} records, ${short(records / seconds)} a second`,
-    '',
-    ...tableLines(
-      [
-        { title: 'topic' },
-        { title: 'records', align: 'right' },
-        { title: 'dead letters', align: 'right' },
-        { title: 'late', align: 'right' },
-      ],
-      summary.topics
-        .filter(shownAsTopic(plan))
-        .map(topic => [
-          topic.topic,
-          grouped(topic.records),
-          topic.deadLetters > 0 ? style.yellow(grouped(topic.deadLetters)) : '0',
-          grouped(topic.late),
-        ]),
-      style,
-    ),
-  ]
-  if (summary.outputs.length > 0) {
-    const outputs = summary.outputs.map(output => [output.output, grouped(output.rows)])
-    lines.push('', ...tableLines([{ title: 'output' }, { title: 'rows', align: 'right' }], outputs, style))
-  }
-  lines.push('', `data      ${directory}`)
-  if (deadLetters > 0) lines.push(`refused   millrace deadletters list --data-dir ${directory}`)
-  lines.push(`next      millrace verify ${path} --data-dir ${directory}`)
-  return lines
 }

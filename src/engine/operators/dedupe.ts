@@ -10,7 +10,7 @@ import type { Column } from '../../plan/schema.ts'
 import type { Batch } from '../batch.ts'
 import { KeyResolver } from '../state/key-resolver.ts'
 import { grown } from '../state/key-table.ts'
-import { ChangedSlots, type Stateful, stateTable } from '../state/table.ts'
+import { ChangedSlots, numberTable, type Stateful, stateTable } from '../state/table.ts'
 import type { Times, Watermark } from '../time.ts'
 import { pick } from './pick.ts'
 import { awaits, type Stage } from './stage.ts'
@@ -99,15 +99,10 @@ export class DedupeOperator implements Stage {
         this.#kept[slot] = from.number()
       },
     })
-    const swept = stateTable('swept', this.#changed.swept, {
-      slots: () => 1,
-      write: (_, to) => {
-        if (this.#swept === Number.NEGATIVE_INFINITY) return false
-        to.number(this.#swept)
-        return true
-      },
-      read: (_, from) => {
-        this.#swept = from.number()
+    const swept = numberTable('swept', this.#changed.swept, {
+      get: () => this.#swept,
+      set: value => {
+        this.#swept = value
       },
     })
     return { identity, tables: [this.#keys.table('keys'), kept, swept], restored: () => this.#keys.restored() }

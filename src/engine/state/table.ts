@@ -52,6 +52,24 @@ export function stateTable(
   }
 }
 
+/** A table of one number, which is written once it is more than -Infinity. */
+export function numberTable(
+  name: string,
+  changed: ChangedSlots,
+  kept: { readonly get: () => number; readonly set: (value: number) => void },
+): StateTable {
+  return stateTable(name, changed, {
+    slots: () => 1,
+    write: (_, to) => {
+      const value = kept.get()
+      if (value === Number.NEGATIVE_INFINITY) return false
+      to.number(value)
+      return true
+    },
+    read: (_, from) => kept.set(from.number()),
+  })
+}
+
 /**
  * Collects slots that changed: marking one again costs a look at an array. Where state is not kept nobody asks for them,
  * and nothing is collected.

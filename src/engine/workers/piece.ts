@@ -6,11 +6,11 @@
  * dictionaries travel whole.
  */
 import type { Column } from '../../plan/schema.ts'
-import type { Batch, ColumnData, Dictionary } from '../batch.ts'
+import { type Batch, type ColumnData, copyNumbers, type Dictionary, type NumbersColumn } from '../batch.ts'
 import type { DecodedBatch } from '../decode/decoder.ts'
 
 type PackedColumn =
-  | Exclude<ColumnData, { type: 'text' } | { type: 'json' }>
+  | NumbersColumn
   | { readonly type: 'text'; readonly codes: Int32Array; readonly dictionary: PackedDictionary }
 
 interface PackedDictionary {
@@ -86,21 +86,10 @@ export class Packer {
           codes: data.codes.slice(0, length),
           dictionary: this.#dictionary(data.dictionary, growing.has(data.dictionary)),
         }
-      case 'boolean':
-        return {
-          type: 'boolean',
-          values: data.values.slice(0, length),
-          validity: data.validity?.slice(0, length) ?? null,
-        }
-      case 'number':
-      case 'timestamp':
-        return {
-          type: data.type,
-          values: data.values.slice(0, length),
-          validity: data.validity?.slice(0, length) ?? null,
-        }
       case 'json':
         throw new TypeError('json columns stay in their thread')
+      default:
+        return copyNumbers(data, length)
     }
   }
 

@@ -1,7 +1,7 @@
 /** Where the console listens, and the key that it asks for. */
 import { join } from 'node:path'
 import { MillraceError } from '../../system/errors.ts'
-import { readText, replacePrivateText } from '../../system/files.ts'
+import { readText, replaceText } from '../../system/files.ts'
 import { newIncarnation } from '../../system/random.ts'
 
 const HOST_DEFAULT = '127.0.0.1'
@@ -33,7 +33,7 @@ export function consoleKeyOf(dataDirectory: string): string {
   const known = readText(path)?.trim()
   if (known !== undefined && /^[\w-]{22,200}$/.test(known)) return known
   const made = newIncarnation()
-  replacePrivateText(path, `${made}\n`)
+  replaceText(path, `${made}\n`, { isPrivate: true })
   return made
 }
 

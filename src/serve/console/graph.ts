@@ -3,7 +3,7 @@ import { formatDuration } from '../../plan/duration.ts'
 import { describeStep } from '../../plan/explain.ts'
 import type { DeliverNode, IngestNode, Plan, StreamNode } from '../../plan/nodes.ts'
 import { readOf, stepsOf } from '../../plan/walk.ts'
-import { targetName } from '../../runtime/output.ts'
+import { targetName } from '../../runtime/sinks.ts'
 import type { Graph, GraphNode } from '../protocol.ts'
 
 const DETAIL_CHARACTERS_MAX = 300

@@ -66,8 +66,12 @@ export class StatusReporter {
     for (const { step, rows } of steps) nodes.set(stepOf(step), { records: rows, perSecond: 0 })
     const made = new Map(outputs.map(({ output, rows }) => [output, rows]))
     const produced = new Set(plan.produces.map(({ topic }) => topic.name))
-    for (const [output, rows] of made) {
-      nodes.set(produced.has(output) ? topicId(output) : sinkId(output), { records: rows, perSecond: 0 })
+    for (const { output, rows, behind } of outputs) {
+      nodes.set(produced.has(output) ? topicId(output) : sinkId(output), {
+        records: rows,
+        perSecond: 0,
+        ...(behind === null ? {} : { behind }),
+      })
     }
     for (const { topic, records, deadLetters, late, watermark } of topics) {
       const watermark_ms = watermark === null ? null : watermark / 1000

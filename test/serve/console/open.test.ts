@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { brotliDecompressSync, gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type ClientOptions, WebSocket } from 'ws'
+import type { OutputProgress } from '../../../src/runtime/options.ts'
 import { consoleAddressOf, consoleKeyOf } from '../../../src/serve/console/address.ts'
 import { type Console, type ConsoleOptions, openConsole } from '../../../src/serve/console/open.ts'
 import type { Hello, PanelRows, ServerMessage, Status } from '../../../src/serve/protocol.ts'
@@ -242,8 +243,8 @@ describe('what a page is told', () => {
       { topic: 'readings', records, bytes: 0, bytesTotal: null, deadLetters: 3, late: 2, watermark },
     ]
     const outputs = [
-      { output: 'counted', rows: 5 },
-      { output: 'ROOM.COUNTS', rows: 4 },
+      { output: 'counted', rows: 5, behind: null },
+      { output: 'ROOM.COUNTS', rows: 4, behind: null },
     ]
     run.now = { ...run.now, topics: topics(100, null), outputs }
     const page = ear(await open())
@@ -265,6 +266,26 @@ describe('what a page is told', () => {
     // Three seconds more than the disorder that is waited for.
     expect(then.nodes['topic/readings']!.lag_ms).toBeGreaterThanOrEqual(3_000)
     expect(then.nodes['topic/readings']!.lag_ms).toBeLessThan(then.now_ms - then.nodes['topic/readings']!.watermark_ms!)
+  })
+
+  test('a sink that lacks rows says how many and why, until it keeps up', async () => {
+    const error = { code: 'WAREHOUSE_FAILED', message: 'No room is left.', next: 'Make room.' }
+    const outputsOf = (behind: OutputProgress['behind']) => [
+      { output: 'counted', rows: 5, behind: null },
+      { output: 'ROOM.COUNTS', rows: 4, behind },
+    ]
+    const page = ear(await open())
+    const sinkOf = ({ nodes }: Status) => nodes['sink/ROOM.COUNTS']
+    run.now = { ...run.now, outputs: outputsOf({ rows: 3, error }) }
+    const fails = await page.take('status', status => sinkOf(status) !== undefined)
+    expect(sinkOf(fails)).toEqual({ records: 4, perSecond: 0, behind: { rows: 3, error } })
+    expect(fails.nodes['topic/counted']).not.toHaveProperty('behind')
+    expect(fails.held).toBeNull()
+    run.now = { ...run.now, outputs: outputsOf({ rows: 1, error: null }) }
+    const catchesUp = await page.take('status', status => sinkOf(status)?.behind?.rows === 1)
+    expect(sinkOf(catchesUp)!.behind).toEqual({ rows: 1, error: null })
+    run.now = { ...run.now, outputs: outputsOf(null) }
+    await page.take('status', status => sinkOf(status)?.behind === undefined)
   })
 
   test('everything again after the connection was lost', async () => {

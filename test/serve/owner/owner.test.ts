@@ -5,11 +5,12 @@ import { createServer as createListener } from 'node:net'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { query } from '../../../src/connectors/duckdb/query.ts'
 import { pipeline, topic } from '../../../src/index.ts'
 import { ownerOf } from '../../../src/serve/owner/client.ts'
 import { openOwnerSocket } from '../../../src/serve/owner/server.ts'
-import { type FakeRun, fakeRun, inFolder, until } from './support.ts'
+import { inFolder } from '../../cli/support.ts'
+import { query } from '../../connectors/query-file.ts'
+import { type FakeRun, fakeRun, until } from './support.ts'
 
 const readings = topic('readings', z.object({ sensor: z.string(), values: z.object({ x: z.number() }) }))
 const { plan } = pipeline('looked-at', ({ from }) => {

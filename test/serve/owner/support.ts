@@ -1,6 +1,4 @@
 /** A run at work as the owner's socket sees it: a real warehouse, and the rest as a test says. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { PushOutcome } from '../../../src/connectors/contract.ts'
 import { openWarehouse, type Warehouse } from '../../../src/connectors/duckdb/warehouse.ts'
@@ -86,15 +84,6 @@ export async function fakeRun(dataDirectory: string, plan: Plan): Promise<FakeRu
     },
   }
   return run
-}
-
-export async function inFolder<T>(action: (folder: string) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'millrace-owner-test-'))
-  try {
-    return await action(folder)
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
 }
 
 /** Resolves when the condition holds. */

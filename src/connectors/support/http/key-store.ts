@@ -1,7 +1,7 @@
 /** The API keys of a run at work: it asks for them, and sees within a second that one was made or revoked. */
 import { timingSafeEqual } from 'node:crypto'
 import type { Clock } from '../../../system/clock.ts'
-import { replacePrivateText, versionOf } from '../../../system/files.ts'
+import { replaceText, versionOf } from '../../../system/files.ts'
 import { hashOf, idIn, type KeyRecord, keysPath, readKeys, readUses, usesPath } from './keys.ts'
 
 export type KeyVerdict =
@@ -100,7 +100,7 @@ export class KeyStore {
     this.#usesWritten = this.#clock.now()
     // When a key was used last is no reason to refuse anything: a full disk is told elsewhere.
     try {
-      replacePrivateText(usesPath(this.#dataDirectory), `${JSON.stringify(this.#uses)}\n`)
+      replaceText(usesPath(this.#dataDirectory), `${JSON.stringify(this.#uses)}\n`, { isPrivate: true })
     } catch {}
   }
 }

@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../../../system/clock.ts'
 import { MillraceError } from '../../../system/errors.ts'
-import { createText, readText, remove, replacePrivateText } from '../../../system/files.ts'
+import { createText, readText, remove, replaceText } from '../../../system/files.ts'
 import { secretBytes } from '../../../system/random.ts'
 
 /** A key as it is kept. Times are microseconds since the epoch. */
@@ -180,7 +180,7 @@ async function changeKeys(
   }
   try {
     const keys = change(readKeys(dataDirectory))
-    replacePrivateText(path, `${JSON.stringify({ version: 1, keys }, null, 2)}\n`)
+    replaceText(path, `${JSON.stringify({ version: 1, keys }, null, 2)}\n`, { isPrivate: true })
   } finally {
     remove(lock)
   }

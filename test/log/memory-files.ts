@@ -1,5 +1,5 @@
 /** What a disk in memory is made of: bytes and names as they are now, as they are safe, and the changes in between. */
-import type { Random } from '../system/random.ts'
+import type { Random } from '../../src/system/random.ts'
 
 export type Change =
   | { readonly kind: 'write'; readonly position: number; readonly bytes: Uint8Array }

@@ -6,9 +6,9 @@
  * the same disk.
  */
 import { basename, dirname } from 'node:path'
-import { unreadable, unwritable } from '../system/files.ts'
-import type { Random } from '../system/random.ts'
-import type { Storage, StorageFile } from '../system/storage.ts'
+import { unreadable, unwritable } from '../../src/system/files.ts'
+import type { Random } from '../../src/system/random.ts'
+import type { Storage, StorageFile } from '../../src/system/storage.ts'
 import { type Change, Folder, type Naming, Node, rename, surviving, torn } from './memory-files.ts'
 
 /** What every call throws between the loss of power and `crash`. */

@@ -1,0 +1,67 @@
+/** The end of a run as a person reads it, with the command to give next. */
+import type { Plan } from '../plan/nodes.ts'
+import type { OutputProgress, RunSummary, TopicProgress } from '../runtime/options.ts'
+import { shortest } from './paths.ts'
+import { isBehind, rowsText } from './progress.ts'
+import { elapsedText, grouped, type Style, short, tableLines } from './terminal.ts'
+
+/** A topic that the pipeline writes and nothing reads is told among the outputs. */
+export function shownAsTopic(plan: Plan): (topic: TopicProgress) => boolean {
+  const written = new Set(plan.produces.map(produce => produce.topic.name))
+  return topic => topic.records > 0 || !written.has(topic.topic)
+}
+
+export function summaryLines(plan: Plan, path: string, summary: RunSummary, style: Style): string[] {
+  const seconds = Math.max(summary.elapsed_ms, 1) / 1000
+  const records = summary.topics.reduce((sum, topic) => sum + topic.records, 0)
+  const deadLetters = summary.topics.reduce((sum, topic) => sum + topic.deadLetters, 0)
+  const directory = shortest(summary.dataDirectory)
+  const lines = [
+    `${style.bold(plan.name)} ${summary.reason === 'ended' ? 'has read its inputs to their end' : 'was stopped'} after ${elapsedText(summary.elapsed_ms)}: ${grouped(records)} records, ${short(records / seconds)} a second`,
+    '',
+    ...tableLines(
+      [
+        { title: 'topic' },
+        { title: 'records', align: 'right' },
+        { title: 'dead letters', align: 'right' },
+        { title: 'late', align: 'right' },
+      ],
+      summary.topics
+        .filter(shownAsTopic(plan))
+        .map(topic => [
+          topic.topic,
+          grouped(topic.records),
+          topic.deadLetters > 0 ? style.yellow(grouped(topic.deadLetters)) : '0',
+          grouped(topic.late),
+        ]),
+      style,
+    ),
+  ]
+  if (summary.outputs.length > 0) {
+    lines.push('', ...outputLines(summary.outputs, style))
+  }
+  lines.push('', `data      ${directory}`)
+  if (deadLetters > 0) lines.push(`refused   millrace deadletters list --data-dir ${directory}`)
+  const verify = `millrace verify ${path} --data-dir ${directory}`
+  const lacking = summary.outputs.filter(isBehind)
+  // Before the sinks have what they lack, a comparison finds nothing but that.
+  if (lacking.length === 0) return [...lines, `next      ${verify}`]
+  for (const { output, behind } of lacking) {
+    lines.push(`kept      ${rowsText(behind.rows)} for ${output}, which the next start delivers`)
+    const { error } = behind
+    if (error !== null) lines.push(`          ${style.yellow(error.code)}: ${error.message} ${error.next}`)
+  }
+  return [...lines, `next      the same run again, then ${verify}`]
+}
+
+/** What went into each output; of sinks that are behind also what they lack. */
+function outputLines(outputs: readonly OutputProgress[], style: Style): string[] {
+  const lacks = outputs.some(isBehind)
+  const titles = ['rows', ...(lacks ? ['lacks'] : [])]
+  const rows = outputs.map(({ output, rows, behind }) => [
+    output,
+    grouped(rows),
+    ...(lacks ? [behind === null ? '0' : style.yellow(grouped(behind.rows))] : []),
+  ])
+  return tableLines([{ title: 'output' }, ...titles.map(title => ({ title, align: 'right' as const }))], rows, style)
+}
