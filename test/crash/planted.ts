@@ -74,7 +74,7 @@ export const PLANTED: readonly PlantedFault[] = [
   },
   {
     name: 'a sink commits again while it commits',
-    file: 'src/runtime/output.ts',
+    file: 'src/runtime/delivery.ts',
     from: 'if (rows === null || this.#isCommitting) return',
     to: 'if (rows === null) return',
     foundBy: 'kill',
