@@ -11,8 +11,10 @@ import { count, pipeline, topic, tumbling } from '../../src/index.ts'
 import type { OutputProgress, RunHandle } from '../../src/runtime/options.ts'
 import { runPipeline } from '../../src/runtime/run.ts'
 import { type Random, seededRandom } from '../../src/system/random.ts'
+import { MemoryStorage } from '../log/memory-storage.ts'
 import { type Call, gone, Outside } from './outside.ts'
-import { hasty, type Message, messagesOf, push, readings, silent } from './pushed-readings.ts'
+import { hasty, type Message, messagesOf, push, readings, silent, someOf } from './pushed-readings.ts'
+import { begin, runOptions } from './runs.ts'
 
 const STREAMS = ['records', 'windows', 'stored windows'] as const
 
@@ -47,21 +49,7 @@ type Made = ReturnType<typeof made>
 async function started({ plan }: Pick<Made, 'plan'>) {
   const stop = new AbortController()
   const ready = Promise.withResolvers<RunHandle>()
-  const run = runPipeline(
-    plan,
-    {
-      dataDirectory: folder,
-      inputs: new Map(),
-      untilEnd: false,
-      duration_ms: null,
-      strict: false,
-      signal: stop.signal,
-      onProgress: null,
-      taps: new Map(),
-      onReady: handle => ready.resolve(handle),
-    },
-    hasty,
-  )
+  const run = runPipeline(plan, runOptions(folder, { signal: stop.signal, onReady: ready.resolve }), hasty)
   const ended = run.then(() => Promise.reject(new Error('it ended')))
   ended.catch(() => {})
   const handle = await Promise.race([ready.promise, ended])
@@ -235,6 +223,45 @@ describe('whatever happens to sinks', () => {
           await stop().catch(error => expect(error).toMatchObject({ code: 'WAREHOUSE_FAILED' }))
           isIll = false
         }
+        expectWhole(all)
+      }),
+      { numRuns: 25 },
+    )
+  })
+
+  test('nor does a loss of power at any moment change that', { timeout: 120_000 }, async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: 2 ** 31 }), async seed => {
+        rmSync(folder, { recursive: true, force: true })
+        const random = seededRandom(seed)
+        const all = made()
+        const storage = new MemoryStorage()
+        let isIll = false
+        for (const name of STREAMS) all.ill[name]!.before = ailment(random, () => isIll)
+        let waiting: readonly Message[] = messagesOf(random, 3, 12)
+        for (let life = 0; waiting.length > 0; life++) {
+          if (life < 4)
+            storage.losePowerAt(storage.syncs + 1 + random.integer(60), random.integer(2) ? 'before' : 'after')
+          const run = await begin(all.plan, folder, {}, storage.forProcess())
+          isIll = true
+          while (run.failure === null && !storage.isOff && waiting.length > 0) {
+            const some = someOf(waiting, random)
+            const kept = new Set<Message>()
+            const pushing = some.map(async message => {
+              const outcome = await Promise.race([push(run.handle!, message), run.ended])
+              if (outcome !== null && outcome.kind !== 'failed') kept.add(message)
+            })
+            await Promise.all(pushing)
+            waiting = waiting.filter(message => !kept.has(message))
+          }
+          isIll = false
+          await run.stop()
+          storage.crash(random)
+        }
+        // The last life may have ended with a sink that lacked something.
+        const last = await begin(all.plan, folder, {}, storage.forProcess())
+        await last.stop()
+        expect(last.failure).toBeNull()
         expectWhole(all)
       }),
       { numRuns: 25 },
