@@ -140,6 +140,14 @@ export class TopicLog {
     return first
   }
 
+  /**
+   * Ends the block: what is appended from now on stands in another one, so that the log can be cut back to here. Appends
+   * that cannot be written are told, as ever.
+   */
+  seal(): void {
+    if (this.#builder.records > 0) this.#writeBlock()
+  }
+
   /** Resolves when all that was appended before is durable. */
   commit(): Promise<void> {
     if (this.#gathering.length === 0 && this.#waiting.length === 0 && !this.#committing) return Promise.resolve()

@@ -153,7 +153,7 @@ export class Attempt {
       ...outputs.topics,
       ...outputs.targets.map(({ delivery }) => delivery),
       ...outputs.watched.values(),
-      { staged: () => {}, sync: () => store.letters.processing.commit() },
+      { staged: () => store.letters.processing.staged(), sync: () => store.letters.processing.commit() },
     ]
     this.#epochs = new Epochs({
       journal: store.journal,

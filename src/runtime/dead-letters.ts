@@ -75,6 +75,11 @@ export class DeadLetters {
     })
   }
 
+  /** Letters that come from now on are not of the epoch that is staged. */
+  staged(): void {
+    this.#log?.seal()
+  }
+
   /** Resolves when all letters are safe. Rejects when one of them could not be kept, once. */
   async commit(): Promise<void> {
     await this.#log?.commit()

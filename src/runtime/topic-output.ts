@@ -45,7 +45,10 @@ export class TopicOutput implements EpochMember {
     }
   }
 
-  staged(): void {}
+  /** A restart goes back to here: rows that come while the epoch becomes safe must not stand in one block with its own. */
+  staged(): void {
+    this.log.seal()
+  }
 
   async sync(): Promise<void> {
     await this.log.commit()
