@@ -1,7 +1,7 @@
 /** What can be said about a plan before it runs: `error` keeps it from running, `warning` and `note` do not. */
 import { formatDuration } from './duration.ts'
 import { inexact } from './expression/duckdb.ts'
-import { fingerprint } from './fingerprint.ts'
+import { opaqueLambdas } from './fingerprint.ts'
 import { outputName } from './identity.ts'
 import { formatLocation } from './location.ts'
 import type { DeliverNode, Plan, StreamNode, TopicNode } from './nodes.ts'
@@ -85,7 +85,7 @@ function lambdaFindings(node: StreamNode, steps: readonly StreamNode[]): readonl
     const what = column === null ? `the predicate of ${node.identity}` : `'${column}' of ${node.identity}`
     if (lambda.expression === null) {
       const stateful = steps.find(
-        step => isStateful(step) && chainOf(step).includes(node) && fingerprint(step) === 'unverifiable',
+        step => isStateful(step) && chainOf(step).includes(node) && opaqueLambdas(step).includes(lambda),
       )
       const state =
         stateful === undefined ? '' : `; the state of ${stateful.identity} cannot be verified after a change`

@@ -2,7 +2,7 @@
 import { formatBytes, formatDuration } from './duration.ts'
 import type { Lambda } from './expression/lambda.ts'
 import { normalise } from './expression/normalise.ts'
-import { fingerprint } from './fingerprint.ts'
+import { fingerprint, opaqueLambdas } from './fingerprint.ts'
 import type {
   AggregateNode,
   DeliverNode,
@@ -218,6 +218,6 @@ function streamLine({ stream }: StreamNode): string {
 }
 
 function fingerprintLine(node: StreamNode): string {
-  const whole = fingerprint(node)
-  return `fingerprint: ${whole === 'unverifiable' ? whole : whole.slice(0, 12)}`
+  const isWhole = opaqueLambdas(node).length === 0
+  return `fingerprint: ${fingerprint(node).slice(0, 12)}${isWhole ? '' : ' (not of what its lambdas capture)'}`
 }

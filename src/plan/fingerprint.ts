@@ -4,7 +4,8 @@
  *
  * It changes with expressions, the values of their parameters, windows, keys, aggregates, event time and the types of the
  * columns used. It does not with layout, names of variables, derived columns that the step does not use, locations,
- * outputs, or the step's identity. Behind a lambda that could not be read nothing can be said.
+ * outputs, or the step's identity. A lambda that could not be read counts with its text, blanks left out: the same text
+ * may mean something else when what it captures has changed, so such a step is not verifiable.
  */
 import { createHash } from 'node:crypto'
 import type { Lambda } from './expression/lambda.ts'
@@ -12,16 +13,33 @@ import { normalise } from './expression/normalise.ts'
 import type { StreamNode } from './nodes.ts'
 import type { Column } from './schema.ts'
 
-/** A SHA-256 in hexadecimal digits, or `unverifiable` behind an opaque lambda. */
+/** A SHA-256 in hexadecimal digits. */
 export function fingerprint(node: StreamNode): string {
-  const parts = describe(node, new Set(node.columns.map(({ name }) => name)))
-  return parts === null ? 'unverifiable' : createHash('sha256').update(JSON.stringify(parts)).digest('hex')
+  const parts = describe(node, new Set(node.columns.map(({ name }) => name)), () => {})
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex')
+}
+
+/** The lambdas that decide what reaches a step and could not be read: with none, its fingerprint says all. */
+export function opaqueLambdas(node: StreamNode): readonly Lambda[] {
+  const found: Lambda[] = []
+  describe(node, new Set(node.columns.map(({ name }) => name)), lambda => found.push(lambda))
+  return found
 }
 
 type Parts = readonly unknown[]
 
-/** What decides the values of the columns needed of a step's rows; null behind an opaque lambda. */
-function describe(node: StreamNode, needed: ReadonlySet<string>): Parts | null {
+/** What decides the values of the columns needed of a step's rows; `onOpaque` is told of lambdas that could not be read. */
+function describe(node: StreamNode, needed: ReadonlySet<string>, onOpaque: (lambda: Lambda) => void): Parts {
+  const after = (input: StreamNode, used: ReadonlySet<string>, own: Parts | null): Parts => {
+    const known = new Set(input.columns.map(({ name }) => name))
+    const before = describe(input, new Set([...used].filter(name => known.has(name))), onOpaque)
+    return own === null ? before : [...before, own]
+  }
+  const meaning = (lambda: Lambda): string | Parts => {
+    if (lambda.expression !== null) return normalise(lambda.expression)
+    onOpaque(lambda)
+    return ['opaque', lambda.text.replaceAll(/\s+/g, ''), lambda.parameters]
+  }
   switch (node.kind) {
     case 'read': {
       const { eventTime, key, name } = node.topic
@@ -36,13 +54,11 @@ function describe(node: StreamNode, needed: ReadonlySet<string>): Parts | null {
       return ['read', name, time, keyOfProgress, node.stream, typesOf(node.columns, needed)]
     }
     case 'filter':
-      if (node.predicate.expression === null) return null
       return after(node.input, union(needed, node.predicate.reads), ['filter', meaning(node.predicate)])
     case 'require':
       return after(node.input, union(needed, node.required), ['require', [...node.required].sort()])
     case 'derive': {
       const used = node.derived.filter(({ name }) => needed.has(name))
-      if (used.some(({ lambda }) => lambda.expression === null)) return null
       const own = new Set(used.map(({ name }) => name))
       const below = union(
         [...needed].filter(name => !own.has(name)),
@@ -79,17 +95,6 @@ function describe(node: StreamNode, needed: ReadonlySet<string>): Parts | null {
     case 'finals':
       return after(node.input, union(needed, ['revision', 'is_final']), ['finals'])
   }
-}
-
-function after(input: StreamNode, needed: ReadonlySet<string>, own: Parts | null): Parts | null {
-  const known = new Set(input.columns.map(({ name }) => name))
-  const before = describe(input, new Set([...needed].filter(name => known.has(name))))
-  return before === null || own === null ? before : [...before, own]
-}
-
-/** Parameters stand as literals in the expression. */
-function meaning(lambda: Lambda): string {
-  return normalise(lambda.expression!)
 }
 
 function typesOf(columns: readonly Column[], needed: ReadonlySet<string>): Parts {

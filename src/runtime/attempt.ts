@@ -15,7 +15,7 @@ import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
 import type { Storage } from '../system/storage.ts'
 import { type EpochMember, Epochs } from './epochs.ts'
-import { type EpochHeader, fingerprintsOf, refuseOther } from './header.ts'
+import { type EpochHeader, fingerprintsOf, refuseOther, unverified } from './header.ts'
 import type { Sources } from './input-names.ts'
 import { Inputs, type InputsOptions } from './inputs.ts'
 import type { RunOptions, RunProgress, Snapshot } from './options.ts'
@@ -106,6 +106,7 @@ export class Attempt {
     this.#store = store
     this.#journal = store.journal
     refuseOther(store.header, { plan, identity, fingerprints: this.#fingerprints, dataDirectory })
+    for (const warning of unverified(store.header, plan)) this.#o.onWarning(warning)
     // Before the outputs: an input that is not there must not leave its mark on them.
     await this.#inputs.open(store.header)
     const onRows = () => this.#epochs?.rows()

@@ -1,6 +1,7 @@
 /** What the journal keeps of each epoch beside the state. */
-import { fingerprint } from '../plan/fingerprint.ts'
-import type { Plan } from '../plan/nodes.ts'
+import { fingerprint, opaqueLambdas } from '../plan/fingerprint.ts'
+import { formatLocation } from '../plan/location.ts'
+import type { Plan, StreamNode } from '../plan/nodes.ts'
 import { stepsOf } from '../plan/walk.ts'
 import { MillraceError } from '../system/errors.ts'
 import type { TopicPosition } from './partitions.ts'
@@ -33,8 +34,25 @@ export interface OutputPosition {
 
 /** By step with state what it means. */
 export function fingerprintsOf(plan: Plan): Record<string, string> {
-  const steps = stepsOf(plan).filter(step => step.kind === 'window' || step.kind === 'dedupe')
-  return Object.fromEntries(steps.map(step => [step.identity, fingerprint(step)]))
+  return Object.fromEntries(stepsWithState(plan).map(step => [step.identity, fingerprint(step)]))
+}
+
+/** Of steps whose state is kept although nobody can say that it means the same as before. */
+export function unverified(header: EpochHeader | null, plan: Plan): MillraceError[] {
+  if (header === null) return []
+  return stepsWithState(plan).flatMap(step => {
+    const [lambda] = opaqueLambdas(step)
+    if (lambda === undefined || header.fingerprints[step.identity] === undefined) return []
+    const place = lambda.location === null ? '' : ` (${formatLocation(lambda.location)})`
+    return new MillraceError(
+      'STATE_UNVERIFIED',
+      `The state of ${step.identity} is kept, behind a lambda that cannot be read${place}: ${lambda.opaque?.reason ?? 'it is no source text'}. Its text is the same; what it captures is not known.`,
+    )
+  })
+}
+
+function stepsWithState(plan: Plan): StreamNode[] {
+  return stepsOf(plan).filter(step => step.kind === 'window' || step.kind === 'dedupe')
 }
 
 /** Throws DATA_DIR_MISMATCH when a run is not the continuation of the one that committed this epoch. */

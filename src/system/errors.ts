@@ -42,6 +42,11 @@ export const ERRORS = {
   WAREHOUSE_FAILED: { fault: 'outside', retried: true, next: 'Read the warehouse’s message; the rows are kept.' },
   WAREHOUSE_MISMATCH: { fault: 'user', retried: false, next: 'Use another table name or a fresh data directory.' },
   NOT_RUNNING: { fault: 'user', retried: false, next: 'Start the pipeline: millrace run FILE.' },
+  STATE_UNVERIFIED: {
+    fault: 'user',
+    retried: false,
+    next: 'If what the lambda captures has changed, begin with a fresh --data-dir; else write it so that it can be read.',
+  },
   DATA_DIR_BUSY: { fault: 'user', retried: false, next: 'Stop the run that owns the data directory, or use another.' },
   DATA_DIR_MISMATCH: { fault: 'user', retried: false, next: 'Use a fresh --data-dir, or remove this one.' },
   LISTEN_FAILED: { fault: 'outside', retried: false, next: 'Choose another address, or stop what listens there.' },

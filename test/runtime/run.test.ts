@@ -97,3 +97,31 @@ test('a window over a topic without event time is refused before anything is ope
   await expect(running).rejects.toThrow(/run\.test\.ts:\d+:\d+: .*topic 'timeless' has none/)
   expect(existsSync(dataDirectory)).toBe(false)
 })
+
+test('state behind a lambda that cannot be read: kept with a word while its text is the same, refused when it is not', async () => {
+  const limits = { low: -1 }
+  const made = (variant: 'same' | 'other' | 'read') =>
+    pipeline('unverified', ({ from, deliver }) => {
+      const predicate = {
+        same: () => from(readings).filter(r => r.device !== String(limits.low)),
+        other: () => from(readings).filter(r => r.device !== String(limits.low - 1)),
+        read: () => from(readings).filter(r => r.device !== '-1'),
+      }[variant]
+      deliver(
+        predicate().groupBy('device').window(tumbling('10 s')).aggregate({ n: count() }),
+        file({ path: 'out.ndjson' }),
+      )
+    })
+  const first = await follow(made('same'), [arrives(1), { silence_us: 5e6 }])
+  expect(first.warnings).toEqual([])
+  const second = await follow(made('same'), [arrives(1), { silence_us: 5e6 }])
+  expect(second.warnings).toEqual([
+    {
+      code: 'STATE_UNVERIFIED',
+      message: expect.stringMatching(/is kept, behind a lambda that cannot be read \(.*run\.test\.ts:\d+:\d+\)/),
+      next: expect.stringContaining('--data-dir'),
+    },
+  ])
+  await expect(follow(made('other'), [arrives(1)])).rejects.toMatchObject({ code: 'DATA_DIR_MISMATCH' })
+  await expect(follow(made('read'), [arrives(1)])).rejects.toMatchObject({ code: 'DATA_DIR_MISMATCH' })
+})
