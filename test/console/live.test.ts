@@ -85,7 +85,8 @@ describe.skipIf(missing !== null)(`npm start in a browser${missing === null ? ''
       await expect.poll(() => windows(`deviceId = '${deviceId}'`), PATIENCE).toBeGreaterThan(20)
       const { payload } = JSON.parse(body.toString()) as { payload: readonly unknown[] }
       const kept = `SELECT count(*)::INT AS n FROM RAW_DATA.ACTIVITY_RECORDS WHERE deviceId = '${deviceId}'`
-      expect(await ask(kept)).toBe(payload.length)
+      // Each table commits by itself, soon after the other.
+      await expect.poll(() => ask(kept), PATIENCE).toBe(payload.length)
 
       const { code, said } = await run.stop()
       expect(code, said).toBe(0)

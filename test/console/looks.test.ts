@@ -1,14 +1,12 @@
 /** Series and states that are more than there are colours: each looks different, and is drawn as its legend says. */
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { buildPage } from '../../console/build.ts'
+import type { Page } from 'playwright-core'
+import { expect, test } from 'vitest'
 import { Assignment } from '../../console/src/assignment.ts'
 import { DASHES, LINES, PATTERNED_MAX } from '../../console/src/colours.ts'
 import type { Panel, PanelRows, ServerMessage, StateTimelinePanel } from '../../src/serve/protocol.ts'
-import { launch, missing, type Opened, openPage } from './browser.ts'
-import { openPageServer, type PageServer } from './page-server.ts'
 import { differences, paintedPixels } from './pixels.ts'
 import { helloOf, statusOf } from './played.ts'
+import { describePage } from './visits.ts'
 
 const SPAN_MS = 60_000
 const LINES_PANEL: Panel = {
@@ -55,33 +53,15 @@ test('as many names as there are looks all look different, in whatever order the
   expect(PATTERNED_MAX).toBeGreaterThanOrEqual(24)
 })
 
-describe.skipIf(missing !== null)(
-  `on the page${missing === null ? '' : ` (skipped: ${missing})`}`,
-  { timeout: 60_000 },
-  () => {
-    let browser: Browser
-    let server: PageServer
-    let opened: Opened
-    beforeAll(async () => {
-      await buildPage()
-      browser = await launch()
-      server = await openPageServer(() => [])
-    }, 120_000)
-    afterAll(async () => {
-      await browser?.close()
-      await server?.close()
-    })
-    afterEach(async () => {
-      const { complaints } = opened
-      await opened.close()
-      expect(complaints).toEqual([])
-    })
-
+describePage(
+  'on the page',
+  () => [],
+  visits => {
     async function open(greeting: () => readonly ServerMessage[]): Promise<Page> {
-      server.greeting = greeting
-      opened = await openPage(browser, server.address)
-      await opened.page.locator('.legend .swatch').first().waitFor()
-      return opened.page
+      visits.server.greeting = greeting
+      const page = await visits.open()
+      await page.locator('.legend .swatch').first().waitFor()
+      return page
     }
     const looksOf = (page: Page) =>
       page.locator('.legend .swatch').evaluateAll(elements =>
@@ -170,7 +150,7 @@ describe.skipIf(missing !== null)(
       for (let step = 0; step < 20; step++) {
         const late = step % 5 === 0 ? 7_000 : 0
         const time = Math.max(start, Date.now()) - late
-        server.say(
+        visits.server.say(
           pointsOf(
             Array.from({ length: 24 }, (_, number) => ({ by: nameOf(number), time, value: value(number, time) })),
           ),
@@ -220,11 +200,11 @@ describe.skipIf(missing !== null)(
       const many = Array.from({ length: 20 }, (_, at) => `state-${at}`)
       const page = await open(named('first', many))
       const first = await looksOf(page)
-      server.greeting = named('second', ['on', 'off'])
+      visits.server.greeting = named('second', ['on', 'off'])
       await page.reload()
       await expect.poll(async () => (await looksOf(page)).length).toBe(2)
       expect((await looksOf(page)).filter(look => look.includes('gradient'))).toEqual([])
-      server.greeting = named('first', [...many].reverse())
+      visits.server.greeting = named('first', [...many].reverse())
       await page.reload()
       await expect.poll(() => looksOf(page)).toEqual(first)
     })

@@ -2,46 +2,21 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { buildPage, pageFolder } from '../../console/build.ts'
-import { launch, missing, type Opened, openPage } from './browser.ts'
-import { openPageServer, type PageServer } from './page-server.ts'
+import type { BrowserContextOptions, Page } from 'playwright-core'
+import { expect, test } from 'vitest'
+import { pageFolder } from '../../console/build.ts'
 import { differences, paintedPixels } from './pixels.ts'
 import { greetingOf, helloOf, MORE_PANELS, PANELS, Phones, quietGreeting, rowsOf, statusOf } from './played.ts'
+import { describePage } from './visits.ts'
 
 const PHONE: BrowserContextOptions = { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true }
 const phones = new Phones(6)
 
-describe.skipIf(missing !== null)(
-  `the page${missing === null ? '' : ` (skipped: ${missing})`}`,
-  { timeout: 60_000 },
-  () => {
-    let browser: Browser
-    let server: PageServer
-    let opened: Opened
-
-    beforeAll(async () => {
-      await buildPage()
-      browser = await launch()
-      server = await openPageServer(() => greetingOf(phones))
-    }, 120_000)
-    afterAll(async () => {
-      await browser?.close()
-      await server?.close()
-    })
-    // Whatever a test does: nothing leaves for elsewhere, nothing breaks the policy, nothing throws.
-    afterEach(async () => {
-      Object.assign(server, { key: null, down: false, greeting: () => greetingOf(phones) })
-      const { strangers, complaints } = opened
-      await opened.close()
-      expect({ strangers, complaints }).toEqual({ strangers: [], complaints: [] })
-    })
-
-    async function open(options: BrowserContextOptions = {}, fragment = ''): Promise<Page> {
-      opened = await openPage(browser, server.address + fragment, options)
-      return opened.page
-    }
+describePage(
+  'the page',
+  () => greetingOf(phones),
+  visits => {
+    const open = visits.open
     const panel = (page: Page, name: string) => page.locator(`[data-panel="${name}"]`)
     // Not against `innerWidth`: a phone's browser makes that as wide as the page.
     const sideways = (page: Page) => page.evaluate('document.documentElement.scrollWidth - screen.width')
@@ -66,8 +41,10 @@ describe.skipIf(missing !== null)(
       ])
 
       const end_ms = Date.UTC(2026, 0, 2, 12, 34, 56)
-      server.say(...rowsOf([{ device: 'phone-02', end_ms, state: 'Walking', magnitude: 1.25, confidence: 0.5 }], false))
-      server.say(
+      visits.server.say(
+        ...rowsOf([{ device: 'phone-02', end_ms, state: 'Walking', magnitude: 1.25, confidence: 0.5 }], false),
+      )
+      visits.server.say(
         ...rowsOf([{ device: 'phone-99', end_ms: Date.now(), state: 'Running', magnitude: 1, confidence: 0.5 }], false),
       )
       await expect.poll(() => rows.count()).toBe(7)
@@ -99,7 +76,7 @@ describe.skipIf(missing !== null)(
         columns: { time: [time], count: [count], sum: [count], min: [1], max: [1], last: [1] },
       })
       const time = Date.now() - 1_000
-      server.greeting = () => [
+      visits.server.greeting = () => [
         helloOf(Date.now(), { dashboards: [{ title: 'One', panels: [stat] }] }),
         rows(3, true),
         statusOf(Date.now()),
@@ -107,7 +84,7 @@ describe.skipIf(missing !== null)(
       const page = await open()
       const shown = () => panel(page, stat.id).locator('.stat-value').textContent()
       await expect.poll(shown).toBe('3')
-      server.say(rows(5, false))
+      visits.server.say(rows(5, false))
       await expect.poll(shown).toBe('5')
     })
 
@@ -127,7 +104,7 @@ describe.skipIf(missing !== null)(
           magnitude: (step * 7 + at * 3) % 6,
           confidence: 1,
         }))
-        server.say(...rowsOf(windows, false))
+        visits.server.say(...rowsOf(windows, false))
         await page.waitForTimeout(100)
       }
       // From here on the page's clock stands still, its frames do not.
@@ -154,7 +131,7 @@ describe.skipIf(missing !== null)(
       const lefts = new Set<number | undefined>()
       for (const { id } of PANELS) lefts.add((await panel(page, id).boundingBox())?.x)
       expect(lefts.size).toBe(1)
-      server.greeting = () => quietGreeting({ keysNeeded: true })
+      visits.server.greeting = () => quietGreeting({ keysNeeded: true })
       await page.reload()
       await page.locator('.first-steps').waitFor()
       expect(await sideways(page)).toBe(0)
@@ -179,16 +156,16 @@ describe.skipIf(missing !== null)(
       const page = await open()
       const rows = panel(page, 'activities/phones-now').locator('tbody tr')
       await expect.poll(() => rows.count()).toBe(6)
-      server.down = true
-      server.cut()
+      visits.server.down = true
+      visits.server.cut()
       const banner = page.locator('[data-banner="lost"]')
       await banner.waitFor()
       expect(await banner.textContent()).toContain('npm start')
       expect(await page.locator('main').getAttribute('class')).toBe('stale')
       expect(await rows.count()).toBe(6)
 
-      server.greeting = () => greetingOf(new Phones(3))
-      server.down = false
+      visits.server.greeting = () => greetingOf(new Phones(3))
+      visits.server.down = false
       await banner.getByRole('button').click()
       await banner.waitFor({ state: 'detached' })
       await expect.poll(() => rows.count()).toBe(3)
@@ -198,54 +175,54 @@ describe.skipIf(missing !== null)(
     test('comes back without being asked to', async () => {
       const page = await open()
       await expect.poll(() => page.locator('[data-link]').textContent()).toBe('Live')
-      server.cut()
+      visits.server.cut()
       await page.locator('[data-link="lost"]').waitFor()
       await page.locator('[data-link="live"]').waitFor()
-      expect(server.connections).toBe(1)
+      expect(visits.server.connections).toBe(1)
     })
 
     test('says why nothing is taken in', async () => {
       const page = await open()
       await expect.poll(() => page.locator('[data-link]').textContent()).toBe('Live')
       const held = { code: 'LOG_FULL', message: 'the disk is full: nothing is taken in', next: 'Free some space.' }
-      server.say(statusOf(Date.now(), { held }))
+      visits.server.say(statusOf(Date.now(), { held }))
       const banner = page.locator('[data-banner="held"]')
       await banner.waitFor()
       expect(await banner.textContent()).toBe('The disk is full: nothing is taken in. Free some space. LOG_FULL')
-      server.say(statusOf(Date.now()))
+      visits.server.say(statusOf(Date.now()))
       await banner.waitFor({ state: 'detached' })
     })
 
     test('asks for a key, and takes it', async () => {
-      server.key = 'mk_1_Right'
+      visits.server.key = 'mk_1_Right'
       const page = await open()
       const field = page.getByLabel('Key', { exact: true })
       await field.waitFor()
-      expect(server.connections).toBe(0)
+      expect(visits.server.connections).toBe(0)
       await field.fill('mk_1_Wrong')
       await field.press('Enter')
       await page.getByRole('alert').waitFor()
       await page.getByLabel('Key', { exact: true }).fill('mk_1_Right')
       await page.getByRole('button', { name: 'Open' }).click()
       await expect.poll(() => page.locator('[data-link]').textContent()).toBe('Live')
-      expect(server.protocols).toEqual(['millrace.v1', 'millrace.key.mk_1_Right'])
+      expect(visits.server.protocols).toEqual(['millrace.v1', 'millrace.key.mk_1_Right'])
     })
 
     test('takes the key from the address and hides it there', async () => {
-      server.key = 'mk_2_Right'
+      visits.server.key = 'mk_2_Right'
       const page = await open({}, '/#key=mk_2_Right')
       await expect.poll(() => page.locator('[data-link]').textContent()).toBe('Live')
-      expect(page.url()).toBe(`${server.address}/`)
+      expect(page.url()).toBe(`${visits.server.address}/`)
       expect(await page.evaluate('JSON.stringify(localStorage)')).not.toContain('mk_2_Right')
       await page.reload()
       await expect.poll(() => page.locator('[data-link]').textContent()).toBe('Live')
-      server.key = 'mk_3_Other'
-      server.cut(4401)
+      visits.server.key = 'mk_3_Other'
+      visits.server.cut(4401)
       await page.getByLabel('Key', { exact: true }).waitFor()
     })
 
     test('says what to do while nothing has come', async () => {
-      server.greeting = () => quietGreeting({ keysNeeded: true })
+      visits.server.greeting = () => quietGreeting({ keysNeeded: true })
       const page = await open()
       const steps = page.locator('.first-steps')
       await steps.waitFor()
@@ -257,12 +234,12 @@ describe.skipIf(missing !== null)(
       ])
       expect(await panel(page, 'activities/magnitude').locator('.empty').textContent()).toContain('Nothing yet')
       const now = Date.now()
-      server.say(...rowsOf(phones.between(now - 10_000, now, now), true), statusOf(now))
+      visits.server.say(...rowsOf(phones.between(now - 10_000, now, now), true), statusOf(now))
       await steps.waitFor({ state: 'detached' })
     })
 
     test('shows bones before the first words', async () => {
-      server.greeting = () => []
+      visits.server.greeting = () => []
       const page = await open()
       await page.locator('.bone').first().waitFor()
       expect(await page.locator('[data-link]').textContent()).toBe('Connecting')

@@ -1,11 +1,9 @@
 /** What the page says of a sink that does not take its rows: why, that nothing is lost, and that all else goes on. */
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { buildPage } from '../../console/build.ts'
+import type { BrowserContextOptions, Page } from 'playwright-core'
+import { expect, test } from 'vitest'
 import type { Graph, SinkBehind, Status } from '../../src/serve/protocol.ts'
-import { launch, missing, type Opened, openPage } from './browser.ts'
-import { openPageServer, type PageServer } from './page-server.ts'
 import { GRAPH, greetingOf, helloOf, Phones, statusOf } from './played.ts'
+import { describePage } from './visits.ts'
 
 const ERROR = {
   code: 'WAREHOUSE_FAILED',
@@ -24,40 +22,21 @@ function statusWith(behind: Readonly<Record<string, SinkBehind | null>>, change:
   return { ...status, nodes }
 }
 
-describe.skipIf(missing !== null)(
-  `sinks that are behind${missing === null ? '' : ` (skipped: ${missing})`}`,
-  { timeout: 60_000 },
-  () => {
-    let browser: Browser
-    let server: PageServer
-    let opened: Opened
-    beforeAll(async () => {
-      await buildPage()
-      browser = await launch()
-      server = await openPageServer(() => greetingOf(phones))
-    }, 120_000)
-    afterAll(async () => {
-      await browser?.close()
-      await server?.close()
-    })
-    afterEach(async () => {
-      Object.assign(server, { down: false, greeting: () => greetingOf(phones) })
-      const { strangers, complaints } = opened
-      await opened.close()
-      expect({ strangers, complaints }).toEqual({ strangers: [], complaints: [] })
-    })
-
+describePage(
+  'sinks that are behind',
+  () => greetingOf(phones),
+  visits => {
     async function open(options: BrowserContextOptions = {}): Promise<Page> {
-      opened = await openPage(browser, server.address, options)
-      await expect.poll(() => opened.page.locator('[data-link]').textContent()).toBe('Live')
-      return opened.page
+      const page = await visits.open(options)
+      await expect.poll(() => page.locator('[data-link]').textContent()).toBe('Live')
+      return page
     }
     const banners = (page: Page) => page.locator('.banner')
     const sink = (page: Page) => page.getByRole('button', { name: 'ACTIVITY_RECORDS' })
 
     test('one that fails: a banner, a red node with the reason, and the page stays live', async () => {
       const page = await open()
-      server.say(statusWith({ 'table-raw': { rows: 1_234, error: ERROR } }))
+      visits.server.say(statusWith({ 'table-raw': { rows: 1_234, error: ERROR } }))
       await banners(page).waitFor()
       expect(await banners(page).textContent()).toBe(
         'ACTIVITY_RECORDS does not take rows just now: The warehouse could not write: no space left on device. ' +
@@ -79,21 +58,21 @@ describe.skipIf(missing !== null)(
       expect(await facts.locator('dl').textContent()).toContain('Lacks1,234 rows')
 
       // It is tried again: the count is told, and read out once only.
-      server.say(statusWith({ 'table-raw': { rows: 2_000_000, error: ERROR } }))
+      visits.server.say(statusWith({ 'table-raw': { rows: 2_000_000, error: ERROR } }))
       await expect.poll(() => banners(page).textContent()).toContain('2,000,000 rows')
       expect(await banners(page).locator('[role=status]').textContent()).not.toContain('rows)')
     })
 
     test('one that catches up: an amber node and no banner, until it has everything', async () => {
       const page = await open()
-      server.say(statusWith({ 'table-raw': { rows: 5, error: ERROR } }))
+      visits.server.say(statusWith({ 'table-raw': { rows: 5, error: ERROR } }))
       await banners(page).waitFor()
-      server.say(statusWith({ 'table-raw': { rows: 1, error: null } }))
+      visits.server.say(statusWith({ 'table-raw': { rows: 1, error: null } }))
       await banners(page).waitFor({ state: 'detached' })
       expect(await page.locator('.node-slow').count()).toBe(1)
       expect(await sink(page).textContent()).toContain('1 row behind')
       expect(await sink(page).getAttribute('title')).toContain('It is 1 row behind')
-      server.say(statusWith({ 'table-raw': null }))
+      visits.server.say(statusWith({ 'table-raw': null }))
       await expect.poll(() => page.locator('.node-slow, .node-failing').count()).toBe(0)
       expect(await sink(page).textContent()).not.toContain('behind')
     })
@@ -104,19 +83,19 @@ describe.skipIf(missing !== null)(
         nodes: [...GRAPH.nodes, ...ids.map(id => ({ id, kind: 'sink' as const, title: `TABLE_${id}`, detail: '' }))],
         edges: [...GRAPH.edges, ...ids.map(id => ({ from: 'derive-2', to: id }))],
       }
-      server.greeting = () => [helloOf(Date.now(), { graph }), statusOf(Date.now())]
+      visits.server.greeting = () => [helloOf(Date.now(), { graph }), statusOf(Date.now())]
       const page = await open({ viewport: { width: 360, height: 740 } })
       const failing = (count: number) =>
         statusWith(Object.fromEntries(ids.slice(0, count).map(id => [id, { rows: 7, error: ERROR }])))
-      server.say(failing(2))
+      visits.server.say(failing(2))
       await expect.poll(() => banners(page).count()).toBe(2)
       expect(await banners(page).locator('strong').allTextContents()).toEqual([
         'TABLE_a does not take rows just now:',
         'TABLE_b does not take rows just now:',
       ])
-      server.say(failing(4))
+      visits.server.say(failing(4))
       await expect.poll(() => banners(page).last().textContent()).toContain('1 more sink does not take rows just now.')
-      server.say(failing(5))
+      visits.server.say(failing(5))
       await expect.poll(() => banners(page).last().textContent()).toContain('2 more sinks do not take rows just now.')
       expect(await banners(page).count()).toBe(4)
       expect(await page.evaluate('document.documentElement.scrollWidth - screen.width')).toBeLessThanOrEqual(0)
@@ -125,7 +104,7 @@ describe.skipIf(missing !== null)(
     test('nothing is taken in, and a sink fails: both are said', async () => {
       const page = await open()
       const held = { code: 'LOG_FULL', message: 'the disk is full', next: 'Free some space.' }
-      server.say(statusWith({ 'table-raw': { rows: 7, error: ERROR } }, { held }))
+      visits.server.say(statusWith({ 'table-raw': { rows: 7, error: ERROR } }, { held }))
       await page.locator('[data-banner="held"]').waitFor()
       expect(await page.locator('[data-banner="sink"]').count()).toBe(1)
       expect(await page.locator('[data-link]').textContent()).toBe('Held')
@@ -133,10 +112,10 @@ describe.skipIf(missing !== null)(
 
     test('while the connection is lost nobody knows', async () => {
       const page = await open()
-      server.say(statusWith({ 'table-raw': { rows: 7, error: ERROR } }))
+      visits.server.say(statusWith({ 'table-raw': { rows: 7, error: ERROR } }))
       await page.locator('[data-banner="sink"]').waitFor()
-      server.down = true
-      server.cut()
+      visits.server.down = true
+      visits.server.cut()
       await page.locator('[data-banner="lost"]').waitFor()
       expect(await page.locator('[data-banner="sink"]').count()).toBe(0)
     })

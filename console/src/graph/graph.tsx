@@ -1,9 +1,11 @@
 /** The plan as it runs: sources, topics, steps and sinks along the flow, with what passes through each. */
+
 import { useMemo, useState } from 'preact/hooks'
 import type { Graph } from '../../../src/serve/protocol.ts'
 import { bytesText, countText, durationText } from '../format.ts'
 import { useDrawing } from '../live/frames.ts'
 import { status } from '../live/model.ts'
+import { Facts } from './facts.tsx'
 import { layout, measured, type Place } from './layout.ts'
 import { NodeBox, NodeDetail } from './node.tsx'
 
@@ -74,16 +76,7 @@ export function Vitals() {
     ['Stored', bytesText(now.logBytes)],
     ['Disk free', bytesText(now.diskFree_bytes)],
   ]
-  return (
-    <dl class="facts">
-      {facts.map(([name, text]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{text}</dd>
-        </div>
-      ))}
-    </dl>
-  )
+  return <Facts facts={facts} />
 }
 
 /** From left to right where there is room, from top to bottom on a phone. */

@@ -1,8 +1,10 @@
 /** One node of the plan: its box with what passes through it, and all that is known of it below. */
+
 import type { GraphNode, NodeStatus } from '../../../src/serve/protocol.ts'
 import { countText, durationText, NOTHING, rateText, rowsText, sentence, timeText } from '../format.ts'
 import { Icon } from '../icons.tsx'
 import { serverNow_ms, status } from '../live/model.ts'
+import { Facts } from './facts.tsx'
 
 const LAG_MS = 5_000
 
@@ -110,14 +112,7 @@ export function NodeDetail({ node, close }: { readonly node: GraphNode; readonly
           {known.behind.error !== null && <span class="code">{known.behind.error.code}</span>}
         </p>
       )}
-      <dl class="facts">
-        {facts.map(([name, text]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{text}</dd>
-          </div>
-        ))}
-      </dl>
+      <Facts facts={facts} />
     </section>
   )
 }
