@@ -96,11 +96,6 @@ export class Delivery implements EpochMember {
     return this.#state !== 'behind' && this.#committed < this.#rows
   }
 
-  /** The sink that is open, null when there is none. */
-  get sink(): Sink | null {
-    return this.#sink
-  }
-
   /** Takes a sink that was opened; it holds so many rows. */
   take(sink: Sink, committed: number): void {
     this.#sink = sink

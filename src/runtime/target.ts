@@ -69,6 +69,7 @@ export class Target {
       key: keyOf(this.node),
     })
     this.delivery.take(sink, held)
+    if (rows === null) this.delivery.begin(held)
     if (rows !== null && held > rows) {
       throw new MillraceError(
         'DATA_DIR_MISMATCH',
