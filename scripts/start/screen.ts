@@ -1,7 +1,7 @@
 /** What `npm start` says: one screen of where things are, then how it goes. */
 import type { Places } from '../../src/cli/beside-run.ts'
 import { shortest } from '../../src/cli/paths.ts'
-import { isBehind, rowsText } from '../../src/cli/progress.ts'
+import { isBehind, keptText } from '../../src/cli/progress.ts'
 import { elapsedText, grouped, type Style, short } from '../../src/cli/terminal.ts'
 import type { RunProgress, RunSummary } from '../../src/runtime/options.ts'
 import { isLoopback } from '../../src/serve/console/address.ts'
@@ -100,9 +100,7 @@ function activitiesOf(outputs: RunProgress['outputs']): number {
 export function lastLines({ elapsed_ms, topics, outputs, dataDirectory }: RunSummary): string[] {
   const readings = topics.find(({ topic }) => topic === TOPIC)?.records ?? 0
   const directory = shortest(dataDirectory)
-  const lacking = outputs.filter(isBehind).map(({ output, behind }) => {
-    return `kept   ${rowsText(behind.rows)} for ${output}, which the next start delivers`
-  })
+  const lacking = outputs.filter(isBehind).map(output => `kept   ${keptText(output)}`)
   return [
     `stopped after ${elapsedText(elapsed_ms)}; stored in all: ${grouped(readings)} readings, ${grouped(activitiesOf(outputs))} activities`,
     ...lacking,

@@ -72,7 +72,11 @@ export function isBehind(output: OutputProgress): output is Behind {
   return output.behind !== null
 }
 
-export const rowsText = (rows: number): string => (rows === 1 ? '1 row' : `${grouped(rows)} rows`)
+/** What is kept for a sink when the run ends. */
+export const keptText = ({ output, behind }: Behind): string =>
+  `${rowsText(behind.rows)} for ${output}, which the next start delivers`
+
+const rowsText = (rows: number): string => (rows === 1 ? '1 row' : `${grouped(rows)} rows`)
 
 /** What a run says besides its rates, each once: where no live lines stand it goes to a log. */
 export class Notices {

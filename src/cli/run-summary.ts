@@ -2,7 +2,7 @@
 import type { Plan } from '../plan/nodes.ts'
 import type { OutputProgress, RunSummary, TopicProgress } from '../runtime/options.ts'
 import { shortest } from './paths.ts'
-import { isBehind, rowsText } from './progress.ts'
+import { isBehind, keptText } from './progress.ts'
 import { elapsedText, grouped, type Style, short, tableLines } from './terminal.ts'
 
 /** A topic that the pipeline writes and nothing reads is told among the outputs. */
@@ -46,9 +46,9 @@ export function summaryLines(plan: Plan, path: string, summary: RunSummary, styl
   const lacking = summary.outputs.filter(isBehind)
   // Before the sinks have what they lack, a comparison finds nothing but that.
   if (lacking.length === 0) return [...lines, `next      ${verify}`]
-  for (const { output, behind } of lacking) {
-    lines.push(`kept      ${rowsText(behind.rows)} for ${output}, which the next start delivers`)
-    const { error } = behind
+  for (const output of lacking) {
+    lines.push(`kept      ${keptText(output)}`)
+    const { error } = output.behind
     if (error !== null) lines.push(`          ${style.yellow(error.code)}: ${error.message} ${error.next}`)
   }
   return [...lines, `next      the same run again, then ${verify}`]

@@ -1,8 +1,8 @@
 /**
  * One go at a run: from what the last epoch left to the end of the inputs, a signal, or an error.
  *
- * What an attempt leaves behind is on the disk alone. So an error that may pass (a full disk, a warehouse that is locked)
- * ends the attempt, and the next one goes on from the last epoch, exactly as after a crash.
+ * What an attempt leaves behind is on the disk alone. So an error of the log that may pass (a full disk) ends the attempt,
+ * and the next one goes on from the last epoch, as after a crash. A sink that fails comes back by itself (revival.ts).
  */
 import { resolve } from 'node:path'
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
@@ -87,6 +87,11 @@ export class Attempt {
     return tasks.flatMap(({ flow }) => [...flow.rows].map(([step, rows]) => ({ step, rows })))
   }
 
+  /** The sinks, once all of them were looked for. */
+  get targets(): readonly Target[] {
+    return this.#outputs === null ? [] : this.#targets
+  }
+
   get outputs(): Outputs | null {
     return this.#outputs
   }
@@ -152,7 +157,7 @@ export class Attempt {
     this.#inputs.begin(store)
     this.#members = [
       ...outputs.topics,
-      ...outputs.targets.map(({ delivery }) => delivery),
+      ...this.#targets.map(({ delivery }) => delivery),
       ...outputs.watched.values(),
       { staged: () => store.letters.processing.staged(), sync: () => store.letters.processing.commit() },
     ]
@@ -166,7 +171,7 @@ export class Attempt {
       ...paces,
     })
     this.#safe = store.header
-    for (const target of outputs.targets) await this.#shortfall.fill(target, this.#safe)
+    for (const target of this.#targets) await this.#shortfall.fill(target, this.#safe)
     for (const { ingestion } of this.#inputs.all) await ingestion?.replay(this.#o.onTurn)
     for (const task of topics.tasks) task.wake()
     await this.#epochs.commit()
@@ -297,7 +302,7 @@ export class Attempt {
 
   #header(): EpochHeader {
     const { plan, identity } = this.#o
-    const { topics, targets } = this.#outputs!
+    const { topics } = this.#outputs!
     const { letters } = this.#store!
     this.#staged = {
       pipeline: plan.name,
@@ -309,7 +314,7 @@ export class Attempt {
       letters: { ingestion: this.#inputs.lettersDone, processing: letters.processing.next },
       incarnations: this.#inputs.incarnations,
       outputs: Object.fromEntries(
-        targets.map(({ delivery, committed }) => [delivery.name, { rows: delivery.rows, committed }]),
+        this.#targets.map(({ delivery, committed }) => [delivery.name, { rows: delivery.rows, committed }]),
       ),
       ended: this.#ended,
     }
@@ -318,9 +323,9 @@ export class Attempt {
 
   #onSafe(): void {
     const staged = this.#staged!
-    const { targets, watched } = this.#outputs!
+    const { watched } = this.#outputs!
     this.#safe = staged
-    for (const target of targets) {
+    for (const target of this.#targets) {
       const at = staged.topics[target.topic.name] as TopicPosition
       target.delivery.whenSafe({
         give: (from, to, take) => this.#shortfall.give(target, { from, to, at }, take),
@@ -338,9 +343,8 @@ export class Attempt {
 
   /** Gives up what is old, but nothing that a sink or the operators still need. */
   #retain(staged: EpochHeader): void {
-    const { targets } = this.#outputs!
-    for (const { log, delivery } of targets) log?.log.holdFrom(delivery.committed)
-    this.#inputs.hold(staged, targets)
+    for (const { log, delivery } of this.#targets) log?.log.holdFrom(delivery.committed)
+    this.#inputs.hold(staged, this.#targets)
     this.#store!.retain()
   }
 }

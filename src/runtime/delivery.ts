@@ -13,6 +13,7 @@ import type { Clock } from '../system/clock.ts'
 import type { MillraceError } from '../system/errors.ts'
 import type { EpochMember } from './epochs.ts'
 import type { SinkBehind } from './options.ts'
+import { toldAs } from './warnings.ts'
 
 /** Rows that wait while a sink commits: more, and the stream waits with them, or the sink falls behind. */
 const WAITING_ROWS_MAX = 200_000
@@ -87,8 +88,7 @@ export class Delivery implements EpochMember {
 
   get behind(): SinkBehind | null {
     if (this.isLive) return null
-    const error = this.#error && { code: this.#error.code, message: this.#error.message, next: this.#error.next }
-    return { rows: this.#rows - this.#committed, error }
+    return { rows: this.#rows - this.#committed, error: this.#error && toldAs(this.#error) }
   }
 
   /** Whether a commit is still to come that it takes part in. */
@@ -137,7 +137,7 @@ export class Delivery implements EpochMember {
     this.#waiting.push(copyBatch(batch))
     this.#waitingRows += batch.length
     if (this.#waitingRows <= WAITING_ROWS_MAX) return
-    if (this.#options.mayFallBehind(null)) return this.#fallBehind(null)
+    if (this.#options.mayFallBehind(null)) return this.leave(null)
     await new Promise<void>(resolve => this.#drained.push(resolve))
   }
 
@@ -194,7 +194,17 @@ export class Delivery implements EpochMember {
 
   /** Has the sink let rows pass by until it joins again; `error`: why, as far as it is known. */
   leave(error: MillraceError | null): void {
-    this.#fallBehind(error)
+    const joined = this.#joined
+    this.#joined = null
+    this.#error = error ?? this.#error
+    const wasBehind = this.#state === 'behind'
+    this.#state = 'behind'
+    this.#waiting = []
+    this.#waitingRows = 0
+    this.#letGo()
+    if (error === null) joined?.resolve()
+    else joined?.reject(error)
+    if (!wasBehind) this.#options.onBehind()
   }
 
   /** Has the attempt end with this error. */
@@ -240,25 +250,11 @@ export class Delivery implements EpochMember {
 
   #fail(error: unknown): void {
     if (this.#options.mayFallBehind(error)) {
-      this.#fallBehind(error as MillraceError)
+      this.leave(error as MillraceError)
       return
     }
     this.end(error)
     throw error
-  }
-
-  #fallBehind(error: MillraceError | null): void {
-    const joined = this.#joined
-    this.#joined = null
-    this.#error = error ?? this.#error
-    const wasBehind = this.#state === 'behind'
-    this.#state = 'behind'
-    this.#waiting = []
-    this.#waitingRows = 0
-    this.#letGo()
-    if (error === null) joined?.resolve()
-    else joined?.reject(error)
-    if (!wasBehind) this.#options.onBehind()
   }
 
   #letGo(): void {

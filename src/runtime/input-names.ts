@@ -1,8 +1,9 @@
 /** What feeds a pipeline's topics, and the name of it by which a run is known again. */
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
+import { fingerprint } from '../plan/fingerprint.ts'
 import { formatLocation } from '../plan/location.ts'
-import type { Plan, SourceReference, TopicNode } from '../plan/nodes.ts'
+import type { Plan, SourceReference, StreamNode, TopicNode } from '../plan/nodes.ts'
 import { readOf, stepsOf } from '../plan/walk.ts'
 import { MillraceError } from '../system/errors.ts'
 import { filesMatching, statusOf } from '../system/files.ts'
@@ -67,6 +68,11 @@ export function pathsOf(references: readonly SourceReference[]): string[] {
 /** 32 hexadecimal digits that stand for a text. */
 export function digest(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 32)
+}
+
+/** Identity of what a stream makes of these inputs: rows of another one do not go on where its rows end. */
+export function streamIncarnation(stream: StreamNode, inputs: string): string {
+  return digest(`${fingerprint(stream)}\n${inputs}`)
 }
 
 function pathOf(source: SourceReference): string[] {

@@ -1,9 +1,8 @@
 /** Opens what the streams of a plan go to, each at the place where the last epoch left it. */
-import { fingerprint } from '../plan/fingerprint.ts'
 import type { DeliverNode, Plan, StreamNode, TopicNode } from '../plan/nodes.ts'
 import { panelStreamsOf, readOf, stepsOf } from '../plan/walk.ts'
 import type { MillraceError } from '../system/errors.ts'
-import { digest, type Sources } from './input-names.ts'
+import { digest, type Sources, streamIncarnation } from './input-names.ts'
 import { targetName } from './sinks.ts'
 import type { Store } from './store.ts'
 import type { RowForm } from './stored-rows.ts'
@@ -25,7 +24,6 @@ export interface OutputsOptions extends Omit<TargetOptions, 'pipeline' | 'known'
 
 export interface Outputs {
   readonly topics: readonly TopicOutput[]
-  readonly targets: readonly Target[]
   /** By identity of the step. */
   readonly watched: Map<string, WatchedStep>
   readonly terminals: readonly Terminal[]
@@ -64,7 +62,7 @@ export async function openOutputs(options: OutputsOptions, targets: Target[]): P
     watched.set(stream.identity, output)
     terminals.push({ stream, topic: null, output })
   }
-  return { topics, targets, watched, terminals }
+  return { topics, watched, terminals }
 }
 
 /** A sink that cannot be opened just now, in a run that was at work already, begins behind. */
@@ -84,7 +82,7 @@ function openTopic(
   topic: Pick<TopicNode, 'name' | 'retention'>,
   form: RowForm,
 ): TopicOutput {
-  const log = store.derived(topic, digest(`${fingerprint(stream)}\n${identity}`), form)
+  const log = store.derived(topic, streamIncarnation(stream, identity), form)
   return new TopicOutput(topic.name, stream, log, form, onRows)
 }
 

@@ -7,9 +7,9 @@
  */
 import type { Clock } from '../system/clock.ts'
 import type { MillraceError } from '../system/errors.ts'
+import { FIRST_WAIT_MS, longerWait_ms } from './retry.ts'
 import type { Target } from './target.ts'
 
-const RETRY_AFTER_MS = { first: 500, longest: 30_000 }
 /** A sink that lacks no more rows than this joins: so many can wait for it. */
 const JOINS_BELOW_ROWS = 50_000
 
@@ -51,7 +51,7 @@ export class Revival {
 
   async #revive(system: string): Promise<void> {
     const { clock, signal, mayPass } = this.#options
-    let wait_ms = RETRY_AFTER_MS.first
+    let wait_ms = FIRST_WAIT_MS
     for (;;) {
       const behind = this.#of(system).filter(({ delivery }) => !delivery.isLive)
       if (behind.length === 0 || signal.aborted) break
@@ -61,7 +61,7 @@ export class Revival {
         await clock.sleep(failed ? wait_ms : 0, signal)
         if (signal.aborted) break
         await this.#bringBack(failed ? this.#of(system) : behind)
-        wait_ms = RETRY_AFTER_MS.first
+        wait_ms = FIRST_WAIT_MS
       } catch (error) {
         if (signal.aborted) break
         if (!mayPass(error)) {
@@ -69,7 +69,7 @@ export class Revival {
           break
         }
         for (const { delivery } of behind) delivery.leave(error as MillraceError)
-        wait_ms = Math.min(wait_ms * 2, RETRY_AFTER_MS.longest)
+        wait_ms = longerWait_ms(wait_ms)
       }
     }
     this.#working.delete(system)

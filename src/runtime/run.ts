@@ -16,15 +16,15 @@ import { handleOf } from './handle.ts'
 import { inputIdentity, pathsOf, refuseTimeless, type Sources, sourcesOf } from './input-names.ts'
 import type { RunOptions, RunProgress, RunSummary } from './options.ts'
 import { takeOwnership } from './owner.ts'
+import { FIRST_WAIT_MS, longerWait_ms } from './retry.ts'
 import { RunSources } from './run-sources.ts'
-import { Warnings, warehouseWarning, warningOf } from './warnings.ts'
+import { toldAs, Warnings, warehouseWarning, warningOf } from './warnings.ts'
 import type { WatchedStep } from './watchers.ts'
 
 const PROGRESS_EVERY_MS = 200
 const YIELD_EVERY_MS = 50
 /** A run that goes on for weeks shares the machine: few rows at a time, so little is enough. */
 const FOLLOWING_WAREHOUSE = { memoryLimit: '128MB', checkpointAt: '4MB' }
-const RETRY_AFTER_MS = { first: 500, longest: 30_000 }
 
 /** Throws INPUT_MISSING when nothing feeds the pipeline, and what sources and sinks throw; all is closed then. */
 export async function runPipeline(
@@ -91,14 +91,14 @@ class Run {
     const pulse = this.#pulse()
     try {
       let reason: RunSummary['reason'] | null = null
-      for (let wait_ms = RETRY_AFTER_MS.first; reason === null; ) {
+      for (let wait_ms = FIRST_WAIT_MS; reason === null; ) {
         try {
           reason = await this.#try()
         } catch (error) {
           if (!this.#mayPass(error)) throw error
           this.#held = error as MillraceError
           await this.#sources.refuse(this.#held, wait_ms)
-          wait_ms = Math.min(wait_ms * 2, RETRY_AFTER_MS.longest)
+          wait_ms = longerWait_ms(wait_ms)
         }
       }
       const progress = this.progress()
@@ -112,13 +112,13 @@ class Run {
 
   progress(): RunProgress {
     const held = this.#held
-    const targets = this.#attempt?.outputs?.targets ?? []
+    const targets = this.#attempt?.targets ?? []
     const produced = new Set(this.#plan.produces.map(({ topic }) => topic.name))
     const topics = this.#attempt?.outputs?.topics.filter(({ name }) => produced.has(name)) ?? []
     return {
       elapsed_ms: this.#context.clock.monotonic_ms() - this.#context.started_ms,
       epoch: this.#attempt?.epoch ?? 0,
-      held: held && { code: held.code, message: held.message, next: held.next },
+      held: held && toldAs(held),
       warnings: this.#warnings.all,
       topics: this.#attempt?.topics ?? [],
       steps: this.#attempt?.steps ?? [],

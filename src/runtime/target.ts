@@ -1,13 +1,12 @@
 /** A sink of the plan, where the rows come from that it may lack, and what it committed last. */
 import type { Sink } from '../connectors/contract.ts'
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
-import { fingerprint } from '../plan/fingerprint.ts'
 import type { DeliverNode, TopicNode } from '../plan/nodes.ts'
 import { readOf } from '../plan/walk.ts'
 import { MillraceError } from '../system/errors.ts'
 import { Delivery, type DeliveryOptions } from './delivery.ts'
 import type { OutputPosition } from './header.ts'
-import { digest } from './input-names.ts'
+import { streamIncarnation } from './input-names.ts'
 import { keyOf, sinkOf, targetName } from './sinks.ts'
 import type { TopicOutput } from './topic-output.ts'
 
@@ -60,7 +59,7 @@ export class Target {
     const { stream } = this.node
     const sink = await sinkOf(this.node, warehouse)
     const consumer = `${pipeline}/${this.name}`
-    const incarnation = digest(`${fingerprint(stream)}\n${identity}`)
+    const incarnation = streamIncarnation(stream, identity)
     const held = await opened(sink, {
       consumer,
       incarnation,

@@ -16,11 +16,17 @@ export class Warnings {
     return this.#all
   }
 
-  add({ code, message, next }: MillraceError): void {
+  add(error: MillraceError): void {
+    const { message } = error
     if (this.#byMessage.has(message) || this.#byMessage.size >= WARNINGS_MAX) return
-    this.#byMessage.set(message, { code, message, next })
+    this.#byMessage.set(message, toldAs(error))
     this.#all = [...this.#byMessage.values()]
   }
+}
+
+/** An error as it is told, without what only this process can use of it. */
+export function toldAs({ code, message, next }: MillraceError): RunWarning {
+  return { code, message, next }
 }
 
 /** What a notice of the log warns of, null when of nothing. */
