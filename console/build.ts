@@ -13,7 +13,14 @@ const root = fileURLToPath(new URL('.', import.meta.url))
 export const pageFolder = join(root, 'dist')
 
 const HASH = 'sources.sha256'
-const SOURCES = ['src', 'public', 'index.html', 'vite.config.ts', '../src/serve/protocol.ts', '../package-lock.json']
+const SOURCES = [
+  'src',
+  'public',
+  'index.html',
+  'vite.config.ts',
+  '../src/dashboard/protocol.ts',
+  '../package-lock.json',
+]
 
 /** Makes sure that the page is built. Answers whether it had to be. Throws what Vite throws. */
 export async function buildPage(force = false): Promise<boolean> {

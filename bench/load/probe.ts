@@ -3,7 +3,7 @@
  * in the generator's own process, so that both moments are on one clock.
  */
 import { WebSocket } from 'ws'
-import type { Hello, PanelRows, ServerMessage } from '../../src/serve/protocol.ts'
+import type { Hello, PanelRows, ServerMessage } from '../../src/dashboard/protocol.ts'
 import { type Quantiles, Waits } from './histogram.ts'
 
 export interface ProbeOptions {

@@ -1,6 +1,6 @@
 /** The page: who and how it goes above, then the chosen dashboard, and the plan beneath. */
 import { useEffect, useState } from 'preact/hooks'
-import type { Dashboard, Hello, NodeStatus } from '../../src/serve/protocol.ts'
+import type { Dashboard, Hello, NodeStatus } from '../../src/dashboard/protocol.ts'
 import { countText, durationText, rateText, timeZone } from './format.ts'
 import { PlanGraph, Vitals } from './graph/graph.tsx'
 import { Icon, Mark } from './icons.tsx'

@@ -4,8 +4,8 @@
  */
 import { join } from 'node:path'
 import type { Listen } from '../../src/connectors/contract.ts'
-import { areKeysNeeded } from '../../src/connectors/support/http/access.ts'
-import { hashOf, makeKey, readKeys, revokeKey } from '../../src/connectors/support/http/keys.ts'
+import { areKeysNeeded } from '../../src/ingress/access.ts'
+import { hashOf, makeKey, readKeys, revokeKey } from '../../src/ingress/keys.ts'
 import { readText, replaceText } from '../../src/system/files.ts'
 
 const NAME = 'npm-start'

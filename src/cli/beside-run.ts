@@ -29,11 +29,11 @@ export interface Places {
 
 /** `console`: the words of `--console`; null: no page. */
 export async function openBesideRun(run: RunHandle, listen: Listen, console: string | null): Promise<BesideRun> {
-  const { openOwnerSocket } = await import('../serve/owner/server.ts')
+  const { openOwnerSocket } = await import('../control/server.ts')
   const { addresses, dataDirectory } = run
   const socket = await openOwnerSocket(run)
   try {
-    const { areKeysNeeded } = await import('../connectors/support/http/access.ts')
+    const { areKeysNeeded } = await import('../ingress/access.ts')
     const keysNeeded = addresses.length > 0 && areKeysNeeded(listen, dataDirectory)
     const page = console === null ? null : await openPage(run, console, keysNeeded)
     return {
@@ -54,8 +54,8 @@ function isPageBuilt(): boolean {
 
 async function openPage(run: RunHandle, at: string, keysNeeded: boolean) {
   const [{ openConsole }, { consoleAddressOf, consoleKeyOf }] = await Promise.all([
-    import('../serve/console/open.ts'),
-    import('../serve/console/address.ts'),
+    import('../dashboard/open.ts'),
+    import('../dashboard/address.ts'),
   ])
   const key = consoleKeyOf(run.dataDirectory)
   const opened = await openConsole(run, { ...consoleAddressOf(at), key, assets: PAGE, keysNeeded })

@@ -1,9 +1,9 @@
 /** The refused records of a data directory, each with its number. */
 import { createHash } from 'node:crypto'
+import { resentIds } from '../control/resend.ts'
 import type { DeadLetter } from '../log/dead-letter.ts'
 import { partitionsOf } from '../log/open-topic.ts'
 import { isStored } from '../log/topic-store.ts'
-import { resentIds } from '../serve/owner/resend.ts'
 import { MillraceError } from '../system/errors.ts'
 import type { Arguments } from './arguments.ts'
 import { unknownName } from './load-pipeline.ts'

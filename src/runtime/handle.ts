@@ -2,9 +2,9 @@
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
 import type { Plan } from '../plan/nodes.ts'
 import { MillraceError } from '../system/errors.ts'
+import type { WatchedStep } from './consumers/watchers.ts'
+import type { PushQueue } from './ingest/push-queue.ts'
 import type { RunHandle, RunProgress, Snapshot } from './options.ts'
-import type { PushQueue } from './push-queue.ts'
-import type { WatchedStep } from './watchers.ts'
 
 export interface HandleOptions {
   readonly plan: Plan

@@ -12,14 +12,14 @@ import { ERRORS, MillraceError } from '../system/errors.ts'
 import { readText, remove, replaceText } from '../system/files.ts'
 import { diskStorage, type Storage } from '../system/storage.ts'
 import { Attempt } from './attempt.ts'
+import type { WatchedStep } from './consumers/watchers.ts'
 import { handleOf } from './handle.ts'
-import { inputIdentity, pathsOf, refuseTimeless, type Sources, sourcesOf } from './input-names.ts'
+import { inputIdentity, pathsOf, refuseTimeless, type Sources, sourcesOf } from './ingest/input-names.ts'
+import { RunSources } from './ingest/run-sources.ts'
 import type { RunOptions, RunProgress, RunSummary } from './options.ts'
 import { takeOwnership } from './owner.ts'
 import { FIRST_WAIT_MS, longerWait_ms } from './retry.ts'
-import { RunSources } from './run-sources.ts'
 import { toldAs, Warnings, warehouseWarning, warningOf } from './warnings.ts'
-import type { WatchedStep } from './watchers.ts'
 
 const PROGRESS_EVERY_MS = 200
 const YIELD_EVERY_MS = 50

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { summaryLines } from '../../src/cli/run-summary.ts'
 import { styleFor } from '../../src/cli/terminal.ts'
 import type { OutputProgress, RunSummary } from '../../src/runtime/options.ts'
-import { roomPlan } from '../serve/console/fake-run.ts'
+import { roomPlan } from '../dashboard/fake-run.ts'
 
 const summaryOf = (outputs: readonly OutputProgress[]): RunSummary => ({
   dataDirectory: '/data/room',

@@ -7,7 +7,7 @@ import { Agent, fetch as secureFetch } from 'undici'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { SourceContext } from '../../src/connectors/contract.ts'
 import { openSource } from '../../src/connectors/http/open.ts'
-import type { HostLimits } from '../../src/connectors/support/http/host.ts'
+import type { HostLimits } from '../../src/ingress/host.ts'
 import { type Pushing, post, pushing } from './pushing.ts'
 
 /** Much is packed and sent here, on machines that do other things too. */

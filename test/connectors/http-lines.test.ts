@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { linesOf } from '../../src/connectors/support/http/lines.ts'
-import { jsonFault } from '../../src/connectors/support/json-fault.ts'
+import { jsonFault } from '../../src/formats/json-fault.ts'
+import { linesOf } from '../../src/ingress/lines.ts'
 import { parses } from './parses.ts'
 
 const framed = (text: string, isLines = false) => {

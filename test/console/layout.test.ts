@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { layout, type Size } from '../../console/src/graph/layout.ts'
-import type { Graph } from '../../src/serve/protocol.ts'
+import type { Graph } from '../../src/dashboard/protocol.ts'
 import { GRAPH } from './played.ts'
 
 const SIZE: Size = { length: 140, breadth: 90, gapAlong: 30, gapAcross: 20, centred: false }

@@ -1,6 +1,6 @@
 /**
  * A server that plays its part of the protocol for tests of the page alone: it serves console/dist under the strictest
- * policy and says what the test tells it to. Behind the page of a real run stands src/serve/console.
+ * policy and says what the test tells it to. Behind the page of a real run stands src/dashboard.
  */
 import { readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
@@ -8,7 +8,7 @@ import websocket from '@fastify/websocket'
 import fastify from 'fastify'
 import type { WebSocket } from 'ws'
 import { pageFolder } from '../../console/build.ts'
-import type { ServerMessage } from '../../src/serve/protocol.ts'
+import type { ServerMessage } from '../../src/dashboard/protocol.ts'
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',

@@ -8,7 +8,7 @@ import type {
   PanelRows,
   ServerMessage,
   Status,
-} from '../../src/serve/protocol.ts'
+} from '../../src/dashboard/protocol.ts'
 
 const SPAN_MS = 900_000
 const WINDOW_MS = 2_000

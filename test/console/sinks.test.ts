@@ -1,7 +1,7 @@
 /** What the page says of a sink that does not take its rows: why, that nothing is lost, and that all else goes on. */
 import type { BrowserContextOptions, Page } from 'playwright-core'
 import { expect, test } from 'vitest'
-import type { Graph, SinkBehind, Status } from '../../src/serve/protocol.ts'
+import type { Graph, SinkBehind, Status } from '../../src/dashboard/protocol.ts'
 import { GRAPH, greetingOf, helloOf, Phones, statusOf } from './played.ts'
 import { describePage } from './visits.ts'
 

@@ -2,7 +2,7 @@
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest'
 import { buildPage } from '../../console/build.ts'
-import type { ServerMessage } from '../../src/serve/protocol.ts'
+import type { ServerMessage } from '../../src/dashboard/protocol.ts'
 import { launch, missing, type Opened, openPage } from './browser.ts'
 import { openPageServer, type PageServer } from './page-server.ts'
 

@@ -1,18 +1,23 @@
-/** Folders are stages: imports run downwards only. The reasons are in docs/decisions/0006-folders-are-stages.md. */
+/** Folders are layers: imports run downwards only. The reasons are in docs/decisions/0012-folders-are-layers.md. */
 import { posix } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type Import, importsOf, sources } from './tree.ts'
 
 /** From the top down. A folder may import itself and what stands below it. */
-const STAGES = [
+const LAYERS = [
   'cli',
-  'serve',
+  'dashboard',
+  'control',
   'simulate',
   'testing',
-  'runtime',
+  'verify',
   'spark',
   'models',
+  'runtime',
   'connectors',
+  'ingress',
+  'contract',
+  'formats',
   'log',
   'engine',
   'pipeline',
@@ -25,15 +30,15 @@ const NEVER: readonly { readonly from: RegExp; readonly to: RegExp; readonly rea
   {
     from: /^src\/(?!index\.ts$|testing\/|pipeline\/)/,
     to: /^src\/pipeline\//,
-    reason: 'what a user writes becomes a plan; every stage reads the plan alone',
+    reason: 'what a user writes becomes a plan; every layer reads the plan alone',
   },
   {
-    from: /^src\/connectors\//,
+    from: /^src\/(connectors|ingress|formats)\//,
     to: /^src\/engine\/(?!batch\.ts$|row-layout\.ts$|rows-json\.ts$)/,
     reason: 'a connector gets batches, and writes their rows; it knows nothing of operators and decoding',
   },
   {
-    from: /^src\/connectors\//,
+    from: /^src\/(connectors|ingress|formats)\//,
     to: /^src\/log\//,
     reason: 'a sink keeps its position in the system that it writes to',
   },
@@ -43,8 +48,8 @@ const NEVER: readonly { readonly from: RegExp; readonly to: RegExp; readonly rea
     reason: 'a simulator is a device: it knows nothing of what reads it',
   },
   {
-    from: /^src\/plan\/oracle\//,
-    to: /^src\/(?!plan\/|system\/)/,
+    from: /^src\/verify\/oracle\//,
+    to: /^src\/(?!verify\/oracle\/|plan\/|system\/)/,
     reason: 'the oracle shares no code with what it is held against',
   },
 ]
@@ -62,7 +67,8 @@ const arrows: readonly Arrow[] = sources.flatMap(importsOf).flatMap(found => {
   return [{ ...found, to: posix.join(posix.dirname(found.file), found.specifier) }]
 })
 
-const stageOf = (path: string) => path.split('/')[1]!
+/** The contract of connectors is a layer of its own, below what serves connectors. */
+const layerOf = (path: string) => (path === 'src/connectors/contract.ts' ? 'contract' : path.split('/')[1]!)
 const show = ({ file, line, to }: Arrow) => `${file}:${line} imports ${to}`
 const isExcepted = ({ file, to }: Arrow) => EXCEPTIONS.some(exception => exception.from === file && exception.to === to)
 
@@ -71,11 +77,11 @@ function connectorOf(path: string): string | null {
   return /^src\/connectors\/([^/]+)\//.exec(path)?.[1] ?? null
 }
 
-describe('folders are stages', () => {
-  test('each folder of src/ is a stage', () => {
-    const folders = new Set(sources.map(stageOf))
+describe('folders are layers', () => {
+  test('each folder of src/ is a layer', () => {
+    const folders = new Set(sources.map(layerOf))
     folders.delete('index.ts')
-    expect([...folders].filter(folder => !(STAGES as readonly string[]).includes(folder))).toEqual([])
+    expect([...folders].filter(folder => !(LAYERS as readonly string[]).includes(folder))).toEqual([])
   })
 
   test('the imports are seen', () => {
@@ -85,8 +91,8 @@ describe('folders are stages', () => {
 
   test('imports run downwards', () => {
     const upwards = arrows.filter(arrow => {
-      const from = (STAGES as readonly string[]).indexOf(stageOf(arrow.file))
-      return from > (STAGES as readonly string[]).indexOf(stageOf(arrow.to)) && !isExcepted(arrow)
+      const from = (LAYERS as readonly string[]).indexOf(layerOf(arrow.file))
+      return from > (LAYERS as readonly string[]).indexOf(layerOf(arrow.to)) && !isExcepted(arrow)
     })
     expect(upwards.map(show)).toEqual([])
   })

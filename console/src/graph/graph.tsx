@@ -1,7 +1,7 @@
 /** The plan as it runs: sources, topics, steps and sinks along the flow, with what passes through each. */
 
 import { useMemo, useState } from 'preact/hooks'
-import type { Graph } from '../../../src/serve/protocol.ts'
+import type { Graph } from '../../../src/dashboard/protocol.ts'
 import { bytesText, countText, durationText } from '../format.ts'
 import { useDrawing } from '../live/frames.ts'
 import { status } from '../live/model.ts'

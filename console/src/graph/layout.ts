@@ -2,7 +2,7 @@
  * Places for the nodes of the plan: in layers along the flow, each node one layer past the last that it reads from,
  * ordered so that few edges cross. Edges that pass layers are led between the nodes there.
  */
-import type { Graph } from '../../../src/serve/protocol.ts'
+import type { Graph } from '../../../src/dashboard/protocol.ts'
 
 export interface Size {
   /** Along the flow. */

@@ -1,6 +1,6 @@
 /** One node of the plan: its box with what passes through it, and all that is known of it below. */
 
-import type { GraphNode, NodeStatus } from '../../../src/serve/protocol.ts'
+import type { GraphNode, NodeStatus } from '../../../src/dashboard/protocol.ts'
 import { countText, durationText, NOTHING, rateText, rowsText, sentence, timeText } from '../format.ts'
 import { Icon } from '../icons.tsx'
 import { serverNow_ms, status } from '../live/model.ts'

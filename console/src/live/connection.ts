@@ -2,7 +2,7 @@
  * The connection to the server, kept up: asks whether the key will do, opens the WebSocket, takes messages in, and tries
  * again with growing pauses when it is lost. What was shown stays until the next `hello`.
  */
-import type { ServerMessage } from '../../../src/serve/protocol.ts'
+import type { ServerMessage } from '../../../src/dashboard/protocol.ts'
 import { onNextFrame } from './frames.ts'
 import { link, take } from './model.ts'
 

@@ -1,6 +1,6 @@
 /** What is known of the pipeline at this moment; the connection writes it, all else reads. */
 import { signal } from '@preact/signals'
-import type { Hello, ServerMessage, Status } from '../../../src/serve/protocol.ts'
+import type { Hello, ServerMessage, Status } from '../../../src/dashboard/protocol.ts'
 import { recallStates } from '../palette.ts'
 import { type Store, storeFor } from './stores.ts'
 

@@ -1,5 +1,5 @@
 /** Parts of time that the server has counted already, for a stat and for bars: by category, then by the part's time. */
-import type { BarsPanel, PanelRows, StatAggregate, StatPanel } from '../../../src/serve/protocol.ts'
+import type { BarsPanel, PanelRows, StatAggregate, StatPanel } from '../../../src/dashboard/protocol.ts'
 import { meetStates } from '../palette.ts'
 
 export interface Part {

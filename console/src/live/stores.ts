@@ -6,7 +6,7 @@ import type {
   PanelRows,
   StateTimelinePanel,
   TimeSeriesPanel,
-} from '../../../src/serve/protocol.ts'
+} from '../../../src/dashboard/protocol.ts'
 import { meetStates } from '../palette.ts'
 import { PartsStore } from './parts.ts'
 import { Series } from './series.ts'

@@ -1,5 +1,5 @@
 /** Rows of a table: the latest of each key, or the newest of all. */
-import type { Cell, PanelRows, TablePanel } from '../../../src/serve/protocol.ts'
+import type { Cell, PanelRows, TablePanel } from '../../../src/dashboard/protocol.ts'
 
 export interface TableRow {
   readonly key: string

@@ -1,6 +1,6 @@
 /** What stands in the way just now, and what to do. */
 import { useEffect, useState } from 'preact/hooks'
-import type { NodeStatus } from '../../../src/serve/protocol.ts'
+import type { NodeStatus } from '../../../src/dashboard/protocol.ts'
 import { rowsText, sentence } from '../format.ts'
 import { Icon } from '../icons.tsx'
 import { retryNow } from '../live/connection.ts'

@@ -1,5 +1,5 @@
 /** What to do while nothing has come yet. */
-import type { Hello } from '../../../src/serve/protocol.ts'
+import type { Hello } from '../../../src/dashboard/protocol.ts'
 import { Mark } from '../icons.tsx'
 import { Copy } from './copy.tsx'
 

@@ -1,5 +1,5 @@
 /** A bar for each category. */
-import type { BarsPanel } from '../../../src/serve/protocol.ts'
+import type { BarsPanel } from '../../../src/dashboard/protocol.ts'
 import { durationText, numberText } from '../format.ts'
 import { serverNow_ms } from '../live/model.ts'
 import { aggregateOf, type PartsStore } from '../live/parts.ts'

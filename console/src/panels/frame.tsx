@@ -1,7 +1,7 @@
 /** A panel: its title, and the picture of its kind, or what to say while there is none. */
 import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
-import type { Panel, PanelKind } from '../../../src/serve/protocol.ts'
+import type { Panel, PanelKind } from '../../../src/dashboard/protocol.ts'
 import { useDrawing } from '../live/frames.ts'
 import { hello, storeOf } from '../live/model.ts'
 import type { PartsStore } from '../live/parts.ts'

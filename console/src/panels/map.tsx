@@ -1,5 +1,5 @@
 /** Where things are and were, on a grid of degrees fitted to the points; nothing is fetched, so there are no tiles. */
-import type { MapPanel } from '../../../src/serve/protocol.ts'
+import type { MapPanel } from '../../../src/dashboard/protocol.ts'
 import { DASHES, PATTERNED_MAX } from '../colours.ts'
 import { type Drawing, useDrawing } from '../live/frames.ts'
 import type { SeriesStore } from '../live/stores.ts'

@@ -1,5 +1,5 @@
 /** One number, with how it came about below. */
-import type { StatPanel } from '../../../src/serve/protocol.ts'
+import type { StatPanel } from '../../../src/dashboard/protocol.ts'
 import { durationText, numberText } from '../format.ts'
 import { type Drawing, useDrawing } from '../live/frames.ts'
 import { serverNow_ms } from '../live/model.ts'

@@ -1,5 +1,5 @@
 /** A lane for each series, filled with the colour of the state that it was in, and the state's name where there is room. */
-import type { StateTimelinePanel } from '../../../src/serve/protocol.ts'
+import type { StateTimelinePanel } from '../../../src/dashboard/protocol.ts'
 import { ON_FILL } from '../colours.ts'
 import { NOTHING, tickText, timeText } from '../format.ts'
 import { ask, type Drawing, useDrawing } from '../live/frames.ts'

@@ -1,5 +1,5 @@
 /** Rows; the latest of each key stays in its place, and a cell that changed lights up. */
-import type { Cell, Dashboard, TablePanel } from '../../../src/serve/protocol.ts'
+import type { Cell, Dashboard, TablePanel } from '../../../src/dashboard/protocol.ts'
 import { NOTHING, numberText, timeText } from '../format.ts'
 import { hello, serverNow_ms } from '../live/model.ts'
 import type { TableStore } from '../live/table-store.ts'

@@ -1,6 +1,6 @@
 /** A time series panel: uPlot draws axes, grid and cursor; the lines come from the series' own arrays, see lines-layer.ts. */
 import uPlot from 'uplot'
-import type { TimeSeriesPanel } from '../../../src/serve/protocol.ts'
+import type { TimeSeriesPanel } from '../../../src/dashboard/protocol.ts'
 import { PATTERNED_MAX } from '../colours.ts'
 import { numberText, tickText } from '../format.ts'
 import type { Drawing } from '../live/frames.ts'

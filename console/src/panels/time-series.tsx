@@ -1,6 +1,6 @@
 /** Lines over time, with a legend of the latest values or of those at the time that is pointed at. */
 import { useRef, useState } from 'preact/hooks'
-import type { TimeSeriesPanel } from '../../../src/serve/protocol.ts'
+import type { TimeSeriesPanel } from '../../../src/dashboard/protocol.ts'
 import { numberText } from '../format.ts'
 import { ask, useDrawing } from '../live/frames.ts'
 import type { SeriesStore } from '../live/stores.ts'

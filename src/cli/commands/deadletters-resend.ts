@@ -1,7 +1,7 @@
 /** `millrace deadletters resend`: refused records to their topic once more, through the run that owns it. */
 import { resolve } from 'node:path'
-import { type OwnerClient, ownerOf } from '../../serve/owner/client.ts'
-import type { Resend, Resent } from '../../serve/owner/protocol.ts'
+import { type OwnerClient, ownerOf } from '../../control/client.ts'
+import type { Resend, Resent } from '../../control/protocol.ts'
 import { MillraceError } from '../../system/errors.ts'
 import { readText, readWhole } from '../../system/files.ts'
 import type { Arguments } from '../arguments.ts'

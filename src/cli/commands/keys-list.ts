@@ -1,5 +1,5 @@
 /** `millrace keys list`: the API keys of a data directory, without what they are. */
-import { type KeyInfo, listKeys } from '../../connectors/support/http/keys.ts'
+import { type KeyInfo, listKeys } from '../../ingress/keys.ts'
 import { systemClock } from '../../system/clock.ts'
 import type { Arguments } from '../arguments.ts'
 import { storedDataDirectory } from '../data-directory.ts'

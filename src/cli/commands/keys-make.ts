@@ -1,6 +1,6 @@
 /** `millrace keys make`: a key with which clients may send records. It is shown once. */
 import { resolve } from 'node:path'
-import { makeKey } from '../../connectors/support/http/keys.ts'
+import { makeKey } from '../../ingress/keys.ts'
 import { MillraceError } from '../../system/errors.ts'
 import { makeFolder } from '../../system/files.ts'
 import type { Arguments } from '../arguments.ts'

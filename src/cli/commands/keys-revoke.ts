@@ -1,5 +1,5 @@
 /** `millrace keys revoke`: a key lets nobody in any more; a run at work sees it within a second. */
-import { revokeKey } from '../../connectors/support/http/keys.ts'
+import { revokeKey } from '../../ingress/keys.ts'
 import type { Arguments } from '../arguments.ts'
 import { storedDataDirectory } from '../data-directory.ts'
 import { EXIT } from '../exit-codes.ts'

@@ -1,6 +1,6 @@
 /** `millrace query`: SQL on the warehouse, read only; asked of the run that has it open, where there is one. */
 import type { Row, RowStream } from '../../connectors/duckdb/rows.ts'
-import { ownerOf } from '../../serve/owner/client.ts'
+import { ownerOf } from '../../control/client.ts'
 import { MillraceError } from '../../system/errors.ts'
 import type { Arguments } from '../arguments.ts'
 import { storedDataDirectory, warehouseOf } from '../data-directory.ts'

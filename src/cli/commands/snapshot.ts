@@ -1,6 +1,6 @@
 /** `millrace snapshot`: a copy of the warehouse that other programs can open, whether a run has it open or not. */
 import { resolve } from 'node:path'
-import { ownerOf } from '../../serve/owner/client.ts'
+import { ownerOf } from '../../control/client.ts'
 import { MillraceError } from '../../system/errors.ts'
 import { remove, replaceFile, statusOf } from '../../system/files.ts'
 import { ownProcessId } from '../../system/process.ts'

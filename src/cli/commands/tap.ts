@@ -4,9 +4,9 @@
  */
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type OwnerClient, ownerOf } from '../../control/client.ts'
 import type { Batch } from '../../engine/batch.ts'
 import type { Plan, StreamNode } from '../../plan/nodes.ts'
-import { type OwnerClient, ownerOf } from '../../serve/owner/client.ts'
 import { systemClock } from '../../system/clock.ts'
 import { MillraceError, nearest } from '../../system/errors.ts'
 import { remove } from '../../system/files.ts'

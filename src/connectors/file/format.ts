@@ -1,8 +1,8 @@
 /** What a file holds, by its options, its name and (for .json) its first bytes. */
 import { basename } from 'node:path'
+import type { Compression } from '../../formats/compression.ts'
 import { MillraceError, nearest } from '../../system/errors.ts'
 import { closeFile, openForReading, readBytes } from '../../system/files.ts'
-import type { Compression } from '../support/compression.ts'
 import type { FileOptions } from './describe.ts'
 
 export type Format = 'ndjson' | 'json' | 'csv' | 'parquet'

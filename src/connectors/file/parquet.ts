@@ -1,11 +1,11 @@
 /** Parquet through DuckDB: read as NDJSON lines; written at the end of a run out of committed rows. */
 import { resolve } from 'node:path'
 import { jsonLayout } from '../../engine/row-layout.ts'
+import { Damaged } from '../../formats/lines.ts'
 import type { Column, TimestampUnit } from '../../plan/schema.ts'
 import { remove, replaceFile, replaceText, statusOf } from '../../system/files.ts'
 import type { Sink, SinkContext } from '../contract.ts'
 import { duckdbMessage, loadDuckDB, quoteName, quoteText, withScratch } from '../support/duckdb.ts'
-import { Damaged } from '../support/lines.ts'
 import type { FileOptions } from './describe.ts'
 import { RowFileSink } from './sink.ts'
 

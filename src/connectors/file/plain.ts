@@ -1,7 +1,8 @@
 /** Plain NDJSON files: the hot path. Read with one call a chunk into a buffer that all partitions share. */
+
+import { DAMAGED_BYTES_KEPT, lineTooLong } from '../../formats/lines.ts'
 import type { Clock } from '../../system/clock.ts'
 import { closeFile, type FileStatus, openForReading, readBytes, statusOf, statusOfOpen } from '../../system/files.ts'
-import { DAMAGED_BYTES_KEPT, lineTooLong } from '../support/lines.ts'
 import type { PartitionEvent, PartitionReader } from './source.ts'
 
 const LINE_FEED = 10

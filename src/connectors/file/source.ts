@@ -1,11 +1,12 @@
 /** The file source: each file is a partition; every format comes out as NDJSON. */
+
+import { bytesOf } from '../../formats/bytes.ts'
+import { type Damaged, type Piece, piecesFrom, wholeLines } from '../../formats/lines.ts'
 import type { Column } from '../../plan/schema.ts'
 import { type Clock, systemClock } from '../../system/clock.ts'
 import { MillraceError } from '../../system/errors.ts'
 import { type FileStatus, statusOf, unreadable } from '../../system/files.ts'
 import type { Chunk, Damage, Idle, PartitionEnd, SourceContext, SplittableSource } from '../contract.ts'
-import { bytesOf } from '../support/bytes.ts'
-import { type Damaged, type Piece, piecesFrom, wholeLines } from '../support/lines.ts'
 import { pathsOf } from '../support/paths.ts'
 import type { FileOptions } from './describe.ts'
 import { type FileForm, formOf, holdsLines } from './format.ts'
@@ -177,12 +178,12 @@ async function* translated(
       yield* bytesOf(path, form.compression)
       return
     case 'json': {
-      const { elementsAsLines } = await import('../support/json-array.ts')
+      const { elementsAsLines } = await import('../../formats/json-array.ts')
       yield* elementsAsLines(bytesOf(path, form.compression))
       return
     }
     case 'csv': {
-      const { csvAsLines } = await import('../support/csv.ts')
+      const { csvAsLines } = await import('../../formats/csv.ts')
       yield* csvAsLines(bytesOf(path, form.compression), { delimiter: form.delimiter, columns, limit })
       return
     }

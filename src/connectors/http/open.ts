@@ -1,11 +1,12 @@
 /** The HTTP source: bodies become lines of JSON, what became of them becomes the answer. */
+
+import { jsonFault } from '../../formats/json-fault.ts'
+import type { Received } from '../../ingress/host.ts'
+import { linesOf } from '../../ingress/lines.ts'
+import { failureProblem } from '../../ingress/outcome.ts'
+import { type Answer, Problem } from '../../ingress/problem.ts'
+import { PushSource, type PushSourceSettings, type Translated } from '../../ingress/source.ts'
 import type { PushedMessage, PushOutcome, Source } from '../contract.ts'
-import type { Received } from '../support/http/host.ts'
-import { linesOf } from '../support/http/lines.ts'
-import { failureProblem } from '../support/http/outcome.ts'
-import { type Answer, Problem } from '../support/http/problem.ts'
-import { PushSource, type PushSourceSettings, type Translated } from '../support/http/source.ts'
-import { jsonFault } from '../support/json-fault.ts'
 import type { HttpOptions } from './describe.ts'
 
 /** `settings` are for tests. */

@@ -4,9 +4,10 @@
  * Each line is the envelope's members and behind them the reading's own bytes, so that a time in nanoseconds keeps its
  * digits; only the envelope's few values are read as JSON. Members may come in any order.
  */
+
+import { Stretches, skipArray, skipBlank, skipString, skipValue } from '../../formats/json-scan.ts'
+import { oneLine } from '../../ingress/lines.ts'
 import type { PushedMessage } from '../contract.ts'
-import { oneLine } from '../support/http/lines.ts'
-import { Stretches, skipArray, skipBlank, skipString, skipValue } from '../support/json-scan.ts'
 
 export interface MessageLines {
   readonly bytes: Uint8Array

@@ -1,15 +1,15 @@
 /** The three forms of an export: a zip of CSV files, a folder of them, and one JSON array. */
 import { basename, join } from 'node:path'
+import { bytesOf } from '../../formats/bytes.ts'
+import { csvRows } from '../../formats/csv.ts'
+import { elementsAsLines } from '../../formats/json-array.ts'
+import { DAMAGED_BYTES_KEPT, Damaged, wholeLines } from '../../formats/lines.ts'
+import { entryBytes, listZip } from '../../formats/zip.ts'
 import type { Column } from '../../plan/schema.ts'
 import { listFolder, statusOf, unreadable } from '../../system/files.ts'
-import { bytesOf } from '../support/bytes.ts'
-import { csvRows } from '../support/csv.ts'
-import { elementsAsLines } from '../support/json-array.ts'
-import { DAMAGED_BYTES_KEPT, Damaged, wholeLines } from '../support/lines.ts'
 import type { SensorLoggerOptions } from './describe.ts'
 import { inOrder } from './merge.ts'
 import { type Envelope, envelopeOf, type Reading, readingWriter } from './readings.ts'
-import { entryBytes, listZip } from './zip.ts'
 
 /** More sensors than any phone has; each keeps a file and an unpacker open. */
 const SENSORS_MAX = 200

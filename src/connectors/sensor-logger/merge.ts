@@ -1,5 +1,5 @@
 /** Readings of several sensors as one stream in the order of their times. */
-import { Damaged } from '../support/lines.ts'
+import { Damaged } from '../../formats/lines.ts'
 import type { Reading } from './readings.ts'
 
 /**

@@ -1,7 +1,8 @@
 /** The Sensor Logger source: what the app pushes, or its exports, each a partition. */
+
+import { Damaged, type Piece, piecesFrom, wholeLines } from '../../formats/lines.ts'
 import { statusOf, unreadable } from '../../system/files.ts'
 import type { Chunk, Damage, Idle, PartitionEnd, Source, SourceContext } from '../contract.ts'
-import { Damaged, type Piece, piecesFrom, wholeLines } from '../support/lines.ts'
 import { pathsOf } from '../support/paths.ts'
 import type { SensorLoggerOptions } from './describe.ts'
 import { readExport } from './exports.ts'

@@ -1,10 +1,11 @@
 /** What the app pushes: its messages as records, and answers in words that the phone shows to the person who holds it. */
+
+import { skipBlank } from '../../formats/json-scan.ts'
+import type { Received } from '../../ingress/host.ts'
+import { failureProblem } from '../../ingress/outcome.ts'
+import { type Answer, Problem } from '../../ingress/problem.ts'
+import { PushSource, type PushSourceSettings, type Translated } from '../../ingress/source.ts'
 import type { PushOutcome, Source } from '../contract.ts'
-import type { Received } from '../support/http/host.ts'
-import { failureProblem } from '../support/http/outcome.ts'
-import { type Answer, Problem } from '../support/http/problem.ts'
-import { PushSource, type PushSourceSettings, type Translated } from '../support/http/source.ts'
-import { skipBlank } from '../support/json-scan.ts'
 import { messageLines } from './envelope.ts'
 
 /** The app shows the text of an answer with this status, once a recording. */

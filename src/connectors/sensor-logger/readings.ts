@@ -1,7 +1,7 @@
 /** What the app exports, as readings in the form in which it pushes them. */
 
+import { type CsvRow, cellAsJson } from '../../formats/csv.ts'
 import type { Column, ColumnType } from '../../plan/schema.ts'
-import { type CsvRow, cellAsJson } from '../support/csv.ts'
 import type { SensorLoggerOptions } from './describe.ts'
 
 /** What all readings of an export share. */

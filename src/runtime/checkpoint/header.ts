@@ -1,0 +1,75 @@
+/** What the journal keeps of each epoch beside the state. */
+import { fingerprint, opaqueLambdas } from '../../plan/fingerprint.ts'
+import { formatLocation } from '../../plan/location.ts'
+import type { Plan, StreamNode } from '../../plan/nodes.ts'
+import { stepsOf } from '../../plan/walk.ts'
+import { MillraceError } from '../../system/errors.ts'
+import type { TopicPosition } from '../ingest/partitions.ts'
+
+export interface EpochHeader {
+  readonly pipeline: string
+  readonly namespace: string
+  /** Of the inputs: another one, and this run is not the continuation. */
+  readonly identity: string
+  /** By identity of a step with state what it means. */
+  readonly fingerprints: Readonly<Record<string, string>>
+  readonly topics: Readonly<Record<string, TopicPosition>>
+  /** By topic that the pipeline writes the number of its rows. */
+  readonly lengths: Readonly<Record<string, number>>
+  /** Dead letters, by what refused. */
+  readonly letters: { readonly ingestion: number; readonly processing: number }
+  /** By topic whose log the run appends what is pushed to. */
+  readonly incarnations: Readonly<Record<string, string>>
+  readonly outputs: Readonly<Record<string, OutputPosition>>
+  /** The inputs were read to their end, and all windows closed. */
+  readonly ended: boolean
+}
+
+/** How far the sink of a stream was when it committed last. */
+export interface OutputPosition {
+  /** Rows of the stream at this epoch. */
+  readonly rows: number
+  readonly committed: { readonly rows: number; readonly at: TopicPosition | null }
+}
+
+/** By step with state what it means. */
+export function fingerprintsOf(plan: Plan): Record<string, string> {
+  return Object.fromEntries(stepsWithState(plan).map(step => [step.identity, fingerprint(step)]))
+}
+
+/** Of steps whose state is kept although nobody can say that it means the same as before. */
+export function unverified(header: EpochHeader | null, plan: Plan): MillraceError[] {
+  if (header === null) return []
+  return stepsWithState(plan).flatMap(step => {
+    const [lambda] = opaqueLambdas(step)
+    if (lambda === undefined || header.fingerprints[step.identity] === undefined) return []
+    const place = lambda.location === null ? '' : ` (${formatLocation(lambda.location)})`
+    return new MillraceError(
+      'STATE_UNVERIFIED',
+      `The state of ${step.identity} is kept, behind a lambda that cannot be read${place}: ${lambda.opaque?.reason ?? 'it is no source text'}. Its text is the same; what it captures is not known.`,
+    )
+  })
+}
+
+function stepsWithState(plan: Plan): StreamNode[] {
+  return stepsOf(plan).filter(step => step.kind === 'window' || step.kind === 'dedupe')
+}
+
+/** Throws DATA_DIR_MISMATCH when a run is not the continuation of the one that committed this epoch. */
+export function refuseOther(
+  header: EpochHeader | null,
+  run: Pick<EpochHeader, 'identity' | 'fingerprints'> & { readonly plan: Plan; readonly dataDirectory: string },
+): void {
+  if (header === null) return
+  const { plan, identity, fingerprints, dataDirectory } = run
+  const say = (what: string) =>
+    new MillraceError('DATA_DIR_MISMATCH', `${dataDirectory} holds a run that cannot go on: ${what}.`)
+  if (header.pipeline !== plan.name || header.namespace !== plan.namespace) {
+    throw say(`it is one of the pipeline ${header.namespace}/${header.pipeline}`)
+  }
+  if (header.identity !== identity) throw say('its inputs were others, or it did not follow them as this one does')
+  for (const [step, meaning] of Object.entries(fingerprints)) {
+    const before = header.fingerprints[step]
+    if (before !== undefined && before !== meaning) throw say(`the step ${step} means something else now`)
+  }
+}

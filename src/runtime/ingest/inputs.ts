@@ -1,0 +1,155 @@
+/** What an attempt reads: for each topic its task, its sources, and what takes in what is pushed to it. */
+import type { Source } from '../../connectors/contract.ts'
+import { MessageNumbers } from '../../engine/state/id-intervals.ts'
+import type { TopicLog } from '../../log/topic-log.ts'
+import type { TopicNode } from '../../plan/nodes.ts'
+import type { Clock } from '../../system/clock.ts'
+import type { MillraceError } from '../../system/errors.ts'
+import type { EpochHeader } from '../checkpoint/header.ts'
+import type { Store } from '../checkpoint/store.ts'
+import type { Target } from '../consumers/target.ts'
+import type { RunOptions } from '../options.ts'
+import type { TopicTask } from '../process/topic-task.ts'
+import type { Topics } from '../process/topics.ts'
+import { Ingestion } from './ingestion.ts'
+import type { Sources } from './input-names.ts'
+import type { TopicPosition } from './partitions.ts'
+import type { OpenedSource } from './topic-input.ts'
+
+/** The partition of a task that is the log of what was pushed. */
+export const LOG_PARTITION = 'log'
+/** A sender that has been silent for so long may count its messages anew. */
+const NUMBERS_KEPT_US = 7 * 24 * 3600 * 1_000_000
+
+export interface NamedSource {
+  readonly source: Source
+  readonly partitions: readonly { readonly name: string; readonly bytes: number | null }[]
+}
+
+export interface InputsOptions {
+  readonly sources: Sources
+  readonly options: RunOptions
+  readonly clock: Clock
+  /** Sources of a topic that can be read again, opened at these positions. */
+  readonly openSources: (
+    topic: TopicNode,
+    from: ReadonlyMap<string, number>,
+    untilEnd: boolean,
+  ) => Promise<readonly NamedSource[]>
+  /** Sources of a topic that are pushed to; they outlive an attempt. */
+  readonly pushed: (topic: TopicNode) => readonly NamedSource[]
+  readonly onHeld: (error: MillraceError | null) => void
+  readonly onWarning: (warning: MillraceError) => void
+}
+
+export interface Input {
+  readonly task: TopicTask
+  readonly sources: OpenedSource[]
+  readonly ingestion: Ingestion | null
+}
+
+export class Inputs {
+  readonly all: Input[] = []
+  /** Of the messages that were pushed: state as that of any operator. */
+  readonly numbers: MessageNumbers[] = []
+  readonly #options: InputsOptions
+  readonly #opened = new Map<TopicNode, readonly NamedSource[]>()
+
+  constructor(options: InputsOptions) {
+    this.#options = options
+  }
+
+  /** By topic the identity of the log that is pushed to. */
+  get incarnations(): Record<string, string> {
+    const logs = this.all.flatMap(({ task, ingestion }) =>
+      ingestion === null ? [] : [[task.topic.name, ingestion.log.incarnation]],
+    )
+    return Object.fromEntries(logs)
+  }
+
+  /** Dead letters of ingestion whose messages are done. */
+  get lettersDone(): number {
+    return Math.min(...this.all.map(({ ingestion }) => ingestion?.lettersDone ?? Number.MAX_SAFE_INTEGER))
+  }
+
+  /** Opens the sources that can be read again where the epoch stands. */
+  async open(header: EpochHeader | null): Promise<void> {
+    const { sources, openSources, options } = this.#options
+    for (const topic of sources.keys()) {
+      this.#opened.set(topic, await openSources(topic, positionsOf(header?.topics[topic.name]), options.untilEnd))
+    }
+  }
+
+  /** Connects the tasks with the logs of what is pushed to them. */
+  connect(topics: Topics, store: Store): void {
+    for (const topic of this.#options.sources.keys()) {
+      const task = topics.task(topic.name)
+      const isPushed = this.#options.pushed(topic).length > 0
+      this.all.push({ task, sources: [], ingestion: isPushed ? this.#ingestion(topic, task, store) : null })
+    }
+  }
+
+  /** Adds all partitions to the tasks, which are back at the epoch. */
+  begin(store: Store): void {
+    for (const { task, sources, ingestion } of this.all) {
+      ingestion?.begin(store.header?.letters.ingestion ?? 0)
+      for (const { source, partitions } of this.#opened.get(task.topic) ?? []) {
+        const numbers = partitions.map(({ name, bytes }) => task.addPartition(name, bytes).number)
+        sources.push({ source, name: partitions[0]?.name ?? '', partitions: numbers })
+      }
+      for (const { source, partitions } of this.#options.pushed(task.topic)) {
+        sources.push({ source, name: partitions[0]?.name ?? '', partitions: [] })
+      }
+    }
+  }
+
+  /** The log of what is pushed to a topic, null when nothing is. */
+  logOf(topic: TopicNode): TopicLog | null {
+    return this.all.find(({ task }) => task.topic.name === topic.name)?.ingestion?.log ?? null
+  }
+
+  /** Says what the operators and sinks still need of the logs, and forgets who has been silent for long. */
+  hold({ topics }: EpochHeader, targets: readonly Target[]): void {
+    for (const numbers of this.numbers) numbers.forgetBefore(this.#options.clock.now() - NUMBERS_KEPT_US)
+    for (const { task, ingestion } of this.all) {
+      const { name } = task.topic
+      const reading = targets.filter(({ log, topic }) => log === null && topic.name === name)
+      const needed = [topics[name] ?? null, ...reading.map(({ committed }) => committed.at)]
+      ingestion?.log.holdFrom(Math.min(...needed.map(logPosition)))
+    }
+  }
+
+  /** Closes the sources that were opened; those that are pushed to are not the attempt's. */
+  async close(): Promise<void> {
+    for (const sources of this.#opened.values()) for (const { source } of sources) await source.close().catch(() => {})
+    this.#opened.clear()
+  }
+
+  #ingestion(topic: TopicNode, task: TopicTask, store: Store): Ingestion {
+    const numbers = new MessageNumbers(`${topic.name}/messages`)
+    const refusedNumbers = new MessageNumbers(`${topic.name}/refused messages`)
+    this.numbers.push(numbers, refusedNumbers)
+    return new Ingestion({
+      task,
+      log: store.ingested(topic, logPosition(store.header?.topics[topic.name] ?? null)),
+      partition: LOG_PARTITION,
+      letters: store.letters.ingestion,
+      numbers,
+      refusedNumbers,
+      onHeld: this.#options.onHeld,
+      onWarning: this.#options.onWarning,
+    })
+  }
+}
+
+/** Where each partition goes on; one that has ended, nowhere. */
+function positionsOf(topic: TopicPosition | undefined): Map<string, number> {
+  const places = topic?.partitions.map(
+    ({ name, position, ended }) => [name, ended ? Number.POSITIVE_INFINITY : position] as const,
+  )
+  return new Map(places)
+}
+
+function logPosition(position: TopicPosition | null): number {
+  return position?.partitions.find(({ name }) => name === LOG_PARTITION)?.position ?? 0
+}

@@ -1,0 +1,348 @@
+/**
+ * The records of one topic on their way: decoded, judged by time, through the operators, with the position that they have
+ * come to. What reads them is topic-input.ts.
+ *
+ * All that an epoch keeps (positions, counts, the state of time and operators) changes between two awaits together, so an
+ * epoch may be taken whenever nothing runs.
+ */
+import type { Chunk, Damage } from '../../connectors/contract.ts'
+import type { Batch } from '../../engine/batch.ts'
+import { type DecodedBatch, Decoder, type RefusedLine } from '../../engine/decode/decoder.ts'
+import type { Flow } from '../../engine/flow.ts'
+import { moveState } from '../../engine/state/move.ts'
+import type { Stateful } from '../../engine/state/table.ts'
+import { TopicTime } from '../../engine/time.ts'
+import { Unpacker } from '../../engine/workers/piece.ts'
+import type { TopicNode, WindowNode } from '../../plan/nodes.ts'
+import { slowDecoder } from '../../plan/slow.ts'
+import { readSchema, type SchemaReading } from '../../plan/zod.ts'
+import type { Clock } from '../../system/clock.ts'
+import type { PieceEvent } from '../ingest/parallel-input.ts'
+import { Partitions, type TopicPosition } from '../ingest/partitions.ts'
+import { linePieces, type Prepared, prepareRecords } from '../ingest/prepare.ts'
+import type { TopicProgress } from '../options.ts'
+import type { DeadLetters } from '../rejects/dead-letters.ts'
+import { type Lines, type RefusalReason, Refusals, reasonOf } from '../rejects/refusals.ts'
+import { withoutAhead } from './ahead.ts'
+import { NoTimes } from './no-times.ts'
+
+/** The longest record that is taken; a longer one becomes a dead letter. */
+export const RECORD_BYTES_MAX = 1 << 20
+/** What a thread reads at once. */
+export const RANGE_BYTES = 1 << 19
+/** With very many keys a look at all of them takes a while: at most one part in so many of the time. */
+const IDLE_SHARE = 20
+
+export interface TopicTaskOptions {
+  readonly topic: TopicNode
+  readonly makeFlow: (onLate: (row: number, step: WindowNode) => void) => Flow
+  readonly deadLetters: Pick<DeadLetters, 'add'>
+  readonly clock: Clock
+  /** Called when nothing comes any more. */
+  readonly onIdle?: () => Promise<void>
+  /** Called when something has changed that an epoch keeps. */
+  readonly onChange?: () => void
+}
+
+export class TopicTask {
+  readonly topic: TopicNode
+  readonly #options: TopicTaskOptions
+  readonly #time: TopicTime | null
+  readonly #timeColumn: number
+  readonly #partitions = new Partitions()
+  readonly #refusals: Refusals
+  #decoder: Decoder | null
+  readonly schema: SchemaReading | null
+  readonly #unpacker = new Unpacker()
+  flow: Flow
+  readonly #between: (() => void)[] = []
+  readonly #noTimes = new NoTimes()
+  #nextIdle_ms = 0
+  #records = 0
+  #bytes = 0
+  #bytesTotal: number | null = 0
+  #late = 0
+  /** The rows under way, for what operators say of them. */
+  #current: Lines | null = null
+
+  constructor(options: TopicTaskOptions) {
+    const { topic } = options
+    this.topic = topic
+    this.#options = options
+    this.#refusals = new Refusals(topic.name, this.#partitions.list, options.deadLetters)
+    this.flow = options.makeFlow((row, step) => this.#onLate(row, step))
+    this.#time = topic.eventTime && new TopicTime(topic.eventTime, topic.columns, topic.key)
+    this.#timeColumn = topic.columns.findIndex(column => column.name === topic.eventTime?.column)
+    this.schema = topic.schema && readSchema(topic.schema)
+    this.#decoder =
+      this.schema &&
+      new Decoder({ ...this.schema, slow: slowDecoder(topic.schema!) }, this.flow.reads, RECORD_BYTES_MAX + RANGE_BYTES)
+  }
+
+  get progress(): TopicProgress {
+    return {
+      topic: this.topic.name,
+      records: this.#records,
+      bytes: this.#bytes,
+      bytesTotal: this.#bytesTotal,
+      deadLetters: this.#refusals.count,
+      late: this.#late,
+      watermark: this.#time?.furthest ?? null,
+    }
+  }
+
+  /** What has state: an epoch keeps it. */
+  get stateful(): readonly Stateful[] {
+    const { stateful } = this.flow
+    return this.#time === null ? stateful : [this.#time.stateful(`${this.topic.name}/time`), ...stateful]
+  }
+
+  get position(): TopicPosition {
+    return {
+      partitions: this.#partitions.saved,
+      records: this.#records,
+      bytes: this.#bytes,
+      late: this.#late,
+      deadLetters: this.#refusals.count,
+    }
+  }
+
+  /** Goes on where an epoch stood, before any partition is added. */
+  resume(position: TopicPosition): void {
+    this.#records = position.records
+    this.#bytes = position.bytes
+    this.#late = position.late
+    this.#refusals.count = position.deadLetters
+    this.#partitions.resume(position.partitions)
+  }
+
+  /** Puts the operators together anew, with their state: to be called between two events only. */
+  rebuild(): void {
+    const flow = this.#options.makeFlow((row, step) => this.#onLate(row, step))
+    moveState(this.flow.stateful, flow.stateful)
+    for (const [step, rows] of this.flow.rows) if (flow.rows.has(step)) flow.rows.set(step, rows)
+    this.flow = flow
+    this.#decoder = this.#makeDecoder()
+  }
+
+  /** Does something before the next event is taken. */
+  betweenEvents(action: () => void): void {
+    this.#between.push(action)
+  }
+
+  /** Whoever reads for the task calls it between two events. */
+  pause(): void {
+    for (const action of this.#between.splice(0)) action()
+  }
+
+  /** The number of the partition with this name, and where it goes on; `bytes`: how long it is, null when nobody can say. */
+  addPartition(name: string, bytes: number | null): { readonly number: number; readonly position: number } {
+    this.#bytesTotal = bytes === null || this.#bytesTotal === null ? null : this.#bytesTotal + bytes
+    const place = this.#partitions.add(name)
+    this.#time?.addPartition(place.number)
+    return place
+  }
+
+  /** Where the next record of the partition with this name begins, null when there is none. */
+  positionOf(name: string): number | null {
+    return this.#partitions.positionOf(name)
+  }
+
+  endPartition(partition: number): Promise<void> {
+    this.#partitions.list[partition]!.ended = true
+    this.#time?.endPartition(partition)
+    this.#options.onChange?.()
+    return this.#advance()
+  }
+
+  /** After a pause of the process itself nobody was silent: idleness counts from now on. */
+  wake(): void {
+    this.#time?.wake(this.#options.clock.now())
+  }
+
+  /** Takes a chunk of a source that can be read again: what its schema refuses becomes dead letters here. */
+  async take(chunk: Chunk): Promise<void> {
+    const decoder = this.#decoder!
+    const partition = this.#partitions.list[chunk.partition]!
+    const lineOfChunk = partition.lines
+    this.#bytes += chunk.bytes.length
+    decoder.load(chunk.bytes)
+    for (let batch = decoder.next(); batch !== null; batch = decoder.next()) {
+      const lines: Lines = {
+        partition: chunk.partition,
+        position: chunk.position,
+        byOffset: false,
+        arrival: chunk.arrival,
+        rowStarts: batch.rowStarts,
+        lineAt: start => decoder.lineAt(start),
+      }
+      for (const refused of batch.refused) {
+        this.#refusals.record(lines, refused.start, {
+          ...reasonOf(refused),
+          line: lineOfChunk + refused.line + 1,
+          length: refused.length,
+        })
+      }
+      const accepted = this.#withoutAhead(batch, chunk.arrival, (row, why) => this.#refusals.row(lines, row, why))
+      this.#records += batch.length + batch.refused.length
+      partition.position = chunk.position + batch.inputEnd
+      partition.lines = lineOfChunk + batch.linesEnd
+      await this.#push(accepted, chunk.partition, chunk.arrival ?? 0, { ...lines, rowStarts: accepted.rowStarts })
+    }
+  }
+
+  /** Takes records out of the topic's log, where only accepted ones are. */
+  async takeStored(bytes: Uint8Array, partition: number, firstOffset: number, arrival: number): Promise<void> {
+    const decoder = this.#decoder!
+    const { position } = this.#partitions.list[partition]!
+    if (firstOffset > position) this.#partitions.list[partition]!.position = firstOffset
+    this.#bytes += bytes.length
+    for (const { start, length } of linePieces(bytes, RECORD_BYTES_MAX)) {
+      decoder.load(bytes.subarray(start, start + length))
+      for (let batch = decoder.next(); batch !== null; batch = decoder.next()) {
+        await this.#takeKept(batch, partition, arrival, at => decoder.lineAt(at), batch.refused)
+      }
+    }
+  }
+
+  /** Decodes records (whole lines, as many as there are) that are to be kept before they go on. */
+  prepare(bytes: Uint8Array, arrival: number): Prepared {
+    return prepareRecords(this.#decoder!, bytes, RECORD_BYTES_MAX, (batch, refuse) =>
+      this.#withoutAhead(batch, arrival, refuse),
+    )
+  }
+
+  /** Takes records that were prepared and are kept now; `lineAt` finds the line that begins at a place of their bytes. */
+  async takePrepared(
+    { batches }: Prepared,
+    partition: number,
+    arrival: number,
+    bytes: number,
+    lineAt: Lines['lineAt'],
+  ): Promise<void> {
+    this.#bytes += bytes
+    for (const batch of batches) await this.#takeKept(batch, partition, arrival, lineAt, [])
+  }
+
+  /** Takes rows that another thread has decoded. */
+  async takePiece({ piece, partition }: PieceEvent, lineAt: Lines['lineAt']): Promise<void> {
+    this.#bytes += piece.bytes
+    const { columns } = this.schema!
+    const place = this.#partitions.list[partition]!
+    const linesBefore = place.lines
+    for (const rows of piece.rows) {
+      const source = this.#unpacker.unpack(rows.source, columns)
+      const prepared = this.#unpacker.unpack(rows.prepared, this.flow.prefix?.columns ?? columns)
+      this.#records += source.length
+      place.position = rows.end
+      place.lines = linesBefore + rows.linesEnd
+      this.#options.onChange?.()
+      const { rowStarts } = rows
+      this.#current = { rowStarts, partition, position: piece.position, byOffset: false, arrival: null, lineAt }
+      const times = this.#time ? this.#time.observe(source, partition, 0) : this.#noTimes.of(source)
+      const pushed = this.flow.pushPrepared(prepared, times)
+      this.#current = null
+      if (pushed) await pushed
+      await this.#advance()
+    }
+  }
+
+  /** Takes rows that another stream of the pipeline sends to this topic. */
+  async pushDerived(batch: Batch): Promise<void> {
+    this.#records += batch.length
+    this.#time?.addPartition(0)
+    const own = batch.origin === null ? batch : { ...batch, origin: null }
+    const times = this.#time ? this.#time.observe(own, 0, this.#options.clock.now()) : this.#noTimes.of(own)
+    await this.flow.push(own, times)
+    await this.#advance()
+  }
+
+  damage(damage: Damage): void {
+    this.#refusals.damage(damage)
+    this.#options.onChange?.()
+  }
+
+  /** Counts records that were refused before they were kept. */
+  countRefused(records: number): void {
+    this.#records += records
+    this.#refusals.count += records
+  }
+
+  async end(): Promise<void> {
+    await this.flow.end()
+    this.#options.onChange?.()
+  }
+
+  /** Nothing came, and nothing is known to be on its way: event time may go on with the wall clock. */
+  async idle(): Promise<void> {
+    const { clock } = this.#options
+    const began_ms = clock.monotonic_ms()
+    if (began_ms < this.#nextIdle_ms) return
+    const awaited = (key: number, emit: number) => this.flow.awaits(key, emit)
+    for (const watermark of this.#time?.idle(clock.now(), awaited) ?? []) await this.flow.advance(watermark)
+    this.#nextIdle_ms = began_ms + (clock.monotonic_ms() - began_ms) * IDLE_SHARE
+    await this.#options.onIdle?.()
+  }
+
+  async #takeKept(
+    batch: DecodedBatch,
+    partition: number,
+    arrival: number,
+    lineAt: Lines['lineAt'],
+    refused: readonly RefusedLine[],
+  ): Promise<void> {
+    const place = this.#partitions.list[partition]!
+    const { rowStarts } = batch
+    const lines: Lines = { partition, position: place.position, byOffset: true, arrival, rowStarts, lineAt }
+    // The schema has changed since they were kept.
+    for (const line of refused)
+      this.#refusals.record({ ...lines, position: place.position }, line.start, reasonOf(line))
+    this.#records += batch.length + refused.length
+    place.position += batch.length + refused.length
+    await this.#push(batch, partition, arrival, lines)
+  }
+
+  async #push(batch: Batch, partition: number, arrived: number, lines: Lines): Promise<void> {
+    this.#options.onChange?.()
+    if (batch.length > 0) {
+      this.#current = lines
+      const times = this.#time ? this.#time.observe(batch, partition, arrived) : this.#noTimes.of(batch)
+      const pushed = this.flow.push(batch, times)
+      this.#current = null
+      if (pushed) await pushed
+    }
+    await this.#advance()
+  }
+
+  #withoutAhead(
+    batch: DecodedBatch,
+    arrival: number | null,
+    refuse: (row: number, why: RefusalReason) => void,
+  ): DecodedBatch {
+    const maxAhead_us = this.topic.eventTime?.maxAhead_us ?? null
+    if (maxAhead_us === null || arrival === null) return batch
+    return withoutAhead(batch, this.#timeColumn, { arrival, maxAhead_us }, refuse)
+  }
+
+  #makeDecoder(): Decoder | null {
+    const { schema, topic } = this
+    if (schema === null) return null
+    const slow = slowDecoder(topic.schema!)
+    return new Decoder({ ...schema, slow }, this.flow.reads, RECORD_BYTES_MAX + RANGE_BYTES)
+  }
+
+  #onLate(row: number, step: WindowNode): void {
+    this.#late++
+    if (step.late !== 'quarantine' || this.#current === null) return
+    this.#refusals.row(this.#current, row, {
+      reason: `It is late for every window of ${step.identity}`,
+      code: 'RECORD_LATE',
+    })
+  }
+
+  async #advance(): Promise<void> {
+    if (this.#time === null) return
+    if (this.topic.eventTime!.progress === 'key' && !this.flow.needsLowestKey) return
+    await this.flow.advance(this.#time.watermark())
+  }
+}

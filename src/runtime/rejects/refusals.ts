@@ -1,0 +1,94 @@
+/** The records of one topic that are not taken: counted, and handed to the dead letters with their place. */
+import type { Damage } from '../../connectors/contract.ts'
+import type { RefusedLine } from '../../engine/decode/decoder.ts'
+import type { Partition } from '../ingest/partitions.ts'
+import type { DeadLetters } from './dead-letters.ts'
+
+/** Where rows come from, for what operators say of them. */
+export interface Lines {
+  readonly partition: number
+  /** Position of the byte from which row starts count; of rows out of the log, the offset of the first one. */
+  readonly position: number
+  /** Rows count by offsets, not by bytes. */
+  readonly byOffset: boolean
+  readonly arrival: number | null
+  /** For each row where its line begins; null where no operator shows its late rows. */
+  readonly rowStarts: Int32Array | null
+  /** The bytes of the line that begins at a row start. */
+  readonly lineAt: (start: number) => Uint8Array
+}
+
+export interface RefusalReason {
+  readonly reason: string
+  readonly code: string
+  readonly line?: number
+  readonly length?: number
+}
+
+export class Refusals {
+  readonly #topic: string
+  readonly #partitions: readonly Partition[]
+  readonly #deadLetters: Pick<DeadLetters, 'add'>
+  count = 0
+
+  constructor(topic: string, partitions: readonly Partition[], deadLetters: Pick<DeadLetters, 'add'>) {
+    this.#topic = topic
+    this.#partitions = partitions
+    this.#deadLetters = deadLetters
+  }
+
+  /** Refuses the record whose line begins at `start`. */
+  record({ partition, position, arrival, lineAt }: Lines, start: number, why: RefusalReason): void {
+    this.#add(partition, position + start, lineAt(start), arrival, why)
+  }
+
+  /** Refuses a row that was decoded: the one with this number among the lines' row starts. */
+  row(lines: Lines, row: number, why: RefusalReason): void {
+    const start = lines.rowStarts![row]!
+    const position = lines.position + (lines.byOffset ? row : start)
+    this.#add(lines.partition, position, lines.lineAt(start), lines.arrival, why)
+  }
+
+  /** Refuses a stretch that could not be read. */
+  damage(damage: Damage): void {
+    const partition = this.#partitions[damage.partition]!
+    const line = damage.lines === undefined ? null : partition.lines + 1
+    partition.lines += damage.lines ?? 0
+    // Only whole lines are a stretch of the partition's positions; other damage stands between them.
+    partition.position = damage.position + (damage.lines === undefined ? 0 : (damage.bytesTotal ?? 0))
+    this.count++
+    this.#deadLetters.add({
+      topic: this.#topic,
+      source: partition.name,
+      partition: damage.partition,
+      position: damage.position,
+      line,
+      reason: damage.reason,
+      code: 'SOURCE_DAMAGED',
+      bytes: damage.bytes,
+      bytesTotal: damage.bytesTotal ?? damage.bytes?.length ?? 0,
+      arrived: null,
+    })
+  }
+
+  #add(partition: number, position: number, bytes: Uint8Array, arrived: number | null, why: RefusalReason): void {
+    this.count++
+    this.#deadLetters.add({
+      topic: this.#topic,
+      source: this.#partitions[partition]!.name,
+      partition,
+      position,
+      line: why.line ?? null,
+      reason: why.reason,
+      code: why.code,
+      bytes,
+      bytesTotal: why.length ?? bytes.length,
+      arrived,
+    })
+  }
+}
+
+/** Why a line is not taken, as the schema says it. */
+export function reasonOf({ reason, path }: RefusedLine): { readonly reason: string; readonly code: string } {
+  return { reason: path === '' ? reason : `${path}: ${reason}`, code: 'RECORD_INVALID' }
+}

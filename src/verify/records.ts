@@ -1,0 +1,238 @@
+/**
+ * The records of a topic as a table that the oracle reads.
+ *
+ * DuckDB reads the lines itself, typed by the topic's columns; no code of the engine is in between. Where it could see a
+ * record otherwise than the topic's schema does (a column that holds records, a time that is not a plain number, a line
+ * that was refused), all lines go one by one through JSON and zod instead: slower, and what they mean by definition.
+ * One difference between the two is known: of two equal keys in one record DuckDB takes the first, JSON.parse the last. So
+ * a disagreement that stands on DuckDB's reading is looked at again the slow way before it is reported.
+ */
+import type { DuckDBAppender } from '@duckdb/node-api'
+import { type Chunk, loadSource, type Source, type SplittableSource } from '../connectors/contract.ts'
+import type { SourceReference, TopicNode } from '../plan/nodes.ts'
+import type { Column, ColumnType, TimestampUnit } from '../plan/schema.ts'
+import { slowDecoder } from '../plan/slow.ts'
+import { slowReason, type WireNode } from '../plan/wire.ts'
+import { readSchema } from '../plan/zod.ts'
+import { RECORD_BYTES_MAX } from '../runtime/process/topic-task.ts'
+import { MillraceError } from '../system/errors.ts'
+import { closeFile, openForWriting, writeBytes } from '../system/files.ts'
+import type { Database } from './database.ts'
+import { cellOf, readLines } from './json-columns.ts'
+import { HIDDEN, quoted } from './oracle/text.ts'
+
+const STORED_AS: Record<ColumnType, string> = {
+  number: 'DOUBLE',
+  text: 'VARCHAR',
+  boolean: 'BOOLEAN',
+  timestamp: 'BIGINT',
+  json: 'JSON',
+}
+
+/** Stands for a time that only the slow path reads. */
+const ODD_TIME = '-9223372036854775808'
+
+export interface RecordsInput {
+  readonly topic: TopicNode
+  readonly sources: readonly SourceReference[]
+  /** Read all lines through JSON and zod: the run refused some of them, or DuckDB's reading is in doubt. */
+  readonly isDoubtful: boolean
+  /** A folder for what must be unpacked or translated. */
+  readonly folder: string
+}
+
+export interface Records {
+  /** SQL of a relation with the topic's columns and the hidden ones. */
+  readonly relation: string
+  /** DuckDB read the lines itself. */
+  readonly isFast: boolean
+}
+
+/** Loads the records into a table. Throws VERIFY_UNSUPPORTED for a topic without a schema. */
+export async function loadRecords(database: Database, input: RecordsInput): Promise<Records> {
+  const { topic } = input
+  if (topic.schema === null) {
+    throw new MillraceError(
+      'VERIFY_UNSUPPORTED',
+      `The topic ${topic.name} has no schema, so its lines cannot be read again.`,
+    )
+  }
+  const table = quoted(`records of ${topic.name}`)
+  const relation = `(SELECT *, rowid AS ${HIDDEN.position} FROM ${table})`
+  const { wire } = readSchema(topic.schema)
+  const units = new Map<number, TimestampUnit>()
+  collectUnits(wire, units)
+  if (!input.isDoubtful && slowReason(wire) === null) {
+    const lines = await linesOf(input)
+    await createTable(database, table, topic.columns)
+    if (await readFast(database, table, topic.columns, units, lines)) return { relation, isFast: true }
+  }
+  await createTable(database, table, topic.columns)
+  await readSlow(database, table, input)
+  return { relation, isFast: false }
+}
+
+const createTable = (database: Database, table: string, columns: readonly Column[]) =>
+  database.run(
+    `CREATE OR REPLACE TABLE ${table} (${columns.map(column => `${quoted(column.name)} ${STORED_AS[column.type]}`).join(', ')}, ${HIDDEN.partition} INTEGER)`,
+  )
+
+function collectUnits(node: WireNode, units: Map<number, TimestampUnit>): void {
+  if (node.kind === 'timestamp') units.set(node.column, node.unit)
+  if (node.kind === 'object') for (const field of node.fields) collectUnits(field.node, units)
+}
+
+/** One plain file of lines for each partition. */
+async function linesOf(input: RecordsInput): Promise<readonly string[]> {
+  const paths: string[] = []
+  for (const reference of input.sources) {
+    const source = await loadSource(reference)
+    try {
+      const partitions = await openSource(source, input.topic)
+      const plain = 'plainFiles' in source ? (source as SplittableSource).plainFiles() : null
+      if (plain !== null) {
+        paths.push(...plain.map(file => file.path))
+        continue
+      }
+      const first = paths.length
+      for (const index of partitions.keys()) paths.push(`${input.folder}/${input.topic.name}-${first + index}.ndjson`)
+      await translate(source, paths.slice(first))
+    } finally {
+      await source.close()
+    }
+  }
+  return paths
+}
+
+const openSource = (source: Source, topic: TopicNode) =>
+  source.open({
+    untilEnd: true,
+    oneByOne: false,
+    columns: topic.columns,
+    maximumChunkBytes: RECORD_BYTES_MAX,
+    signal: new AbortController().signal,
+    from: new Map(),
+    topic: topic.name,
+    dataDirectory: '',
+    listen: { host: '127.0.0.1', port: 0, tls: null, trustedProxies: [], keys: 'required' },
+  })
+
+async function translate(source: Source, paths: readonly string[]): Promise<void> {
+  const files = paths.map(path => ({ path, descriptor: openForWriting(path), bytes: 0 }))
+  try {
+    for await (const chunk of chunksOf(source)) {
+      const file = files[chunk.partition]!
+      const bytes = chunk.bytes.at(-1) === 10 ? chunk.bytes : Buffer.concat([chunk.bytes, Buffer.from('\n')])
+      writeBytes(file.descriptor, bytes, file.bytes, file.path)
+      file.bytes += bytes.length
+    }
+  } finally {
+    for (const file of files) closeFile(file.descriptor)
+  }
+}
+
+async function* chunksOf(source: Source): AsyncGenerator<Chunk> {
+  for (let piece = await source.read(); piece !== null; piece = await source.read()) {
+    if (piece.kind === 'records' && piece.bytes.length > 0) yield piece
+  }
+}
+
+/** false: some record must be seen by the slow path. */
+async function readFast(
+  database: Database,
+  table: string,
+  columns: readonly Column[],
+  units: ReadonlyMap<number, TimestampUnit>,
+  paths: readonly string[],
+): Promise<boolean> {
+  const cells = columns.map((column, index) =>
+    column.type === 'timestamp' ? microseconds(cellOf(column), units.get(index)!) : cellOf(column),
+  )
+  try {
+    for (const [partition, path] of paths.entries()) {
+      await database.run(
+        `INSERT INTO ${table} SELECT ${cells.join(', ')}, ${partition} FROM ${readLines([path], columns)}`,
+      )
+    }
+  } catch {
+    return false
+  }
+  const odd = columns.flatMap(column => [
+    ...(column.nullable ? [] : [`${quoted(column.name)} IS NULL`]),
+    ...(column.type === 'timestamp' ? [`${quoted(column.name)} = ${ODD_TIME}`] : []),
+  ])
+  if (odd.length === 0) return true
+  const [found] = await database.rows(`SELECT EXISTS (FROM ${table} WHERE ${odd.join(' OR ')}) AS odd`)
+  return found?.odd === false
+}
+
+const PLAIN_INTEGER = `'-?[0-9]{1,18}|-?[0-8][0-9]{18}'`
+const PLAIN_ISO = `'[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})'`
+
+/** Whole microseconds, rounded to the past, from a time's text; ODD_TIME when it is not in its plain form. */
+function microseconds(text: string, unit: TimestampUnit): string {
+  const integer = `${text}::BIGINT`
+  const decimal = `TRY_CAST(${text} AS DECIMAL(30, 9))`
+  const [whole, other] = {
+    s: [`${integer} * 1000000`, `floor(${decimal} * 1000000)::BIGINT`],
+    ms: [`${integer} * 1000`, `floor(${decimal} * 1000)::BIGINT`],
+    us: [integer, ODD_TIME],
+    // DuckDB's // rounds towards zero.
+    ns: [`${integer} // 1000 - CASE WHEN ${integer} % 1000 < 0 THEN 1 ELSE 0 END`, ODD_TIME],
+    iso: [`epoch_us(TRY_CAST(${text} AS TIMESTAMPTZ))`, ODD_TIME],
+  }[unit] as [string, string]
+  const plain = `regexp_full_match(${text}, ${unit === 'iso' ? PLAIN_ISO : PLAIN_INTEGER})`
+  return `CASE WHEN ${text} IS NOT NULL THEN coalesce(CASE WHEN ${plain} THEN ${whole} ELSE ${other} END, ${ODD_TIME}) END`
+}
+
+async function readSlow(database: Database, table: string, input: RecordsInput): Promise<void> {
+  const { topic } = input
+  const decode = slowDecoder(topic.schema!)
+  const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  const appender = await database.connection.createAppender(table.slice(1, -1).replaceAll('""', '"'))
+  let first = 0
+  for (const reference of input.sources) {
+    const source = await loadSource(reference)
+    try {
+      const partitions = await openSource(source, topic)
+      for await (const chunk of chunksOf(source)) {
+        for (const bytes of linesIn(chunk.bytes)) {
+          let line: string
+          try {
+            line = text.decode(bytes)
+          } catch {
+            continue
+          }
+          const answer = decode(line)
+          if (!answer.ok) continue
+          topic.columns.forEach((column, index) => {
+            appendCell(appender, column.type, answer.cells[index])
+          })
+          appender.appendInteger(first + chunk.partition)
+          appender.endRow()
+        }
+      }
+      first += partitions.length
+    } finally {
+      await source.close()
+    }
+  }
+  appender.closeSync()
+}
+
+function* linesIn(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let start = 0; start < bytes.length; ) {
+    const end = bytes.indexOf(10, start)
+    const stop = end < 0 ? bytes.length : end
+    if (stop > start) yield bytes.subarray(start, stop)
+    start = stop + 1
+  }
+}
+
+function appendCell(appender: DuckDBAppender, type: ColumnType, cell: unknown): void {
+  if (cell === null || cell === undefined) appender.appendNull()
+  else if (type === 'number') appender.appendDouble(cell as number)
+  else if (type === 'timestamp') appender.appendBigInt(BigInt(cell as number))
+  else if (type === 'boolean') appender.appendBoolean(cell as boolean)
+  else appender.appendVarchar(type === 'json' ? JSON.stringify(cell) : (cell as string))
+}
