@@ -14,15 +14,17 @@
  * again may help, and loses nothing); what cannot be read further but leaves the rest usable (a
  * truncated file among many) is handed over as a `damaged` chunk and the source goes on.
  *
- * **Sink.** A sink is a consumer with a position of its own. The runtime calls `open` with the columns; it answers with
- * the number of rows of this stream that it holds already (from its ledger), and the runtime sends only what follows.
- * `write` gets batches in order and may buffer; `commit` makes all that was written durable together with the position,
- * or throws, and then nothing of it counts. `close` gives up everything that was not committed. What an error does: of a
- * run that follows its sources, a sink whose error may pass (a MillraceError with a retried code, or DATA_DIR_BUSY) is
- * closed; the rest of the run goes on, and after a while, longer each time, a new sink is opened and sent what follows
- * the position that it answers. Any other error, and any error in a run with an end, ends the run; so does one of the
- * first `open`. The next run goes on from the position that the sink answers.
- * A call may come before the one before it has resolved: a sink works on them in the order in which they came.
+ * **Sink.** A sink is a consumer of a stream with a position of its own. The runtime calls `open` with the columns; it
+ * answers with the number of rows of this stream that it holds already (from its ledger), and the runtime sends only what
+ * follows. `write` gets batches in order and may buffer; `commit` makes all that was written durable together with the
+ * position, in one transaction of the system that it writes to, or throws, and then nothing of it counts. A commit must
+ * find the ledger where the sink left it (compare and set), or throw SINK_FENCED: somebody else has written in its name.
+ * `close` gives up everything that was not committed. The runtime makes one call at a time, each with a deadline
+ * (`deadlines_ms`); after it the outcome is unknown: the sink is closed, a new one is opened, and what its ledger answers
+ * counts. What an error does: the sink is closed, and after a while, longer each time, a new one is opened and sent what
+ * follows the position that it answers; nobody else waits for it. A run with an end gives up on a sink whose error does
+ * not pass, or that has committed nothing for the time of `--sink-timeout`; an error of the first `open` ends the run.
+ * The next run goes on from the position that the sink answers.
  */
 import type { Batch } from '../engine/batch.ts'
 import type { SinkReference, SourceReference } from '../plan/nodes.ts'
@@ -186,6 +188,8 @@ export interface SinkContext {
 export interface Sink {
   /** One sentence, shown by `plan` and in the docs: what is guaranteed after a crash. */
   readonly guarantee: string
+  /** How long each call may take. Default: open 60 s, write 30 s, commit 5 m, close 10 s. */
+  readonly deadlines_ms?: Readonly<Partial<Record<'open' | 'write' | 'commit' | 'close', number>>>
   /** Resolves to the number of rows of this stream that the sink holds already. */
   open(context: SinkContext): Promise<number>
   write(batch: Batch): Promise<void>

@@ -63,6 +63,41 @@ function copyColumn(data: ColumnData, length: number): ColumnData {
   }
 }
 
+/** The rows from one up to another (excluded), without a copy: they are lent as long as the batch is. */
+export function sliceBatch(batch: Batch, from: number, to: number): Batch {
+  if (from === 0 && to === batch.length) return batch
+  return {
+    length: to - from,
+    columns: batch.columns,
+    data: batch.data.map(data => data && sliceColumn(data, from, to)),
+    origin: batch.origin?.subarray(from, to) ?? null,
+  }
+}
+
+function sliceColumn(data: ColumnData, from: number, to: number): ColumnData {
+  if (data.type === 'text') return { ...data, codes: data.codes.subarray(from, to) }
+  if (data.type === 'json') return { ...data, values: data.values.slice(from, to) }
+  const validity = data.validity?.subarray(from, to) ?? null
+  return data.type === 'boolean'
+    ? { type: data.type, values: data.values.subarray(from, to), validity }
+    : { type: data.type, values: data.values.subarray(from, to), validity }
+}
+
+/** What the cells of a batch take in memory, roughly: dictionaries are shared and do not count. */
+export function batchBytes(batch: Batch): number {
+  let bytes = 0
+  for (const data of batch.data) if (data !== null) bytes += batch.length * CELL_BYTES[data.type]
+  return bytes
+}
+
+const CELL_BYTES: Readonly<Record<ColumnData['type'], number>> = {
+  number: 9,
+  timestamp: 9,
+  boolean: 2,
+  text: 4,
+  json: 200,
+}
+
 /** An own copy of the first `length` cells of a column that is arrays of numbers alone. */
 export function copyNumbers(data: NumbersColumn, length: number): NumbersColumn {
   const validity = data.validity?.slice(0, length) ?? null

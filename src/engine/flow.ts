@@ -20,8 +20,8 @@ import type { Times, Watermark } from './time.ts'
 /** Where a stream leaves the engine. */
 export interface FlowOutput {
   readonly stream: StreamNode
-  /** Gets the rows, perhaps none; what it answers is awaited before the rows are taken back. */
-  readonly write: (batch: Batch) => void | Promise<void>
+  /** Gets rows, lent for the call. */
+  readonly write: (batch: Batch) => void
 }
 
 export interface FlowOptions {
@@ -69,9 +69,6 @@ export class Flow {
   readonly #consumers = new Map<StreamNode, StreamNode[]>()
   readonly #root: Stage
   #roots = 0
-  #pending: Promise<void>[] = []
-  /** By output the last write that has not resolved yet: the next one waits for it. */
-  readonly #writing = new Map<FlowOutput, Promise<void>>()
 
   constructor(topic: TopicNode, options: FlowOptions) {
     this.#options = options
@@ -110,21 +107,18 @@ export class Flow {
   }
 
   /** Sends rows through that have taken the steps of the prefix elsewhere. */
-  pushPrepared(batch: Batch, times: Times): Promise<void> | null {
+  pushPrepared(batch: Batch, times: Times): void {
     const stage = this.#prepared ?? this.#root
     stage.push(batch, times)
-    return this.#settle()
   }
 
-  /** Sends rows through; resolves when all outputs are done with them. */
-  push(batch: Batch, times: Times): Promise<void> | null {
+  /** Sends rows through: all that they cause has happened when it returns. */
+  push(batch: Batch, times: Times): void {
     this.#root.push(batch, times)
-    return this.#settle()
   }
 
-  advance(watermark: Watermark): Promise<void> | null {
+  advance(watermark: Watermark): void {
     this.#root.advance(watermark)
-    return this.#settle()
   }
 
   /** Whether anything would happen if the time of this key alone came to `emit`. */
@@ -132,18 +126,8 @@ export class Flow {
     return awaits(this.#root, key, emit)
   }
 
-  end(): Promise<void> | null {
+  end(): void {
     this.#root.end()
-    return this.#settle()
-  }
-
-  #settle(): Promise<void> | null {
-    if (this.#pending.length === 0) return null
-    const pending = this.#pending
-    this.#pending = []
-    return Promise.all(pending).then(() => {
-      for (const [output, done] of this.#writing) if (pending.includes(done)) this.#writing.delete(output)
-    })
   }
 
   /** What happens to the rows that leave a step. */
@@ -271,12 +255,7 @@ export class Flow {
 
   #output(node: StreamNode, output: FlowOutput): Built {
     return this.#leaf(node, batch => {
-      if (batch.length === 0) return
-      const before = this.#writing.get(output)
-      const done = before ? before.then(() => output.write(batch)) : output.write(batch)
-      if (!done) return
-      this.#writing.set(output, done)
-      this.#pending.push(done)
+      if (batch.length > 0) output.write(batch)
     })
   }
 

@@ -46,10 +46,23 @@ export class Log {
     return this.#logs.reduce((sum, log) => sum + log.bytes, 0)
   }
 
-  /** Opens a partition of a topic, made when missing. Throws as `openTopic` does. */
-  open(topic: string, options: Omit<PartitionOptions, 'storage' | 'clock' | 'admit'>): TopicLog {
+  /** Whether the budget is used up, and nothing can go for newer records. */
+  get isFull(): boolean {
+    const { budgetBytes } = this.#options
+    return budgetBytes !== null && this.#total > budgetBytes && this.#oldest() === null
+  }
+
+  /**
+   * Opens a partition of a topic, made when missing. `mayExceed`: its records are not refused when the budget is used up,
+   * because they are made of records that were taken before. Throws as `openTopic` does.
+   */
+  open(
+    topic: string,
+    { mayExceed = false, ...options }: Omit<PartitionOptions, 'storage' | 'clock' | 'admit'> & { mayExceed?: boolean },
+  ): TopicLog {
     const { storage, clock, dataDirectory } = this.#options
-    const log = openTopic(dataDirectory, topic, { ...options, storage, clock, admit: bytes => this.#admit(bytes) })
+    const admit = (bytes: number) => this.#admit(bytes, mayExceed)
+    const log = openTopic(dataDirectory, topic, { ...options, storage, clock, admit })
     this.#logs.push(log)
     this.#tellDamage(log)
     const { retention } = options
@@ -74,21 +87,25 @@ export class Log {
     if (cut !== null && cut.quarantined !== null) onEvent?.({ kind: 'cut', topic, partition, cut })
   }
 
-  #admit(bytes: number): void {
-    const { budgetBytes, onEvent, otherBytes } = this.#options
+  get #total(): number {
+    return this.bytes + (this.#options.otherBytes?.() ?? 0)
+  }
+
+  #admit(bytes: number, mayExceed: boolean): void {
+    const { budgetBytes, onEvent } = this.#options
     if (budgetBytes === null) return
-    const other = bytes + (otherBytes?.() ?? 0)
-    let total = this.bytes + other
+    let total = this.#total + bytes
     const isNearlyFull = total > budgetBytes * NEARLY_FULL
     if (isNearlyFull && !this.#isNearlyFull) onEvent?.({ kind: 'nearly-full', bytes: total - bytes, budgetBytes })
     this.#isNearlyFull = isNearlyFull
     while (total > budgetBytes) {
       const oldest = this.#oldest()
       if (oldest === null || oldest.drop(1) === 0) {
+        if (mayExceed) return
         throw new MillraceError('LOG_FULL', `The topics may take ${budgetBytes} bytes, and nothing more can go.`)
       }
       onEvent?.({ kind: 'dropped', topic: oldest.topic, partition: oldest.partition, start: oldest.start })
-      total = this.bytes + other
+      total = this.#total + bytes
     }
   }
 

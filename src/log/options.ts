@@ -38,6 +38,8 @@ export interface TopicLogOptions {
   readonly cutTo?: number
   /** Offsets below it were promised to somebody who knows it from elsewhere: what is missing of them is damage. Default 0. */
   readonly promised?: number
+  /** Nothing is removed before `pin` has said what somebody still needs. Default false. */
+  readonly pinned?: boolean
   /** Looks without changing anything; appends are refused. Another process may be writing. */
   readonly readOnly?: boolean
   /** Asked before so many bytes are written; throws LOG_FULL when there is no room for them. */

@@ -1,11 +1,13 @@
 /**
  * One go at a run: from what the last epoch left to the end of the inputs, a signal, or an error.
  *
- * What an attempt leaves behind is on the disk alone. So an error of the log that may pass (a full disk) ends the attempt,
- * and the next one goes on from the last epoch, as after a crash. A sink that fails comes back by itself (revival.ts).
+ * What an attempt leaves behind is on the disk alone. So an error of the log or the journal that may pass (a full disk) ends
+ * the attempt, and the next one goes on from the last epoch, as after a crash. Sinks come back by themselves
+ * (consumers/sink-group.ts).
  */
 import { resolve } from 'node:path'
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
+import type { Batch } from '../engine/batch.ts'
 import type { Stateful } from '../engine/state/table.ts'
 import type { LogNotice } from '../log/log.ts'
 import type { Plan } from '../plan/nodes.ts'
@@ -14,25 +16,24 @@ import { abortedWith } from '../system/abort.ts'
 import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
 import type { Storage } from '../system/storage.ts'
-import { type EpochMember, Epochs } from './checkpoint/epochs.ts'
+import { Epochs } from './checkpoint/epochs.ts'
 import { type EpochHeader, fingerprintsOf, refuseOther, unverified } from './checkpoint/header.ts'
 import { Store } from './checkpoint/store.ts'
-import { Revival } from './consumers/revival.ts'
-import { Shortfall } from './consumers/shortfall.ts'
-import { type Target, WAREHOUSE } from './consumers/target.ts'
-import { WatchedStep } from './consumers/watchers.ts'
+import { Feed } from './consumers/feed.ts'
+import { SinkSet } from './consumers/sink-set.ts'
 import type { Sources } from './ingest/input-names.ts'
 import { Inputs, type InputsOptions } from './ingest/inputs.ts'
-import type { TopicPosition } from './ingest/partitions.ts'
 import { readInput } from './ingest/topic-input.ts'
-import type { RunOptions, RunProgress, Snapshot } from './options.ts'
+import type { OutputProgress, RunOptions, RunProgress, Snapshot } from './options.ts'
 import { Topics } from './process/topics.ts'
-import { type Outputs, openOutputs } from './streams/outputs.ts'
+import { isRowByRow, Streams } from './streams/streams.ts'
 
-/** How long state waits for its epoch, rows for theirs, and what a sink was given for its commit. */
-const FOLLOWING = { stateWaits_ms: 100, rowsWait_ms: 0, commitEvery_ms: 500 }
-const BOUNDED = { stateWaits_ms: 0, rowsWait_ms: 5000, commitEvery_ms: 0 }
+/** How long state waits for its epoch, and rows for theirs. */
+const FOLLOWING = { stateWaits_ms: 100, rowsWait_ms: 0 }
+const BOUNDED = { stateWaits_ms: 0, rowsWait_ms: 5000 }
 const RETAIN_EVERY_MS = 10_000
+const ROOM_EVERY_MS = 200
+const SINK_TIMEOUT_MS = 300_000
 
 export interface AttemptOptions extends InputsOptions {
   readonly plan: Plan
@@ -43,204 +44,224 @@ export interface AttemptOptions extends InputsOptions {
   readonly clock: Clock
   readonly storage: Storage
   readonly warehouse: { readonly open: () => Promise<Warehouse>; readonly close: () => Promise<void> }
-  /** Whether a sink that fails with this error, or is slow (null), may fall behind while the rest goes on. */
-  readonly mayFallBehind: (error: unknown) => boolean
-  /** Those who watch, by step; an attempt adds the steps that it has. */
-  readonly watched: Map<string, WatchedStep>
+  /** By step what people look at; an attempt adds the steps that it has. */
+  readonly feeds: Map<string, Feed>
   readonly onTurn: () => Promise<void>
   readonly onNotice: (notice: LogNotice) => void
 }
 
+/** All that an attempt has open. */
+interface Parts {
+  readonly store: Store
+  readonly topics: Topics
+  readonly streams: Streams
+  readonly sinks: SinkSet
+  readonly epochs: Epochs
+}
+
 export class Attempt {
   readonly #o: AttemptOptions
-  readonly #targets: Target[] = []
   readonly #inputs: Inputs
   readonly #fingerprints: Readonly<Record<string, string>>
   #store: Store | null = null
-  #journal: Store['journal'] | null = null
-  #outputs: Outputs | null = null
-  #topics: Topics | null = null
-  #epochs: Epochs | null = null
-  #revival: Revival | null = null
-  readonly #shortfall: Shortfall
-  #members: EpochMember[] = []
+  #sinks: SinkSet | null = null
+  #parts: Parts | null = null
   #onRebuilt: () => void = () => {}
   #staged: EpochHeader | null = null
-  /** What the last epoch says that is safe. */
-  #safe: EpochHeader | null = null
+  /** The epoch under way has each sink commit. */
+  #commitsAll = false
   #ended = false
   #lastRetain_ms = Number.NEGATIVE_INFINITY
 
   constructor(options: AttemptOptions) {
     this.#o = options
     this.#inputs = new Inputs(options)
-    this.#shortfall = new Shortfall({ ...options, logOf: topic => this.#inputs.logOf(topic) })
     this.#fingerprints = fingerprintsOf(options.plan)
   }
 
+  /** Whether all is open. */
+  get isOpen(): boolean {
+    return this.#parts !== null
+  }
+
   get topics(): RunProgress['topics'] {
-    return this.#topics?.progress ?? []
+    return this.#parts?.topics.progress ?? []
   }
 
   get steps(): RunProgress['steps'] {
-    const tasks = this.#topics?.tasks ?? []
+    const tasks = this.#parts?.topics.tasks ?? []
     return tasks.flatMap(({ flow }) => [...flow.rows].map(([step, rows]) => ({ step, rows })))
   }
 
-  /** The sinks, once all of them were looked for. */
-  get targets(): readonly Target[] {
-    return this.#outputs === null ? [] : this.#targets
-  }
-
-  get outputs(): Outputs | null {
-    return this.#outputs
+  /** Topics that the pipeline writes, and the sinks. */
+  get outputs(): readonly OutputProgress[] {
+    if (this.#parts === null) return []
+    const { streams, sinks } = this.#parts
+    const produced = this.#o.plan.produces.map(({ topic }) => {
+      const rows = streams.all.find(({ stored }) => stored?.name === topic.name)?.end ?? 0
+      return { output: topic.name, rows, behind: null }
+    })
+    return [...produced, ...sinks.consumers.map(({ name, rows, behind }) => ({ output: name, rows, behind }))]
   }
 
   get epoch(): number {
-    return this.#journal?.epoch ?? 0
+    return this.#store?.journal.epoch ?? 0
   }
 
-  /** Opens all, goes back to the last epoch, and makes up for what a crash left undone. */
-  async open(): Promise<void> {
-    const { plan, clock, storage, options, sources, identity, onNotice } = this.#o
-    const { dataDirectory, strict, untilEnd } = options
-    const paces = untilEnd ? BOUNDED : FOLLOWING
+  /** Opens all at the last epoch. The first attempt of a run (`isFirst`) fails where a sink cannot be opened. */
+  async open(isFirst: boolean): Promise<void> {
+    const { plan, clock, storage, options, sources, identity, onNotice, onWarning, onTurn } = this.#o
+    const { dataDirectory, strict, untilEnd, taps } = options
     const warehouseFile = resolve(dataDirectory, plan.warehouseFile)
     const budgetBytes = options.diskBudget_bytes ?? null
-    const store = new Store({ dataDirectory, storage, clock, strict, budgetBytes, warehouseFile, onNotice })
+    const follows = !untilEnd
+    const store = new Store({ dataDirectory, storage, clock, strict, budgetBytes, follows, warehouseFile, onNotice })
     this.#store = store
-    this.#journal = store.journal
-    refuseOther(store.header, { plan, identity, fingerprints: this.#fingerprints, dataDirectory })
-    for (const warning of unverified(store.header, plan)) this.#o.onWarning(warning)
+    const { header } = store
+    refuseOther(header, { plan, identity, fingerprints: this.#fingerprints, dataDirectory })
+    for (const warning of unverified(header, plan)) onWarning(warning)
     // Before the outputs: an input that is not there must not leave its mark on them.
-    await this.#inputs.open(store.header)
-    const onRows = () => this.#epochs?.rows()
-    const { warehouse, watched, mayFallBehind } = this.#o
-    const outputs = await openOutputs(
-      {
-        plan,
-        store,
-        sources,
-        identity,
-        dataDirectory,
-        clock,
-        commitEvery_ms: paces.commitEvery_ms,
-        warehouse: warehouse.open,
-        watched,
-        onRows,
-        mayFallBehind,
-        onBehind: target => this.#revival?.begin(target),
-      },
-      this.#targets,
-    )
-    this.#outputs = outputs
+    await this.#inputs.open(header)
+    const onRows = () => this.#parts?.epochs.rows()
+    const streams = new Streams({
+      plan,
+      store,
+      sources,
+      identity,
+      clock,
+      untilEnd,
+      watched: new Set(this.#o.feeds.keys()),
+      openSources: this.#o.openSources,
+      logOf: topic => this.#inputs.logOf(topic),
+      onRows,
+      onTurn,
+    })
     const topics = new Topics({
       plan,
-      terminals: outputs.terminals,
-      taps: options.taps,
+      terminals: streams.terminals,
+      taps,
       deadLetters: store.letters.processing,
       clock,
       keepsState: true,
-      onChange: () => this.#epochs?.changed(),
+      onChange: () => this.#parts?.epochs.changed(),
+      backpressure: () => streams.backpressure(),
     })
-    this.#topics = topics
     this.#inputs.connect(topics, store)
+    for (const { node } of streams.all) this.#feedOf(node.identity, streams)
+    const { warehouse } = this.#o
+    const sinkTimeout_ms = options.sinkTimeout_ms ?? SINK_TIMEOUT_MS
+    const settings = { plan, streams, header, identity, dataDirectory, clock, untilEnd, sinkTimeout_ms, warehouse }
+    const sinks = await SinkSet.of({ ...settings, onWarning, onRows })
+    this.#sinks = sinks
+    if (isFirst) await sinks.open()
     let stateful = this.#stateful(topics)
     this.#onRebuilt = () => {
       stateful = this.#stateful(topics)
     }
     store.journal.restore(stateful)
     for (const task of topics.tasks) {
-      const position = store.header?.topics[task.topic.name]
+      const position = header?.topics[task.topic.name]
       if (position !== undefined) task.resume(position)
     }
     this.#inputs.begin(store)
-    this.#members = [
-      ...outputs.topics,
-      ...this.#targets.map(({ delivery }) => delivery),
-      ...outputs.watched.values(),
-      { staged: () => store.letters.processing.staged(), sync: () => store.letters.processing.commit() },
-    ]
-    this.#epochs = new Epochs({
+    const epochs = new Epochs({
       journal: store.journal,
       clock,
-      members: this.#members,
+      members: [
+        ...streams.all,
+        { staged: () => store.letters.processing.staged(), sync: () => store.letters.processing.commit() },
+      ],
       stateful: () => stateful,
       header: () => this.#header(),
       onSafe: () => this.#onSafe(),
-      ...paces,
+      ...(untilEnd ? BOUNDED : FOLLOWING),
     })
-    this.#safe = store.header
-    for (const target of this.#targets) await this.#shortfall.fill(target, this.#safe)
+    this.#parts = { store, topics, streams, sinks, epochs }
+    sinks.start()
+  }
+
+  /** Takes what the logs hold behind the last epoch. */
+  async recover(): Promise<void> {
+    const { topics, epochs } = this.#parts!
     for (const { ingestion } of this.#inputs.all) await ingestion?.replay(this.#o.onTurn)
     for (const task of topics.tasks) task.wake()
-    await this.#epochs.commit()
+    await epochs.commit()
   }
 
   /** Reads the inputs to their end, or until the signal; all is safe and delivered then. */
   async work(): Promise<'ended' | 'stopped'> {
     const { options, onTurn } = this.#o
     const { untilEnd, pool = null } = options
+    const { topics, streams, sinks, epochs } = this.#parts!
     const stop = abortedWith(options.signal)
     const { signal } = stop
-    const epochs = this.#epochs!
     const loop = new AbortController()
+    const letGo = () => streams.letGo()
+    signal.addEventListener('abort', letGo, { once: true })
     const failing = <T>(work: Promise<T>) => work.catch(error => Promise.reject(stop.abort() ?? error))
     const committing = failing(epochs.run(loop.signal))
-    const pulse = this.#pulse(loop.signal)
-    const revival = this.#reviving(signal)
     const reading = this.#inputs.all.map(async ({ task, sources, ingestion }) => {
-      await readInput(task, sources, { untilEnd, signal, onTurn, pool, ingestion })
+      await readInput(task, sources, { untilEnd, signal, onTurn, pool, ingestion, room: () => this.#room(signal) })
       if (untilEnd && !signal.aborted) await task.end()
     })
     try {
       await Promise.all([...reading.map(failing), Promise.race([committing, Promise.allSettled(reading)])])
       const ended = !signal.aborted
       if (ended && untilEnd) {
-        await this.#topics!.endDerived(new Set(this.#inputs.all.map(({ task }) => task.topic.name)))
+        await topics.endDerived(new Set(this.#inputs.all.map(({ task }) => task.topic.name)))
         this.#ended = true
       }
       loop.abort()
-      stop.abort()
-      await Promise.all([committing, pulse, revival.ended()])
-      await this.#finish()
+      await committing
+      await epochs.commit()
+      await sinks.end(ended && untilEnd ? 'all' : 'now')
+      // The journal says what the sinks hold now.
+      await epochs.commit()
       return ended ? 'ended' : 'stopped'
     } finally {
       stop.abort()
       loop.abort()
       // Nothing of this attempt may still write when the next one opens the same files.
-      await Promise.allSettled([...reading, committing, pulse, revival.ended()])
+      await Promise.allSettled([...reading, committing])
     }
   }
 
   /** Lets go of everything; what was not committed does not count. */
   async close(): Promise<void> {
     await this.#inputs.close()
-    for (const { delivery } of this.#targets) await delivery.close().catch(() => {})
+    await this.#sinks?.close()
     await this.#store?.close()
     this.#store = null
   }
 
-  /** The watchers of a step, one that is no output of the plan among them. Throws OPTION_INVALID where there is none. */
-  watched(identity: string): WatchedStep {
-    const known = this.#outputs!.watched.get(identity)
+  /** What people see of a step, also of one that is no output of the plan. Throws OPTION_INVALID where there is none. */
+  feed(identity: string): Feed {
+    const known = this.#o.feeds.get(identity)
     if (known !== undefined) return known
     const step = stepsOf(this.#o.plan).find(one => one.identity === identity)
-    if (step === undefined) throw new MillraceError('OPTION_INVALID', `There is no stage '${identity}'.`)
-    const watched = new WatchedStep()
-    this.#outputs!.watched.set(identity, watched)
-    this.#members.push(watched)
-    this.#topics!.addTerminal({ stream: step, topic: null, output: watched }, this.#onRebuilt)
-    return watched
+    if (step === undefined) throw new MillraceError('OPTION_INVALID', `There is no step '${identity}'.`)
+    const { streams, topics, epochs } = this.#parts!
+    const { output, isNew } = streams.lookInto(step)
+    if (isNew) {
+      epochs.add(output)
+      topics.addTerminal({ stream: step, topic: null, output }, this.#onRebuilt)
+    }
+    return this.#feedOf(identity, streams)
   }
 
-  /** Does something while all sinks hold the rows of one epoch and no others; answers what epoch that is. */
+  /** The last rows of a step that are stored, oldest first. */
+  history(step: string, rowsMax: number): Iterable<Batch> {
+    return this.#parts?.streams.of(step)?.stored?.last(rowsMax) ?? []
+  }
+
+  /** Does something while all tables hold the rows of one epoch and no others; answers what epoch that is. */
   async atEpoch(action: () => Promise<void>): Promise<Snapshot> {
-    const settle = () => this.#settle()
-    return await this.#epochs!.apart(settle, async () => {
-      await settle()
-      const behind = this.#targets.find(({ delivery }) => !delivery.isLive)
-      if (behind !== undefined) throw new MillraceError('NOT_RUNNING', `${behind.name} lacks rows just now.`)
+    const { epochs, sinks } = this.#parts!
+    const before = async () => {
+      this.#commitsAll = true
+    }
+    return await epochs.apart(before, async () => {
+      await sinks.untilTablesAreWhole()
       await action()
       const { topics, lengths } = this.#staged!
       const positions = Object.entries(topics).map(([topic, { partitions }]) => {
@@ -251,49 +272,29 @@ export class Attempt {
     })
   }
 
-  /** The last rows get their epoch, and each sink commits. */
-  async #finish(): Promise<void> {
-    await this.#settle()
-    await this.#epochs!.commit()
-    await this.#settle()
-    if (this.#targets.some(({ delivery }) => delivery.isDue)) await this.#finish()
-  }
-
-  /** Resolves when no sink commits; each takes part in the next epoch then. */
-  async #settle(): Promise<void> {
-    for (const { delivery } of this.#targets) {
-      await delivery.settle()
-      delivery.hurry()
+  /** Records that can be read again are not taken while the budget of the disk is used up; null: there is room. */
+  #room(signal: AbortSignal): Promise<void> | null {
+    const { store } = this.#parts!
+    const { clock, options, onHeld } = this.#o
+    if (options.untilEnd || !store.isFull) return null
+    const wait = async () => {
+      onHeld(new MillraceError('LOG_FULL', `The disk budget of ${options.diskBudget_bytes} bytes is used up.`))
+      while (store.isFull && !signal.aborted) {
+        await clock.sleep(ROOM_EVERY_MS, signal)
+        store.retain()
+      }
+      onHeld(null)
     }
+    return wait()
   }
 
-  /** What a sink was given does not wait for the next rows to be committed. */
-  async #pulse(signal: AbortSignal): Promise<void> {
-    const { clock, options } = this.#o
-    while (!options.untilEnd && !signal.aborted) {
-      await clock.sleep(FOLLOWING.commitEvery_ms, signal)
-      if (this.#targets.some(({ delivery }) => delivery.isDue)) this.#epochs!.rows()
-    }
-  }
-
-  /** What brings sinks back that have fallen behind; those that could not be opened have already. */
-  #reviving(signal: AbortSignal): Revival {
-    const { clock, warehouse, mayFallBehind } = this.#o
-    const revival = new Revival({
-      clock,
-      signal,
-      targets: () => this.#targets,
-      safeRows: ({ name }) => this.#safe!.outputs[name]!.rows,
-      catchUp: target => this.#shortfall.catchUp(target, this.#safe!, signal),
-      letGo: async system => {
-        // What cannot be closed well is as after a crash.
-        if (system === WAREHOUSE) await warehouse.close().catch(() => {})
-      },
-      mayPass: mayFallBehind,
-    })
-    this.#revival = revival
-    for (const target of this.#targets) if (!target.delivery.isLive) revival.begin(target)
-    return revival
+  #feedOf(identity: string, streams: Streams): Feed {
+    const feed = this.#o.feeds.get(identity) ?? new Feed()
+    this.#o.feeds.set(identity, feed)
+    const stream = streams.of(identity)!
+    // Records that only pass by come all the time: those who look at them can wait for the next epoch.
+    feed.attach(stream, !isRowByRow(stream.node))
+    return feed
   }
 
   #stateful(topics: Topics): readonly Stateful[] {
@@ -302,49 +303,33 @@ export class Attempt {
 
   #header(): EpochHeader {
     const { plan, identity } = this.#o
-    const { topics } = this.#outputs!
-    const { letters } = this.#store!
+    const { topics, streams, sinks, store } = this.#parts!
+    const positions = Object.fromEntries(topics.tasks.map(task => [task.topic.name, task.position]))
+    streams.staged(positions)
+    sinks.staged(this.#commitsAll)
+    this.#commitsAll = false
     this.#staged = {
       pipeline: plan.name,
       namespace: plan.namespace,
       identity,
       fingerprints: this.#fingerprints,
-      topics: Object.fromEntries(this.#topics!.tasks.map(task => [task.topic.name, task.position])),
-      lengths: Object.fromEntries(topics.map(output => [output.name, output.rows])),
-      letters: { ingestion: this.#inputs.lettersDone, processing: letters.processing.next },
+      topics: positions,
+      lengths: Object.fromEntries(streams.all.flatMap(({ stored }) => (stored ? [[stored.name, stored.rows]] : []))),
+      letters: { ingestion: this.#inputs.lettersDone, processing: store.letters.processing.next },
       incarnations: this.#inputs.incarnations,
-      outputs: Object.fromEntries(
-        this.#targets.map(({ delivery, committed }) => [delivery.name, { rows: delivery.rows, committed }]),
-      ),
+      outputs: Object.fromEntries(sinks.consumers.map(({ name, known }) => [name, known])),
       ended: this.#ended,
     }
     return this.#staged
   }
 
   #onSafe(): void {
-    const staged = this.#staged!
-    const { watched } = this.#outputs!
-    this.#safe = staged
-    for (const target of this.#targets) {
-      const at = staged.topics[target.topic.name] as TopicPosition
-      target.delivery.whenSafe({
-        give: (from, to, take) => this.#shortfall.give(target, { from, to, at }, take),
-        onCommitted: rows => {
-          target.committed = { rows, at }
-        },
-      })
-    }
-    for (const step of watched.values()) step.whenSafe()
+    const { streams, store } = this.#parts!
+    streams.becameSafe()
+    this.#inputs.pin(this.#staged!, topic => streams.neededOf(topic))
     const now_ms = this.#o.clock.monotonic_ms()
     if (now_ms - this.#lastRetain_ms < RETAIN_EVERY_MS) return
     this.#lastRetain_ms = now_ms
-    this.#retain(staged)
-  }
-
-  /** Gives up what is old, but nothing that a sink or the operators still need. */
-  #retain(staged: EpochHeader): void {
-    for (const { log, delivery } of this.#targets) log?.log.holdFrom(delivery.committed)
-    this.#inputs.hold(staged, this.#targets)
-    this.#store!.retain()
+    store.retain()
   }
 }

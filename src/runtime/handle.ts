@@ -2,7 +2,7 @@
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
 import type { Plan } from '../plan/nodes.ts'
 import { MillraceError } from '../system/errors.ts'
-import type { WatchedStep } from './consumers/watchers.ts'
+import type { Feed } from './consumers/feed.ts'
 import type { PushQueue } from './ingest/push-queue.ts'
 import type { RunHandle, RunProgress, Snapshot } from './options.ts'
 
@@ -11,8 +11,8 @@ export interface HandleOptions {
   readonly dataDirectory: string
   readonly addresses: RunHandle['addresses']
   readonly progress: () => RunProgress
-  /** The watched step with this identity, of the attempt that is at work. */
-  readonly watched: (step: string) => WatchedStep
+  /** The rows of the step with this identity, of the attempt that is at work. */
+  readonly feed: (step: string) => Feed
   readonly history: RunHandle['history']
   readonly warehouse: () => Promise<Warehouse>
   /** Does something while the warehouse holds the rows of one epoch. */
@@ -27,7 +27,7 @@ export function handleOf(options: HandleOptions): RunHandle {
     dataDirectory,
     addresses,
     progress,
-    watch: (step, onRows) => options.watched(step).add(onRows),
+    watch: (step, onRows) => options.feed(step).subscribe(onRows),
     history: (step, rowsMax) => options.history(step, rowsMax),
     query: async (sql, queryOptions) => (await options.warehouse()).query(sql, queryOptions),
     snapshot: path => options.atEpoch(async () => (await options.warehouse()).snapshot(path)),

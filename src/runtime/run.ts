@@ -12,7 +12,7 @@ import { ERRORS, MillraceError } from '../system/errors.ts'
 import { readText, remove, replaceText } from '../system/files.ts'
 import { diskStorage, type Storage } from '../system/storage.ts'
 import { Attempt } from './attempt.ts'
-import type { WatchedStep } from './consumers/watchers.ts'
+import type { Feed } from './consumers/feed.ts'
 import { handleOf } from './handle.ts'
 import { inputIdentity, pathsOf, refuseTimeless, type Sources, sourcesOf } from './ingest/input-names.ts'
 import { RunSources } from './ingest/run-sources.ts'
@@ -64,8 +64,8 @@ class Run {
   readonly #context: RunContext
   readonly #stop: AbortController
   readonly #signal: AbortSignal
-  /** By step: those who watch outlive an attempt. */
-  readonly #watched = new Map<string, WatchedStep>()
+  /** By step what people look at: subscriptions outlive an attempt. */
+  readonly #feeds = new Map<string, Feed>()
   #attempt: Attempt | null = null
   #warehouse: Promise<Warehouse> | null = null
   #held: MillraceError | null = null
@@ -93,12 +93,12 @@ class Run {
       let reason: RunSummary['reason'] | null = null
       for (let wait_ms = FIRST_WAIT_MS; reason === null; ) {
         try {
-          reason = await this.#try()
+          reason = await this.#try(wait_ms)
         } catch (error) {
           if (!this.#mayPass(error)) throw error
           this.#held = error as MillraceError
-          await this.#sources.refuse(this.#held, wait_ms)
           wait_ms = longerWait_ms(wait_ms)
+          if (this.#attempt?.isOpen !== true) await this.#sources.refuse(this.#held, wait_ms)
         }
       }
       const progress = this.progress()
@@ -112,9 +112,6 @@ class Run {
 
   progress(): RunProgress {
     const held = this.#held
-    const targets = this.#attempt?.targets ?? []
-    const produced = new Set(this.#plan.produces.map(({ topic }) => topic.name))
-    const topics = this.#attempt?.outputs?.topics.filter(({ name }) => produced.has(name)) ?? []
     return {
       elapsed_ms: this.#context.clock.monotonic_ms() - this.#context.started_ms,
       epoch: this.#attempt?.epoch ?? 0,
@@ -122,10 +119,7 @@ class Run {
       warnings: this.#warnings.all,
       topics: this.#attempt?.topics ?? [],
       steps: this.#attempt?.steps ?? [],
-      outputs: [
-        ...topics.map(({ name, rows }) => ({ output: name, rows, behind: null })),
-        ...targets.map(({ delivery: { name, rows, behind } }) => ({ output: name, rows, behind })),
-      ],
+      outputs: this.#attempt?.outputs ?? [],
     }
   }
 
@@ -135,9 +129,9 @@ class Run {
   }
 
   /** One attempt, to its end; nothing of it is open then. */
-  async #try(): Promise<RunSummary['reason']> {
+  async #try(wait_ms: number): Promise<RunSummary['reason']> {
     try {
-      const reason = await this.#attemptOnce()
+      const reason = await this.#attemptOnce(wait_ms)
       await this.#closeAttempt()
       return reason
     } catch (error) {
@@ -147,19 +141,19 @@ class Run {
     }
   }
 
-  async #attemptOnce(): Promise<RunSummary['reason']> {
+  /** `wait_ms`: so long it waits before it makes rows again, when the attempt before has failed. */
+  async #attemptOnce(wait_ms: number): Promise<RunSummary['reason']> {
     const { clock, storage } = this.#context
     if (!this.#isReady) await this.#sources.openPushed()
     const attempt = new Attempt({
       plan: this.#plan,
       sources: this.#inputs,
       identity: inputIdentity(this.#inputs, this.#options.untilEnd),
-      watched: this.#watched,
+      feeds: this.#feeds,
       options: { ...this.#options, signal: this.#signal },
       clock,
       storage,
       warehouse: { open: () => this.#openWarehouse(), close: () => this.#closeWarehouse() },
-      mayFallBehind: error => this.#isReady && (error === null ? !this.#options.untilEnd : this.#mayPass(error)),
       openSources: (topic, from, untilEnd) => this.#sources.openReplayed(topic, from, untilEnd),
       pushed: topic => this.#sources.pushed(topic.name)?.sources ?? [],
       onTurn: () => this.#turn(),
@@ -170,7 +164,10 @@ class Run {
       onWarning: warning => this.#warnings.add(warning),
     })
     this.#attempt = attempt
-    await attempt.open()
+    await attempt.open(!this.#isReady)
+    // Sinks take what they lack meanwhile, which may be what makes room.
+    if (this.#held !== null) await this.#sources.refuse(this.#held, wait_ms)
+    await attempt.recover()
     this.#held = null
     if (!this.#isReady) await this.#ready()
     return await attempt.work()
@@ -185,9 +182,8 @@ class Run {
       dataDirectory,
       addresses: this.#sources.addresses,
       progress: () => this.progress(),
-      watched: step => this.#attempt!.watched(step),
-      history: (step, rowsMax) =>
-        this.#attempt!.outputs!.topics.find(({ stream }) => stream.identity === step)?.last(rowsMax) ?? [],
+      feed: step => this.#attempt!.feed(step),
+      history: (step, rowsMax) => this.#attempt!.history(step, rowsMax),
       warehouse: () => this.#warehouseAtWork(),
       atEpoch: action => this.#attempt!.atEpoch(action),
       queue: topic => this.#sources.pushed(topic)?.queue ?? null,

@@ -39,6 +39,18 @@ export const ERRORS = {
     retried: false,
     next: 'Put back a copy of the data directory. Without one: move away journal, the warehouse, and all topics but dead_letters and those that were pushed to; the next run makes them again.',
   },
+  SINK_TIMEOUT: { fault: 'outside', retried: true, next: 'Look at the external system; the rows are kept for it.' },
+  SINK_FAILED: {
+    fault: 'outside',
+    retried: false,
+    next: 'Read the message of the external system; the rows are kept.',
+  },
+  SINK_FENCED: { fault: 'outside', retried: true, next: 'See whether another run writes to the same place.' },
+  SINK_BEHIND_LOG: {
+    fault: 'outside',
+    retried: false,
+    next: 'Restore the newer state of the external system, or give the output a new name in the pipeline: it then gets all rows that are kept.',
+  },
   WAREHOUSE_FAILED: { fault: 'outside', retried: true, next: 'Read the warehouse’s message; the rows are kept.' },
   WAREHOUSE_MISMATCH: { fault: 'user', retried: false, next: 'Use another table name or a fresh data directory.' },
   NOT_RUNNING: { fault: 'user', retried: false, next: 'Start the pipeline: millrace run FILE.' },

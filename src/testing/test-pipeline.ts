@@ -72,7 +72,7 @@ export async function testPipeline({ plan }: Pipeline, options: TestOptions): Pr
     const produced = node.kind === 'produce' ? node.topic : null
     const gathered: Record<string, unknown>[] = []
     rows[node.kind === 'produce' ? node.topic.name : targetName({ stream, ...node })] = gathered
-    const write = async (batch: Parameters<Terminal['output']['write']>[0]) => {
+    const write = (batch: Parameters<Terminal['output']['write']>[0]) => {
       for (const row of rowsOf(batch)) gathered.push({ ...row })
     }
     return { stream, topic: produced, output: { write } }

@@ -18,8 +18,8 @@ const readingsByKey = topic('readings', message, {
 })
 
 test.each([readings, readingsByKey])(
-  'rows stay as they are until an output is done with them, and come in order',
-  async source => {
+  'all that a push causes has happened when it returns',
+  source => {
     const { plan } = pipeline('slow', ({ from, deliver }) => {
       const inner = from(source)
         .groupBy('device')
@@ -33,18 +33,9 @@ test.each([readings, readingsByKey])(
       deliver(outer, sink)
     })
     const found: Record<string, unknown>[] = []
-    let working = 0
-    const write = async (batch: Batch) => {
-      expect(working++).toBe(0)
-      for (let turn = 0; turn < 3; turn++) await Promise.resolve()
-      found.push(...rowsOf(batch).map(row => ({ ...row })))
-      working--
-    }
+    const write = (batch: Batch) => void found.push(...rowsOf(batch).map(row => ({ ...row })))
     const outerFound: unknown[] = []
-    const writeOuter = async (batch: Batch) => {
-      for (let turn = 0; turn < 3; turn++) await Promise.resolve()
-      outerFound.push(...rowsOf(batch).map(row => row.window_start))
-    }
+    const writeOuter = (batch: Batch) => void outerFound.push(...rowsOf(batch).map(row => row.window_start))
     const streams = plan.delivers.map(({ stream }) => stream)
     const flow = new Flow(plan.topics[0]!, {
       outputs: [
@@ -61,8 +52,8 @@ test.each([readings, readingsByKey])(
       at: index * 250_000,
       value: index,
     }))
-    await flow.push(batchOf(plan.topics[0]!.columns, rows), time.observe(batchOf(plan.topics[0]!.columns, rows), 0, 0))
-    await flow.end()
+    flow.push(batchOf(plan.topics[0]!.columns, rows), time.observe(batchOf(plan.topics[0]!.columns, rows), 0, 0))
+    flow.end()
     const totals = found.map(row => row.total).sort()
     const wanted = new Map<string, number>()
     for (const { device, at, value } of rows) {

@@ -6,10 +6,9 @@ import { Journal } from '../../src/log/journal.ts'
 import { openTopic } from '../../src/log/open-topic.ts'
 import type { TopicLog } from '../../src/log/topic-log.ts'
 import { readChunks } from '../../src/log/topic-reader.ts'
-import type { StreamNode } from '../../src/plan/nodes.ts'
 import { Epochs } from '../../src/runtime/checkpoint/epochs.ts'
 import { DeadLetters } from '../../src/runtime/rejects/dead-letters.ts'
-import { TopicOutput } from '../../src/runtime/streams/topic-output.ts'
+import { StoredLog } from '../../src/runtime/streams/stored-log.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import type { Storage } from '../../src/system/storage.ts'
 import { INCARNATION } from '../log/logs.ts'
@@ -61,7 +60,7 @@ test.each(['at once', 'while an earlier commit of the log is under way'])(
       const rows = openLog(disk, 'windows')
       const letters = openLog(disk, 'letters')
       const refused = new DeadLetters(() => letters, false)
-      const output = new TopicOutput('windows', stream as StreamNode, rows, 'rows', () => {})
+      const output = new StoredLog('windows', stream.columns, rows, 'rows')
       let staged = { rows: 0, letters: 0 }
       const epochs = new Epochs({
         journal: new Journal({ storage: disk, clock: systemClock, dataDirectory: DATA }),
@@ -77,7 +76,7 @@ test.each(['at once', 'while an earlier commit of the log is under way'])(
         rowsWait_ms: 0,
       })
       const work = () => {
-        void output.write(batch)
+        output.append(batch)
         refused.add(letter(refused.next))
       }
       work()

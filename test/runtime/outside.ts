@@ -11,6 +11,8 @@ export class Outside {
   /** What it holds for good, in the order in which it came. */
   readonly rows: Record<string, unknown>[] = []
   opened = 0
+  /** How long a call may take; default: as of any sink. */
+  deadlines_ms: NonNullable<Sink['deadlines_ms']> = {}
   /** Called before each call: it may throw, or take its time. After 'half a commit' the rows are held, whatever it throws. */
   before: (call: Call) => void | Promise<void> = () => {}
   #position = 0
@@ -34,6 +36,7 @@ export class Outside {
     const outside = this
     const sink: Sink = {
       guarantee: 'Exactly once.',
+      deadlines_ms: outside.deadlines_ms,
       async open(_context: SinkContext) {
         await outside.before('open')
         if (outside.#owner !== null) throw new Error(`${outside.name} is open twice`)
@@ -52,6 +55,8 @@ export class Outside {
         const rows = given
         given = []
         await outside.before('commit')
+        // Compare and set: a writer whose place another one has taken commits nothing.
+        outside.#own(sink)
         if (position !== outside.rows.length + rows.length) {
           throw new Error(
             `${outside.name} holds ${outside.rows.length} rows, gets ${rows.length}, and is told ${position}`,

@@ -52,7 +52,7 @@ export async function readLedger(
   return 0
 }
 
-/** Moves the consumer from one position to the next, or throws DATA_DIR_MISMATCH when it is no longer where we left it. */
+/** Moves the consumer from one position to the next, or throws SINK_FENCED when it is no longer where we left it. */
 export async function advanceLedger(
   connection: DuckDBConnection,
   consumer: string,
@@ -66,7 +66,7 @@ export async function advanceLedger(
   )
   if (result.rowsChanged !== 1) {
     throw new MillraceError(
-      'DATA_DIR_MISMATCH',
+      'SINK_FENCED',
       `The ledger's position of ${consumer} is no longer ${from}: somebody else has delivered in its name.`,
     )
   }

@@ -3,8 +3,8 @@
  *
  * The flow calls `push` with rows, in the order of each partition, and `advance` after the rows that moved event time;
  * `end` once, when the input has ended and everything closes. An operator hands its own rows to the next stage's `push`
- * before the call returns; a stage at the end of a flow may answer with a promise, which the flow awaits before it lends
- * the next batch. No operator keeps a batch that it was lent.
+ * before the call returns, so that all that a batch causes has happened when `push` returns. No operator keeps a batch that
+ * it was lent.
  */
 import type { Batch } from '../batch.ts'
 import type { Times, Watermark } from '../time.ts'

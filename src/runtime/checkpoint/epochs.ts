@@ -45,9 +45,16 @@ export class Epochs {
   #wake: () => void = () => {}
   #committing: Promise<void> = Promise.resolve()
   #stagingTook_ms = 0
+  readonly #members: EpochMember[]
 
   constructor(options: EpochsOptions) {
     this.#options = options
+    this.#members = [...options.members]
+  }
+
+  /** One more holds rows, from the next epoch on. */
+  add(member: EpochMember): void {
+    this.#members.push(member)
   }
 
   /** Says that there is something to keep. */
@@ -107,7 +114,8 @@ export class Epochs {
   }
 
   async #commit(): Promise<void> {
-    const { journal, members, stateful, header, onSafe, clock } = this.#options
+    const { journal, stateful, header, onSafe, clock } = this.#options
+    const members = [...this.#members]
     this.#hasChanged = false
     this.#hasRows = false
     const began = clock.monotonic_ms()

@@ -24,6 +24,8 @@ export interface StoreOptions {
   readonly strict: boolean
   /** What topics, journal and warehouse may take; null: as much as the disk holds. */
   readonly budgetBytes: number | null
+  /** Of a run that follows its inputs: rows that it makes are not refused for the budget, its inputs wait instead. */
+  readonly follows: boolean
   /** The warehouse's file. */
   readonly warehouseFile: string
   readonly onNotice: (notice: LogNotice) => void
@@ -75,6 +77,8 @@ export class Store {
       home: form === 'columns' ? 'deliveries' : 'topics',
       incarnation,
       blockBytes: ROWS_BLOCK_BYTES,
+      pinned: true,
+      mayExceed: this.#options.follows,
       ...(this.header === null ? {} : { cutTo: this.header.lengths[topic.name] ?? 0 }),
       ...retentionOf(topic),
     })
@@ -96,8 +100,14 @@ export class Store {
       incarnation: known ?? newIncarnation(),
       adoptIncarnation: known === undefined,
       promised: processed,
+      pinned: true,
       ...retentionOf(topic),
     })
+  }
+
+  /** Whether the budget of the disk is used up. */
+  get isFull(): boolean {
+    return this.#log.isFull
   }
 
   /** Removes what the retention of each topic gives up. */

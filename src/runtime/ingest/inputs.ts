@@ -7,17 +7,14 @@ import type { Clock } from '../../system/clock.ts'
 import type { MillraceError } from '../../system/errors.ts'
 import type { EpochHeader } from '../checkpoint/header.ts'
 import type { Store } from '../checkpoint/store.ts'
-import type { Target } from '../consumers/target.ts'
 import type { RunOptions } from '../options.ts'
 import type { TopicTask } from '../process/topic-task.ts'
 import type { Topics } from '../process/topics.ts'
 import { Ingestion } from './ingestion.ts'
 import type { Sources } from './input-names.ts'
-import type { TopicPosition } from './partitions.ts'
+import { LOG_PARTITION, logPosition, type TopicPosition } from './partitions.ts'
 import type { OpenedSource } from './topic-input.ts'
 
-/** The partition of a task that is the log of what was pushed. */
-export const LOG_PARTITION = 'log'
 /** A sender that has been silent for so long may count its messages anew. */
 const NUMBERS_KEPT_US = 7 * 24 * 3600 * 1_000_000
 
@@ -108,14 +105,16 @@ export class Inputs {
     return this.all.find(({ task }) => task.topic.name === topic.name)?.ingestion?.log ?? null
   }
 
-  /** Says what the operators and sinks still need of the logs, and forgets who has been silent for long. */
-  hold({ topics }: EpochHeader, targets: readonly Target[]): void {
+  /**
+   * Pins what the operators and `readers` of a topic still need of the logs, and forgets senders that have been silent for
+   * long.
+   */
+  pin({ topics }: EpochHeader, readers: (topic: TopicNode) => readonly (TopicPosition | null)[]): void {
     for (const numbers of this.numbers) numbers.forgetBefore(this.#options.clock.now() - NUMBERS_KEPT_US)
     for (const { task, ingestion } of this.all) {
-      const { name } = task.topic
-      const reading = targets.filter(({ log, topic }) => log === null && topic.name === name)
-      const needed = [topics[name] ?? null, ...reading.map(({ committed }) => committed.at)]
-      ingestion?.log.holdFrom(Math.min(...needed.map(logPosition)))
+      if (ingestion === null) continue
+      const needed = [topics[task.topic.name] ?? null, ...readers(task.topic)]
+      ingestion.log.pin(Math.min(...needed.map(logPosition)))
     }
   }
 
@@ -148,8 +147,4 @@ function positionsOf(topic: TopicPosition | undefined): Map<string, number> {
     ({ name, position, ended }) => [name, ended ? Number.POSITIVE_INFINITY : position] as const,
   )
   return new Map(places)
-}
-
-function logPosition(position: TopicPosition | null): number {
-  return position?.partitions.find(({ name }) => name === LOG_PARTITION)?.position ?? 0
 }

@@ -19,6 +19,14 @@ export interface TopicPosition {
   readonly deadLetters: number
 }
 
+/** The partition of a task that is the log of what was pushed. */
+export const LOG_PARTITION = 'log'
+
+/** How far a position is in the log of what was pushed. */
+export function logPosition(position: TopicPosition | null): number {
+  return position?.partitions.find(({ name }) => name === LOG_PARTITION)?.position ?? 0
+}
+
 export class Partitions {
   readonly list: Partition[] = []
 

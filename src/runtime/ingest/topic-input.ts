@@ -27,6 +27,8 @@ export interface InputOptions {
   readonly onTurn: () => Promise<void>
   /** With a pool other threads help where the input lets them. */
   readonly pool: WorkerPool | null
+  /** Asked before records are read that can be read again: what to wait for; null: there is room for what they make. */
+  readonly room?: () => Promise<void> | null
   /** Where records go that are pushed. */
   readonly ingestion: Ingestion | null
 }
@@ -65,6 +67,7 @@ async function takeTurns(task: TopicTask, sources: readonly OpenedSource[], opti
   for (let turn = 0; live.length > 0; ) {
     turn %= live.length
     const opened = live[turn]!
+    if (opened.source.replays !== false) await options.room?.()
     const event = await opened.source.read()
     if (options.signal.aborted) refuse(event)
     if (event === null || (options.signal.aborted && !options.untilEnd)) live.splice(turn, 1)
@@ -78,7 +81,10 @@ async function takeTurns(task: TopicTask, sources: readonly OpenedSource[], opti
 
 /** Sources that are followed are asked all at once: one that has nothing to say must not keep the others waiting. */
 async function takeAsTheyCome(task: TopicTask, sources: readonly OpenedSource[], options: InputOptions): Promise<void> {
-  const ask = async (opened: OpenedSource) => ({ opened, event: await opened.source.read() })
+  const ask = async (opened: OpenedSource) => {
+    if (opened.source.replays !== false) await options.room?.()
+    return { opened, event: await opened.source.read() }
+  }
   const asked = new Map(sources.map(opened => [opened, ask(opened)]))
   while (asked.size > 0) {
     const { opened, event } = await Promise.race(asked.values())

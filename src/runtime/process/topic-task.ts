@@ -2,8 +2,9 @@
  * The records of one topic on their way: decoded, judged by time, through the operators, with the position that they have
  * come to. What reads them is topic-input.ts.
  *
- * All that an epoch keeps (positions, counts, the state of time and operators) changes between two awaits together, so an
- * epoch may be taken whenever nothing runs.
+ * All that an epoch keeps (positions, counts, the state of time and operators, the rows of streams and of topics behind
+ * them) changes together within one push, which awaits nothing: so an epoch may be staged whenever nothing runs. Between
+ * two pushes the task waits for whoever takes its rows (`backpressure`).
  */
 import type { Chunk, Damage } from '../../connectors/contract.ts'
 import type { Batch } from '../../engine/batch.ts'
@@ -42,6 +43,8 @@ export interface TopicTaskOptions {
   readonly onIdle?: () => Promise<void>
   /** Called when something has changed that an epoch keeps. */
   readonly onChange?: () => void
+  /** Asked between two pushes: what to wait for before more rows are made; null: nothing. */
+  readonly backpressure?: () => Promise<void> | null
 }
 
 export class TopicTask {
@@ -148,11 +151,11 @@ export class TopicTask {
     return this.#partitions.positionOf(name)
   }
 
-  endPartition(partition: number): Promise<void> {
+  endPartition(partition: number): void {
     this.#partitions.list[partition]!.ended = true
     this.#time?.endPartition(partition)
     this.#options.onChange?.()
-    return this.#advance()
+    this.#advance()
   }
 
   /** After a pause of the process itself nobody was silent: idleness counts from now on. */
@@ -187,7 +190,8 @@ export class TopicTask {
       this.#records += batch.length + batch.refused.length
       partition.position = chunk.position + batch.inputEnd
       partition.lines = lineOfChunk + batch.linesEnd
-      await this.#push(accepted, chunk.partition, chunk.arrival ?? 0, { ...lines, rowStarts: accepted.rowStarts })
+      this.#push(accepted, chunk.partition, chunk.arrival ?? 0, { ...lines, rowStarts: accepted.rowStarts })
+      await this.#backpressure()
     }
   }
 
@@ -200,7 +204,8 @@ export class TopicTask {
     for (const { start, length } of linePieces(bytes, RECORD_BYTES_MAX)) {
       decoder.load(bytes.subarray(start, start + length))
       for (let batch = decoder.next(); batch !== null; batch = decoder.next()) {
-        await this.#takeKept(batch, partition, arrival, at => decoder.lineAt(at), batch.refused)
+        this.#takeKept(batch, partition, arrival, at => decoder.lineAt(at), batch.refused)
+        await this.#backpressure()
       }
     }
   }
@@ -221,7 +226,10 @@ export class TopicTask {
     lineAt: Lines['lineAt'],
   ): Promise<void> {
     this.#bytes += bytes
-    for (const batch of batches) await this.#takeKept(batch, partition, arrival, lineAt, [])
+    for (const batch of batches) {
+      this.#takeKept(batch, partition, arrival, lineAt, [])
+      await this.#backpressure()
+    }
   }
 
   /** Takes rows that another thread has decoded. */
@@ -240,21 +248,21 @@ export class TopicTask {
       const { rowStarts } = rows
       this.#current = { rowStarts, partition, position: piece.position, byOffset: false, arrival: null, lineAt }
       const times = this.#time ? this.#time.observe(source, partition, 0) : this.#noTimes.of(source)
-      const pushed = this.flow.pushPrepared(prepared, times)
+      this.flow.pushPrepared(prepared, times)
       this.#current = null
-      if (pushed) await pushed
-      await this.#advance()
+      this.#advance()
+      await this.#backpressure()
     }
   }
 
   /** Takes rows that another stream of the pipeline sends to this topic. */
-  async pushDerived(batch: Batch): Promise<void> {
+  pushDerived(batch: Batch): void {
     this.#records += batch.length
     this.#time?.addPartition(0)
     const own = batch.origin === null ? batch : { ...batch, origin: null }
     const times = this.#time ? this.#time.observe(own, 0, this.#options.clock.now()) : this.#noTimes.of(own)
-    await this.flow.push(own, times)
-    await this.#advance()
+    this.flow.push(own, times)
+    this.#advance()
   }
 
   damage(damage: Damage): void {
@@ -269,8 +277,9 @@ export class TopicTask {
   }
 
   async end(): Promise<void> {
-    await this.flow.end()
+    this.flow.end()
     this.#options.onChange?.()
+    await this.#backpressure()
   }
 
   /** Nothing came, and nothing is known to be on its way: event time may go on with the wall clock. */
@@ -279,18 +288,23 @@ export class TopicTask {
     const began_ms = clock.monotonic_ms()
     if (began_ms < this.#nextIdle_ms) return
     const awaited = (key: number, emit: number) => this.flow.awaits(key, emit)
-    for (const watermark of this.#time?.idle(clock.now(), awaited) ?? []) await this.flow.advance(watermark)
+    for (const watermark of this.#time?.idle(clock.now(), awaited) ?? []) this.flow.advance(watermark)
     this.#nextIdle_ms = began_ms + (clock.monotonic_ms() - began_ms) * IDLE_SHARE
     await this.#options.onIdle?.()
   }
 
-  async #takeKept(
+  async #backpressure(): Promise<void> {
+    const wait = this.#options.backpressure?.() ?? null
+    if (wait !== null) await wait
+  }
+
+  #takeKept(
     batch: DecodedBatch,
     partition: number,
     arrival: number,
     lineAt: Lines['lineAt'],
     refused: readonly RefusedLine[],
-  ): Promise<void> {
+  ): void {
     const place = this.#partitions.list[partition]!
     const { rowStarts } = batch
     const lines: Lines = { partition, position: place.position, byOffset: true, arrival, rowStarts, lineAt }
@@ -299,19 +313,18 @@ export class TopicTask {
       this.#refusals.record({ ...lines, position: place.position }, line.start, reasonOf(line))
     this.#records += batch.length + refused.length
     place.position += batch.length + refused.length
-    await this.#push(batch, partition, arrival, lines)
+    this.#push(batch, partition, arrival, lines)
   }
 
-  async #push(batch: Batch, partition: number, arrived: number, lines: Lines): Promise<void> {
+  #push(batch: Batch, partition: number, arrived: number, lines: Lines): void {
     this.#options.onChange?.()
     if (batch.length > 0) {
       this.#current = lines
       const times = this.#time ? this.#time.observe(batch, partition, arrived) : this.#noTimes.of(batch)
-      const pushed = this.flow.push(batch, times)
+      this.flow.push(batch, times)
       this.#current = null
-      if (pushed) await pushed
     }
-    await this.#advance()
+    this.#advance()
   }
 
   #withoutAhead(
@@ -340,9 +353,9 @@ export class TopicTask {
     })
   }
 
-  async #advance(): Promise<void> {
+  #advance(): void {
     if (this.#time === null) return
     if (this.topic.eventTime!.progress === 'key' && !this.flow.needsLowestKey) return
-    await this.flow.advance(this.#time.watermark())
+    this.flow.advance(this.#time.watermark())
   }
 }

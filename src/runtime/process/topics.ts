@@ -12,7 +12,7 @@ export interface Terminal {
   readonly stream: StreamNode
   /** The topic that the rows are records of. */
   readonly topic: TopicNode | null
-  readonly output: { write(batch: Batch): Promise<void> }
+  readonly output: { write(batch: Batch): void }
 }
 
 export interface TopicsOptions {
@@ -25,6 +25,8 @@ export interface TopicsOptions {
   readonly keepsState?: boolean
   /** Called when something has changed that an epoch keeps. */
   readonly onChange?: () => void
+  /** See `TopicTaskOptions`. */
+  readonly backpressure?: () => Promise<void> | null
 }
 
 export class Topics {
@@ -33,7 +35,7 @@ export class Topics {
   readonly #tasks = new Map<string, TopicTask>()
 
   constructor(options: TopicsOptions) {
-    const { plan, terminals, taps, deadLetters, clock, keepsState = false, onChange } = options
+    const { plan, terminals, taps, deadLetters, clock, keepsState = false, onChange, backpressure } = options
     this.#plan = plan
     this.#terminals = [...terminals]
     for (const topic of plan.topics) {
@@ -41,8 +43,8 @@ export class Topics {
         return new Flow(topic, { outputs: this.#outputsOf(topic), taps, onLate, keepsState })
       }
       const onIdle = () => this.#idleDerived(topic.name)
-      const notice = onChange === undefined ? {} : { onChange }
-      this.#tasks.set(topic.name, new TopicTask({ topic, makeFlow, deadLetters, clock, onIdle, ...notice }))
+      const hooks = { ...(onChange && { onChange }), ...(backpressure && { backpressure }) }
+      this.#tasks.set(topic.name, new TopicTask({ topic, makeFlow, deadLetters, clock, onIdle, ...hooks }))
     }
   }
 
@@ -99,13 +101,13 @@ export class Topics {
     for (const derived of new Set(fed.map(({ topic }) => topic.name))) await this.task(derived).idle()
   }
 
-  /** Rows go to the sink and, when they are records of a topic, to what reads that topic. */
-  #writer({ output, topic }: Terminal): (batch: Batch) => Promise<void> {
+  /** Rows go to the output and, where they are records of a topic, to what reads that topic: within one push. */
+  #writer({ output, topic }: Terminal): (batch: Batch) => void {
     const isRead = topic !== null && this.#terminals.some(({ stream }) => topicOf(stream).name === topic.name)
     if (!isRead) return batch => output.write(batch)
-    return async batch => {
-      await output.write(batch)
-      await this.task(topic.name).pushDerived(batch)
+    return batch => {
+      output.write(batch)
+      this.task(topic.name).pushDerived(batch)
     }
   }
 }

@@ -1,0 +1,297 @@
+/**
+ * A sink as a consumer of its stream: one loop that reads rows, writes them and commits them together with its position.
+ *
+ * The position is the sink's own: it is taken from the sink's ledger whenever the sink is opened. Rows are written as they
+ * come, into the transaction that is open; they are committed once an epoch holds them, so a sink never has a row that a
+ * restart would make differently. A sink that is slow, or away for a while, is one whose position lags: nobody waits for
+ * it, and it reads on where it is. What happens after an error is the group's matter (sink-group.ts).
+ */
+import type { Sink } from '../../connectors/contract.ts'
+import type { DeliverNode } from '../../plan/nodes.ts'
+import type { Clock } from '../../system/clock.ts'
+import { MillraceError } from '../../system/errors.ts'
+import type { OutputPosition } from '../checkpoint/header.ts'
+import type { SinkBehind } from '../options.ts'
+import type { OutputStream, Reader } from '../streams/output-stream.ts'
+import { StreamReader } from '../streams/stream-reader.ts'
+import { toldAs } from '../warnings.ts'
+import { Deadline } from './deadline.ts'
+import { keyOf } from './sinks.ts'
+
+/** A sink that is far behind commits after about so many rows. */
+const COMMIT_ROWS = 100_000
+/** How long a call may take when the connector says nothing else. A commit may copy files. */
+const DEADLINES_MS = { open: 60_000, write: 30_000, commit: 300_000, close: 10_000 }
+
+export interface SinkConsumerOptions {
+  readonly node: DeliverNode
+  /** What people know the sink by. */
+  readonly name: string
+  readonly stream: OutputStream
+  /** namespace/pipeline/output: what the ledger keeps its position under. */
+  readonly consumer: string
+  readonly incarnation: string
+  readonly dataDirectory: string
+  /** What the last epoch knew of it; undefined: the sink is new, or there was no epoch. */
+  readonly known: OutputPosition | undefined
+  readonly clock: Clock
+  readonly commitEvery_ms: number
+  /** Makes a new sink; nothing outside is touched. */
+  readonly makeSink: () => Promise<Sink>
+  readonly onWarning: (warning: MillraceError) => void
+  /** Rows wait for an epoch. */
+  readonly onRows: () => void
+}
+
+export class SinkConsumer implements Reader {
+  readonly isUrgent = true
+  readonly name: string
+  readonly stream: OutputStream
+  readonly #options: SinkConsumerOptions
+  readonly #deadline: Deadline
+  readonly #reader: StreamReader
+  #sink: Sink | null = null
+  /** Position in the stream of the sink's first row: rows in front of it were gone before the sink was there. */
+  readonly #base: number
+  #position: number
+  #committed: number
+  /** The commit is to hold the rows in front of it and no others; null: no commit is asked for. */
+  #barrier: number | null = null
+  /** One that is asked for while another is outstanding. */
+  #nextBarrier: number | null = null
+  /** Nothing behind it is taken any more; null: there is no end. */
+  #end: number | null = null
+  #lastCommit_ms: number
+  #error: MillraceError | null = null
+  #wakened = false
+  #wake: (() => void) | null = null
+
+  /** `base`: see `#base`. */
+  constructor(options: SinkConsumerOptions, base: number) {
+    const { name, stream, clock, known, onWarning } = options
+    this.#options = options
+    this.name = name
+    this.stream = stream
+    this.#deadline = new Deadline(clock, name)
+    this.#reader = new StreamReader(stream, name, onWarning)
+    this.#base = base
+    this.#committed = base + (known?.committed.rows ?? 0)
+    this.#position = this.#committed
+    this.#lastCommit_ms = clock.monotonic_ms()
+    stream.add(this)
+  }
+
+  get position(): number {
+    return this.#position
+  }
+
+  get committed(): number {
+    return this.#committed
+  }
+
+  /** What the journal keeps of it. */
+  get known(): OutputPosition {
+    const at = this.stream.replayed?.pointAt(this.#committed) ?? { rows: this.#committed, at: null }
+    return { rows: this.stream.end - this.#base, committed: { rows: at.rows - this.#base, at: at.at } }
+  }
+
+  /** Rows of its stream since it is there. */
+  get rows(): number {
+    return this.stream.end - this.#base
+  }
+
+  /** Rows that it does not hold yet. */
+  get lag(): number {
+    return this.stream.end - this.#committed
+  }
+
+  get behind(): SinkBehind | null {
+    const { stream, lag } = this
+    const next = Math.min(this.#position, stream.end)
+    const keepsUp = this.#sink !== null && !this.#reader.isBehind && (next >= stream.end || next >= stream.recentStart)
+    if (this.#error === null && (keepsUp || lag === 0)) return null
+    return { rows: lag, error: this.#error && toldAs(this.#error) }
+  }
+
+  /** Why it does not take rows; null: it does. */
+  get error(): MillraceError | null {
+    return this.#error
+  }
+
+  /**
+   * Opens a new sink and goes on where that is. Throws DATA_DIR_MISMATCH when it holds rows that the journal does not know,
+   * SINK_BEHIND_LOG when rows that it lacks are gone, and what the connector throws.
+   */
+  async open(): Promise<void> {
+    const { node, consumer, incarnation, dataDirectory, known, makeSink } = this.#options
+    const { columns } = node.stream
+    await this.#reader.close()
+    const sink = await makeSink()
+    this.#sink = sink
+    const context = { consumer, incarnation, dataDirectory, columns, key: keyOf(node) }
+    const held = this.#base + (await this.#deadline.within('open', limit(sink, 'open'), () => sink.open(context)))
+    const { safe, start } = this.stream
+    // What a sink holds that was away for a while cannot be counted once rows in front of it are gone.
+    const isUncounted = known === undefined && this.#base > 0 && held > this.#base
+    if (held > safe && !isUncounted) throw this.#ahead(held, safe)
+    if (isUncounted || (held < start && held < safe)) throw this.#tooFarBehind(held, start)
+    this.#position = held
+    this.#committed = held
+    this.#barrier = null
+    this.#nextBarrier = null
+    this.#lastCommit_ms = this.#options.clock.monotonic_ms()
+    this.stream.moved()
+  }
+
+  /** Takes rows until it has come to its end (`endAt`), or the signal. Rejects with what a call failed with. */
+  async work(signal: AbortSignal): Promise<void> {
+    const stop = () => {
+      this.#deadline.look(true)
+      this.wake()
+    }
+    signal.addEventListener('abort', stop, { once: true })
+    try {
+      while (!signal.aborted && !(await this.#step())) {
+        // Between two looks something may have come.
+      }
+    } finally {
+      signal.removeEventListener('abort', stop)
+    }
+  }
+
+  /** An epoch is staged: rows in front of here are to be committed together; `all`: also when a commit was short ago. */
+  staged(all: boolean): void {
+    const { end } = this.stream
+    const isDue = all || this.#isDue
+    if (!isDue || end === this.#committed) return
+    if (this.#barrier === null) this.#barrier = end
+    else if (all) this.#nextBarrier = end
+  }
+
+  /** It takes no row behind this one, and is done when it has committed those before. */
+  endAt(position: number): void {
+    this.#end = Math.max(position, this.#position)
+    if (this.#end > this.stream.safe) this.#options.onRows()
+    this.wake()
+  }
+
+  /** Called now and then: a call that takes too long ends, rows that have waited for long are committed. */
+  look(): void {
+    this.#deadline.look()
+    if (!this.#isDue || this.#committed === this.stream.end) return
+    if (this.#position > this.stream.safe) this.#options.onRows()
+    this.wake()
+  }
+
+  wake(): void {
+    this.#wakened = true
+    this.#wake?.()
+  }
+
+  /** It does not take rows, for this reason; null: nothing is known to be wrong. */
+  fail(error: MillraceError | null): void {
+    this.#error = error
+  }
+
+  /** Gives up what was not committed. Rejects with what the connector fails with. */
+  async close(): Promise<void> {
+    const sink = this.#sink
+    this.#sink = null
+    this.#position = this.#committed
+    this.#end = null
+    await this.#reader.close()
+    if (sink !== null) await this.#deadline.within('close', limit(sink, 'close'), () => sink.close())
+  }
+
+  /** Nothing waits for it any more; what it lacks can still be read by the next run. */
+  leave(): void {
+    this.#position = Number.POSITIVE_INFINITY
+    this.stream.moved()
+  }
+
+  get #isDue(): boolean {
+    const { clock, commitEvery_ms } = this.#options
+    return this.#end !== null || clock.monotonic_ms() - this.#lastCommit_ms >= commitEvery_ms
+  }
+
+  /** One row batch, one commit, or one wait; answers whether it is done. */
+  async #step(): Promise<boolean> {
+    const { stream } = this
+    const to = Math.min(this.#barrier ?? stream.end, this.#end ?? Number.POSITIVE_INFINITY)
+    if (this.#position < to) {
+      const rows = await this.#reader.next(this.#position, to)
+      if (rows !== null) {
+        await this.#write(rows.from, rows.batch)
+        const isLong = this.#position - this.#committed >= COMMIT_ROWS
+        if (isLong && this.#position <= stream.safe) await this.#commit()
+        return false
+      }
+    }
+    const isWhole = this.#position === this.#barrier || this.#position >= to
+    if (this.#committed < this.#position && this.#position <= stream.safe && isWhole && this.#mayCommit()) {
+      await this.#commit()
+      return false
+    }
+    if (this.#end !== null && this.#committed >= this.#end) return true
+    await this.#woken()
+    return false
+  }
+
+  #mayCommit(): boolean {
+    return this.#position === this.#barrier || this.#isDue
+  }
+
+  async #write(from: number, batch: Parameters<Sink['write']>[0]): Promise<void> {
+    const sink = this.#sink!
+    if (batch.length > 0) await this.#deadline.within('write', limit(sink, 'write'), () => sink.write(batch))
+    this.#position = from + batch.length
+    this.#error = null
+    this.stream.moved()
+  }
+
+  async #commit(): Promise<void> {
+    const sink = this.#sink!
+    const position = this.#position
+    await this.#deadline.within('commit', limit(sink, 'commit'), () => sink.commit(position - this.#base))
+    this.#committed = position
+    this.#lastCommit_ms = this.#options.clock.monotonic_ms()
+    this.#error = null
+    if (this.#barrier !== null && position >= this.#barrier) {
+      this.#barrier = this.#nextBarrier
+      this.#nextBarrier = null
+    }
+    this.stream.moved()
+  }
+
+  async #woken(): Promise<void> {
+    if (!this.#wakened) {
+      await new Promise<void>(resolve => {
+        this.#wake = resolve
+      })
+      this.#wake = null
+    }
+    this.#wakened = false
+  }
+
+  #ahead(held: number, safe: number): MillraceError {
+    const { consumer, dataDirectory } = this.#options
+    return new MillraceError(
+      'DATA_DIR_MISMATCH',
+      `${this.name} holds ${held - this.#base} rows of ${consumer}, and the journal in ${dataDirectory} knows of ${safe - this.#base}.`,
+      {
+        next: 'One of the two is an older copy: put back copies that belong together, or give the output a new name in the pipeline.',
+      },
+    )
+  }
+
+  #tooFarBehind(held: number, start: number): MillraceError {
+    return new MillraceError(
+      'SINK_BEHIND_LOG',
+      `${this.name} holds ${held - this.#base} rows of its stream, and rows that follow are no longer kept: the first one that is has the number ${start}.`,
+    )
+  }
+}
+
+function limit(sink: Sink, call: keyof typeof DEADLINES_MS): number {
+  return sink.deadlines_ms?.[call] ?? DEADLINES_MS[call]
+}

@@ -1,0 +1,191 @@
+/** All sinks of a run, in groups that share an external system. */
+import type { Warehouse } from '../../connectors/duckdb/warehouse.ts'
+import type { DeliverNode, Plan } from '../../plan/nodes.ts'
+import { readOf } from '../../plan/walk.ts'
+import type { Clock } from '../../system/clock.ts'
+import { MillraceError } from '../../system/errors.ts'
+import type { EpochHeader, OutputPosition } from '../checkpoint/header.ts'
+import { streamIncarnation } from '../ingest/input-names.ts'
+import type { OutputStream } from '../streams/output-stream.ts'
+import type { Streams } from '../streams/streams.ts'
+import { SinkConsumer } from './sink-consumer.ts'
+import { SinkGroup } from './sink-group.ts'
+import { sinkOf, targetName } from './sinks.ts'
+
+/** The external system of all tables. */
+const WAREHOUSE = 'warehouse'
+const LOOK_EVERY_MS = 500
+/** At the end of a run that was stopped, a sink that does not answer is waited for this long. */
+const STOPPING_MS = 10_000
+
+export interface SinkSetOptions {
+  readonly plan: Plan
+  readonly streams: Streams
+  readonly header: EpochHeader | null
+  /** Of the inputs. */
+  readonly identity: string
+  readonly dataDirectory: string
+  readonly clock: Clock
+  readonly untilEnd: boolean
+  /** Of a run with an end: see `SinkGroupOptions.givesUpAfter_ms`. */
+  readonly sinkTimeout_ms: number
+  readonly warehouse: { readonly open: () => Promise<Warehouse>; readonly close: () => Promise<void> }
+  readonly onWarning: (warning: MillraceError) => void
+  readonly onRows: () => void
+}
+
+export class SinkSet {
+  readonly consumers: readonly SinkConsumer[]
+  readonly #options: SinkSetOptions
+  readonly #groups: readonly SinkGroup[]
+  readonly #stop = new AbortController()
+  readonly #looking = new AbortController()
+  #working: Promise<unknown> = Promise.resolve()
+
+  private constructor(options: SinkSetOptions, consumers: ReadonlyMap<SinkConsumer, DeliverNode>) {
+    this.#options = options
+    this.consumers = [...consumers.keys()]
+    const systems = Map.groupBy(consumers, ([, { target }]) => (target.kind === 'table' ? WAREHOUSE : target))
+    const { clock, untilEnd, sinkTimeout_ms, warehouse } = options
+    this.#groups = [...systems].map(([system, members]) => {
+      return new SinkGroup({
+        consumers: members.map(([consumer]) => consumer),
+        clock,
+        signal: this.#stop.signal,
+        disconnect: system === WAREHOUSE ? () => warehouse.close() : async () => {},
+        givesUpAfter_ms: untilEnd ? sinkTimeout_ms : null,
+      })
+    })
+    void this.#look()
+  }
+
+  /** Makes the sinks of a plan known to their streams; none is opened. Throws what reading the sources does. */
+  static async of(options: SinkSetOptions): Promise<SinkSet> {
+    const { plan, streams, header } = options
+    const consumers = new Map<SinkConsumer, DeliverNode>()
+    for (const node of plan.delivers) {
+      const stream = streams.all.find(candidate => candidate.node === node.stream)!
+      const known = header?.outputs[targetName(node)]
+      const base = known === undefined ? await firstRowOf(stream, header) : stream.end - known.rows
+      consumers.set(makeConsumer(options, node, stream, known, base), node)
+    }
+    return new SinkSet(options, consumers)
+  }
+
+  /** Opens all: the first start of a run fails with a sink that cannot be opened. */
+  async open(): Promise<void> {
+    for (const group of this.#groups) await group.open()
+  }
+
+  /** Has the sinks work from now on; those that are not open are opened. */
+  start(): void {
+    this.#working = Promise.all(this.#groups.map(group => group.run()))
+  }
+
+  staged(all: boolean): void {
+    for (const consumer of this.consumers) consumer.staged(all)
+  }
+
+  /**
+   * All rows are made and safe: `all`: each sink gets every one of them; `now`: those that keep up do. Throws what a sink
+   * failed with that was given up.
+   */
+  async end(how: 'all' | 'now'): Promise<void> {
+    for (const group of this.#groups) group.end(how)
+    const { clock } = this.#options
+    if (how === 'all') await this.#working
+    else {
+      const waiting = new AbortController()
+      await Promise.race([this.#working, clock.sleep(STOPPING_MS, waiting.signal)])
+      waiting.abort()
+    }
+    const failed = this.#groups.find(({ gaveUp }) => gaveUp !== null)
+    if (failed !== undefined) throw incomplete(failed)
+  }
+
+  /** Ends at once; what was not committed does not count. */
+  async close(): Promise<void> {
+    this.#stop.abort()
+    await this.#working
+    this.#looking.abort()
+  }
+
+  /** Resolves when the tables hold the rows that are safe, of which no more become safe meanwhile. Throws NOT_RUNNING. */
+  async untilTablesAreWhole(): Promise<void> {
+    const { plan, clock } = this.#options
+    const tables = new Set(plan.delivers.filter(({ target }) => target.kind === 'table').map(targetName))
+    for (const consumer of this.consumers) {
+      if (!tables.has(consumer.name)) continue
+      const { safe } = consumer.stream
+      while (consumer.committed < safe) {
+        if (consumer.behind !== null || this.#stop.signal.aborted) {
+          throw new MillraceError('NOT_RUNNING', `${consumer.name} lacks rows just now.`)
+        }
+        consumer.wake()
+        await clock.sleep(1, this.#stop.signal)
+      }
+    }
+  }
+
+  async #look(): Promise<void> {
+    const { signal } = this.#looking
+    while (!signal.aborted) {
+      await this.#options.clock.sleep(LOOK_EVERY_MS, signal)
+      for (const group of this.#groups) group.look()
+    }
+  }
+}
+
+/** A new sink begins with the first row that there still is. */
+async function firstRowOf(stream: OutputStream, header: EpochHeader | null): Promise<number> {
+  if (header === null) return 0
+  if (stream.replayed === null) return stream.start
+  const at = header.topics[readOf(stream.node).topic.name]
+  if (at === undefined) return 0
+  const rows = await stream.replayed.count(at)
+  // Nobody has counted the rows of this stream yet.
+  if (stream.end === 0) {
+    stream.resume(rows)
+    stream.replayed.note({ rows, at })
+  }
+  stream.replayed.beginAt(stream.end - rows)
+  return stream.end - rows
+}
+
+function makeConsumer(
+  options: SinkSetOptions,
+  node: DeliverNode,
+  stream: OutputStream,
+  known: OutputPosition | undefined,
+  base: number,
+): SinkConsumer {
+  const { plan, identity, dataDirectory, clock, untilEnd, warehouse, onWarning, onRows } = options
+  const name = targetName(node)
+  return new SinkConsumer(
+    {
+      node,
+      name,
+      stream,
+      consumer: `${plan.namespace}/${plan.name}/${name}`,
+      incarnation: streamIncarnation(node.stream, identity),
+      dataDirectory,
+      known,
+      clock,
+      commitEvery_ms: untilEnd ? 0 : LOOK_EVERY_MS,
+      makeSink: () => sinkOf(node, () => warehouse.open()),
+      onWarning,
+      onRows,
+    },
+    base,
+  )
+}
+
+function incomplete(group: SinkGroup): MillraceError {
+  const error = group.gaveUp!
+  const lacking = group.consumers.filter(({ lag }) => lag > 0)
+  const rows = lacking.map(({ name, lag }) => `${name} lacks ${lag} of its rows`).join(', ')
+  return new MillraceError(error.code, `${rows === '' ? '' : `${rows}: `}${error.message}`, {
+    cause: error,
+    next: `${error.next} Then run the same command again: it goes on.`,
+  })
+}
