@@ -8,8 +8,9 @@
  * One decoder serves one topic and one caller: `load` or fill `input`, `begin`, then `next` until it answers null.
  */
 import type { Column } from '../../plan/schema.ts'
-import type { SlowResult } from '../../plan/slow.ts'
+import type { RefusalCode, SlowResult } from '../../plan/slow.ts'
 import { microsecondsOfIso } from '../../plan/timestamp.ts'
+import { NOT_UTF8 } from '../../plan/unicode.ts'
 import { slowReason, type WireNode } from '../../plan/wire.ts'
 import type { Batch, ColumnData } from '../batch.ts'
 import { emitShape } from './emit.ts'
@@ -33,6 +34,7 @@ export interface RefusedLine {
   readonly length: number
   /** Counts from 0 at the first line of the loaded input. */
   readonly line: number
+  readonly code: RefusalCode
   readonly reason: string
   /** Path of the field that was refused, empty for the record as a whole. */
   readonly path: string
@@ -255,11 +257,11 @@ export class Decoder {
   }
 
   /** Writes the row by the slow way, or says why not. */
-  #slow(bytes: Buffer, row: number): { reason: string; path: string } | null {
+  #slow(bytes: Buffer, row: number): Pick<RefusedLine, 'code' | 'reason' | 'path'> | null {
     const text = this.#memory.text(bytes.byteOffset, bytes.length)
-    if (text === null) return { reason: 'The record is not valid UTF-8', path: '' }
+    if (text === null) return { code: 'TEXT_NOT_UNICODE', reason: NOT_UTF8, path: '' }
     const result = this.#schema.slow(text)
-    if (!result.ok) return { reason: result.reason, path: result.path }
+    if (!result.ok) return { code: result.code, reason: result.reason, path: result.path }
     const { columns } = this.#memory.layout
     this.#schema.columns.forEach((column, index) => {
       const place = columns[index]!

@@ -46,7 +46,7 @@ export function prepareRecords(
     for (let batch = decoder.next(); batch !== null; batch = decoder.next()) {
       const decoded = batch
       for (const line of decoded.refused) {
-        refused.push({ ...line, code: 'RECORD_INVALID', start: start + line.start, line: lines + line.line })
+        refused.push({ ...line, start: start + line.start, line: lines + line.line })
       }
       const accepted = judge(decoded, (row, why) => {
         const at = decoded.rowStarts[row]!
