@@ -215,6 +215,32 @@ export function replaceFile(from: string, to: string): void {
   })
 }
 
+/** The same, also to another file system: the file is copied under a name of its own there first. */
+export function moveFile(from: string, to: string): void {
+  writing(to, () => {
+    try {
+      fs.renameSync(from, to)
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'EXDEV') throw cause
+      const part = `${to}.part`
+      try {
+        fs.copyFileSync(from, part)
+        const descriptor = fs.openSync(part, 'r+')
+        try {
+          fs.fsyncSync(descriptor)
+        } finally {
+          fs.closeSync(descriptor)
+        }
+        fs.renameSync(part, to)
+      } finally {
+        fs.rmSync(part, { force: true })
+      }
+      fs.rmSync(from)
+    }
+    syncFolder(dirname(to))
+  })
+}
+
 /** Makes the names in a folder durable: a file that was just made or renamed is found after a loss of power. */
 function syncFolder(path: string): void {
   // Some file systems refuse to open or sync a folder; their renames are as durable as they get.
