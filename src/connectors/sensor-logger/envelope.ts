@@ -5,8 +5,9 @@
  * digits; only the envelope's few values are read as JSON. Members may come in any order.
  */
 
-import { Stretches, skipArray, skipBlank, skipString, skipValue } from '../../formats/json-scan.ts'
+import { Stretches, skipArray, skipString, skipValue } from '../../formats/json-scan.ts'
 import { oneLine } from '../../ingress/lines.ts'
+import { skipBlank, withoutByteOrderMark } from '../../plan/white-space.ts'
 import type { PushedMessage } from '../contract.ts'
 
 export interface MessageLines {
@@ -34,7 +35,7 @@ const SHARED_BYTES_MAX = 2048
 
 /** `userId` is for messages without one. null: the lines would have more than `maximumBytes`. */
 export function messageLines(body: Uint8Array, userId: string | null, maximumBytes: number): MessageLines | null {
-  const text = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? body.subarray(3) : body
+  const text = withoutByteOrderMark(body)
   const elements = new Stretches()
   const members = new Map<string, Stretch>()
   const fault = readMembers(text, members, elements)

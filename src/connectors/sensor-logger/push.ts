@@ -1,10 +1,10 @@
 /** What the app pushes: its messages as records, and answers in words that the phone shows to the person who holds it. */
 
-import { skipBlank } from '../../formats/json-scan.ts'
 import type { Received } from '../../ingress/host.ts'
 import { failureProblem } from '../../ingress/outcome.ts'
 import { type Answer, Problem } from '../../ingress/problem.ts'
 import { PushSource, type PushSourceSettings, type Translated } from '../../ingress/source.ts'
+import { isBlank, withoutByteOrderMark } from '../../plan/white-space.ts'
 import type { PushOutcome, Source } from '../contract.ts'
 import { messageLines } from './envelope.ts'
 
@@ -30,7 +30,7 @@ export function pushSource(path: string, userId: string | null, settings: PushSo
 }
 
 function read(body: Received['body'], userId: string | null, maximumBytes: number): Translated | Answer {
-  if (skipBlank(body, 0) === body.length) throw new Problem(400, 'REQUEST_INVALID', 'the message is empty.')
+  if (isBlank(withoutByteOrderMark(body))) throw new Problem(400, 'REQUEST_INVALID', 'the message is empty.')
   const lines = messageLines(body, userId, maximumBytes)
   if (lines === null) throw new Problem(413, 'REQUEST_TOO_LARGE', 'The message has too many readings.')
   const { bytes, records, once, fault } = lines

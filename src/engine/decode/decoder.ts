@@ -11,6 +11,7 @@ import type { Column } from '../../plan/schema.ts'
 import type { RefusalCode, SlowResult } from '../../plan/slow.ts'
 import { microsecondsOfIso } from '../../plan/timestamp.ts'
 import { NOT_UTF8 } from '../../plan/unicode.ts'
+import { isBlank } from '../../plan/white-space.ts'
 import { slowReason, type WireNode } from '../../plan/wire.ts'
 import type { Batch, ColumnData } from '../batch.ts'
 import { emitShape } from './emit.ts'
@@ -323,12 +324,6 @@ export class Decoder {
       linesEnd: this.#lines,
     }
   }
-}
-
-/** Whether a line is white space only, as JSON has it. */
-function isBlank(bytes: Buffer): boolean {
-  for (const byte of bytes) if (byte !== 0x20 && byte !== 0x09 && byte !== 0x0d) return false
-  return true
 }
 
 /** The schema's own refinements, by column. */

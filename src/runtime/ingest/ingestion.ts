@@ -3,7 +3,7 @@
  * schema refuses in the dead letters, and answered when both are safe from a loss of power. Only then do its records go
  * on to the operators, so what the operators have seen is always in the log.
  */
-import type { Pushed, PushedMessage, PushOutcome } from '../../connectors/contract.ts'
+import type { Pushed, PushedMessage } from '../../connectors/contract.ts'
 import type { MessageNumbers } from '../../engine/state/id-intervals.ts'
 import { appendsOf, type Headers } from '../../log/appends.ts'
 import type { TopicLog } from '../../log/topic-log.ts'
@@ -12,7 +12,8 @@ import { MillraceError } from '../../system/errors.ts'
 import type { TopicTask } from '../process/topic-task.ts'
 import type { DeadLetters } from '../rejects/dead-letters.ts'
 import { skippedWarning } from '../warnings.ts'
-import type { Prepared, PreparedRefusal } from './prepare.ts'
+import type { Prepared } from './prepare.ts'
+import { linesOfRefused, type Share, sharesOf } from './shares.ts'
 
 /** Reasons that an answer tells; the rest is counted. */
 const REASONS_MAX = 100
@@ -38,20 +39,10 @@ export interface IngestionOptions {
   readonly onWarning: (warning: MillraceError) => void
 }
 
-interface Share {
-  readonly message: PushedMessage
-  /** Its lines in the bytes. */
-  readonly start: number
-  readonly end: number
-  readonly firstLine: number
-  readonly refused: readonly PreparedRefusal[]
-  error: Error | null
-}
-
 export class Ingestion {
   readonly log: TopicLog
   readonly #options: IngestionOptions
-  #partition = -1
+  #number = -1
   /** Dead letters there were before the messages that are being kept; null: none is. */
   #lettersBefore: number | null = null
 
@@ -67,7 +58,7 @@ export class Ingestion {
   begin(letter: number): void {
     const { task, log, partition, letters, numbers, refusedNumbers } = this.#options
     const { number, position } = task.addPartition(partition, null)
-    this.#partition = number
+    this.#number = number
     for (const { once, arrival } of numberedAppends(log, position)) numbers.add(once.key, once.number, arrival)
     if (letters.next <= letter) return
     for (const { once, topic, arrival } of numberedAppends(letters.open(), letter)) {
@@ -85,28 +76,40 @@ export class Ingestion {
     this.#lettersBefore = this.#options.letters.next
     const { kept, repeated, bytes } = this.#withoutRepeated(pushed)
     const prepared = this.#options.task.prepare(bytes, arrival)
-    const shares = sharesOf(kept, prepared.refused)
+    const shares = sharesOf(kept, prepared, bytes)
     const failure = await this.#keep(shares, bytes, arrival, source)
-    for (const share of shares) this.#settle(share, arrival)
+    for (const share of shares) this.#settle(share, bytes, arrival)
     for (const message of repeated) this.#settleRepeated(message, failure)
     this.#lettersBefore = null
     this.#options.onHeld(failure)
-    if (failure !== null) return await this.replay()
-    await this.#goOn(prepared, bytes, arrival)
+    const rows = prepared.batches.reduce((sum, { length }) => sum + length, 0)
+    // What the log holds is what goes on: where it is not exactly what was decoded, it is read again.
+    if (failure === null && this.#position + rows === this.log.next) await this.#goOn(prepared, bytes, arrival)
+    else await this.replay()
+    if (this.#position !== this.log.next) {
+      throw new MillraceError(
+        'INTERNAL',
+        `Topic ${this.log.topic} has ${this.log.next} records in its log, and stands at ${this.#position}.`,
+      )
+    }
+  }
+
+  /** Offset of the next record that the task takes. */
+  get #position(): number {
+    return this.#options.task.positionOf(this.#options.partition)!
   }
 
   /** Takes what is in the log and has not been taken yet. */
   async replay(onChunk: () => Promise<void> = async () => {}): Promise<void> {
-    const { task, log, partition } = this.#options
-    const from = task.positionOf(partition)!
-    for (const chunk of readChunks(log, from)) {
+    const { task, log } = this.#options
+    for (const chunk of readChunks(log, this.#position)) {
       if ('kind' in chunk) {
         this.#options.onWarning(skippedWarning(log.topic, chunk.from, chunk.to, chunk.reason))
         // The position goes past them, or what comes next would be counted from too low an offset.
-        await task.takeStored(NOTHING, this.#partition, chunk.to, 0)
+        await task.takeStored(NOTHING, this.#number, chunk.to, 0)
         continue
       }
-      await task.takeStored(chunk.bytes, this.#partition, chunk.firstOffset, chunk.arrival)
+      await task.takeStored(chunk.bytes, this.#number, chunk.firstOffset, chunk.arrival)
       await onChunk()
     }
   }
@@ -156,7 +159,7 @@ export class Ingestion {
     }
     for (const share of shares) {
       try {
-        this.#append(share, bytes, arrival)
+        this.#append(share, arrival)
       } catch (cause) {
         share.error = cause as Error
       }
@@ -166,12 +169,12 @@ export class Ingestion {
     return failed === undefined ? null : coded(failed.error)
   }
 
-  #append(share: Share, bytes: Uint8Array, arrival: number): void {
-    const { once, headers: own } = share.message
-    const accepted = withoutRefused(share, bytes)
-    if (accepted.length === 0) return
+  #append(share: Share, arrival: number): void {
+    const { bytes, ends, message } = share
+    const { once, headers: own } = message
+    if (ends.length === 0) return
     const headers = once === null ? own : { ...own, ...headersOf(once) }
-    this.#options.log.put({ bytes: accepted, arrival, ...(headers === null ? {} : { headers }) }, error => {
+    this.#options.log.put({ bytes, ends, arrival, ...(headers === null ? {} : { headers }) }, error => {
       share.error = error
     })
   }
@@ -181,13 +184,14 @@ export class Ingestion {
     const { once } = share.message
     if (once !== null && refusedNumbers.has(once.key, once.number)) return
     const headers = once && { ...headersOf(once), [HEADERS.topic]: task.topic.name }
-    for (const { start, length, line, reason, path, code } of share.refused) {
+    const lines = linesOfRefused(share, bytes, Number.POSITIVE_INFINITY)
+    for (const [index, { start, length, reason, path, code }] of share.refused.entries()) {
       const letter = {
         topic: task.topic.name,
         source,
         partition: 0,
         position: log.next,
-        line: line === null ? null : line - share.firstLine + 1,
+        line: lines[index]! + 1,
         reason: path === '' ? reason : `${path}: ${reason}`,
         code,
         bytes: bytes.subarray(start, start + length),
@@ -204,22 +208,19 @@ export class Ingestion {
     settle(isKept ? { kind: 'repeated' } : { kind: 'failed', error: failure })
   }
 
-  #settle({ message, refused, firstLine, error }: Share, arrival: number): void {
+  #settle(share: Share, bytes: Uint8Array, arrival: number): void {
+    const { message, refused, ends, error } = share
     if (error !== null) {
       message.settle({ kind: 'failed', error: coded(error) })
       return
     }
     if (message.once !== null) this.#options.numbers.add(message.once.key, message.once.number, arrival)
     this.#options.task.countRefused(refused.length)
-    const outcome: PushOutcome = {
-      kind: 'kept',
-      accepted: message.records - refused.length,
-      refusedCount: refused.length,
-      refused: refused.slice(0, REASONS_MAX).map(({ line, path, reason }) => {
-        return { record: line === null ? 0 : line - firstLine, path, reason }
-      }),
-    }
-    message.settle(outcome)
+    const told = linesOfRefused(share, bytes, REASONS_MAX).map((record, index) => {
+      const { path, reason } = refused[index]!
+      return { record, path, reason }
+    })
+    message.settle({ kind: 'kept', accepted: ends.length, refusedCount: refused.length, refused: told })
   }
 
   async #goOn(prepared: Prepared, bytes: Uint8Array, arrival: number): Promise<void> {
@@ -227,7 +228,7 @@ export class Ingestion {
       const end = bytes.indexOf(LINE_FEED, start)
       return bytes.subarray(start, end < 0 ? bytes.length : end)
     }
-    await this.#options.task.takePrepared(prepared, this.#partition, arrival, bytes.length, lineAt)
+    await this.#options.task.takePrepared(prepared, this.#number, arrival, bytes.length, lineAt)
   }
 }
 
@@ -253,35 +254,6 @@ function* numberedAppends(log: TopicLog, from: number): Generator<{ once: Once; 
       yield { once, arrival: event.block.header.lastArrival, ...(topic === undefined ? {} : { topic }) }
     }
   }
-}
-
-/** What of the refused lines is whose. */
-function sharesOf(messages: readonly PushedMessage[], refused: readonly PreparedRefusal[]): Share[] {
-  let start = 0
-  let firstLine = 0
-  let next = 0
-  return messages.map(message => {
-    const end = start + message.bytes
-    const from = next
-    while (next < refused.length && refused[next]!.start < end) next++
-    const share: Share = { message, start, end, firstLine, refused: refused.slice(from, next), error: null }
-    start = end
-    firstLine += message.records
-    return share
-  })
-}
-
-/** The lines of a message that were not refused. */
-function withoutRefused({ start, end, refused }: Share, bytes: Uint8Array): Uint8Array {
-  if (refused.length === 0) return bytes.subarray(start, end)
-  const pieces: Uint8Array[] = []
-  let at = start
-  for (const line of refused) {
-    pieces.push(bytes.subarray(at, line.start))
-    at = Math.min(line.start + line.length + 1, end)
-  }
-  pieces.push(bytes.subarray(at, end))
-  return Buffer.concat(pieces)
 }
 
 function coded(cause: unknown): MillraceError {

@@ -74,9 +74,7 @@ export class TopicTask {
     this.#time = topic.eventTime && new TopicTime(topic.eventTime, topic.columns, topic.key)
     this.#timeColumn = topic.columns.findIndex(column => column.name === topic.eventTime?.column)
     this.schema = topic.schema && readSchema(topic.schema)
-    this.#decoder =
-      this.schema &&
-      new Decoder({ ...this.schema, slow: slowDecoder(topic.schema!) }, this.flow.reads, RECORD_BYTES_MAX + RANGE_BYTES)
+    this.#decoder = this.#makeDecoder()
   }
 
   get progress(): TopicProgress {
@@ -194,13 +192,17 @@ export class TopicTask {
   /** Takes records out of the topic's log, where only accepted ones are. */
   async takeStored(bytes: Uint8Array, partition: number, firstOffset: number, arrival: number): Promise<void> {
     const decoder = this.#decoder!
-    const { position } = this.#partitions.list[partition]!
-    if (firstOffset > position) this.#partitions.list[partition]!.position = firstOffset
+    const place = this.#partitions.list[partition]!
+    if (firstOffset > place.position) place.position = firstOffset
     this.#bytes += bytes.length
     for (const { start, length } of linePieces(bytes, RECORD_BYTES_MAX)) {
       decoder.load(bytes.subarray(start, start + length))
+      let lines = 0
       for (let batch = decoder.next(); batch !== null; batch = decoder.next()) {
-        await this.#takeKept(batch, partition, arrival, at => decoder.lineAt(at), batch.refused)
+        // Each stored line is an offset, also one that an earlier version stored although it was blank.
+        const offsets = batch.linesEnd - lines
+        await this.#takeKept(batch, partition, arrival, at => decoder.lineAt(at), { refused: batch.refused, offsets })
+        lines += offsets
       }
     }
   }
@@ -221,7 +223,8 @@ export class TopicTask {
     lineAt: Lines['lineAt'],
   ): Promise<void> {
     this.#bytes += bytes
-    for (const batch of batches) await this.#takeKept(batch, partition, arrival, lineAt, [])
+    for (const batch of batches)
+      await this.#takeKept(batch, partition, arrival, lineAt, { refused: [], offsets: batch.length })
   }
 
   /** Takes rows that another thread has decoded. */
@@ -289,16 +292,15 @@ export class TopicTask {
     partition: number,
     arrival: number,
     lineAt: Lines['lineAt'],
-    refused: readonly RefusedLine[],
+    { refused, offsets }: { readonly refused: readonly RefusedLine[]; readonly offsets: number },
   ): Promise<void> {
     const place = this.#partitions.list[partition]!
     const { rowStarts } = batch
     const lines: Lines = { partition, position: place.position, byOffset: true, arrival, rowStarts, lineAt }
     // The schema has changed since they were kept.
-    for (const line of refused)
-      this.#refusals.record({ ...lines, position: place.position }, line.start, reasonOf(line))
+    for (const line of refused) this.#refusals.record(lines, line.start, reasonOf(line))
     this.#records += batch.length + refused.length
-    place.position += batch.length + refused.length
+    place.position += offsets
     await this.#push(batch, partition, arrival, lines)
   }
 
