@@ -13,7 +13,7 @@ import type { RunHandle } from '../../src/runtime/options.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { diskStorage } from '../../src/system/storage.ts'
 import { post } from '../connectors/pushing.ts'
-import { readStored } from '../crash/stored.ts'
+import { readStored } from '../log/read-stored.ts'
 import { type Begun, begin } from './runs.ts'
 
 const events = topic('events', z.object({ n: z.number() }))

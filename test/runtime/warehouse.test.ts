@@ -10,7 +10,7 @@ import type { PushOutcome } from '../../src/connectors/contract.ts'
 import { pipeline, topic } from '../../src/index.ts'
 import type { RunHandle, RunProgress } from '../../src/runtime/options.ts'
 import { runPipeline } from '../../src/runtime/run.ts'
-import { readStored } from '../crash/stored.ts'
+import { readStored } from '../log/read-stored.ts'
 import { hasty, silent } from './pushed-readings.ts'
 import { runOptions } from './runs.ts'
 

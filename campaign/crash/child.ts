@@ -8,12 +8,20 @@ import { sleep } from './senders.ts'
 const READY_MS = 60_000
 const STOP_MS = 60_000
 
+const ROOT = join(import.meta.dirname, '../..')
+/** What a killed parent leaves behind stops by itself, in a time in which it may still commit. */
+const ORPHAN_MS = 30_000
+/** Has the first process take itself for an older Node, which hands over to the Node that it finds; that one does not. */
+const AS_OLDER = `data:text/javascript,${encodeURIComponent(
+  `if (process.env.MILLRACE_OLDER) { delete process.env.MILLRACE_OLDER; Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.0.0' } }) }`,
+)}`
+
 export interface ChildOptions {
-  /** The source tree that is run. */
-  readonly root: string
   readonly dataDirectory: string
-  /** The file that grows. */
-  readonly lines: string
+  /** The pipeline's file, in this folder. */
+  readonly pipeline: string
+  /** The file that grows; null: the pipeline follows none. */
+  readonly lines: string | null
 }
 
 export class Child {
@@ -22,17 +30,25 @@ export class Child {
   readonly #ended: Promise<void>
   #said = ''
 
-  constructor(options: ChildOptions) {
+  /** `handsOver`: a process stands in front that started the one that works, as an older Node does. */
+  constructor(options: ChildOptions, handsOver = false) {
     this.#options = options
     // What an earlier process wrote is not this one's.
     rmSync(this.#addresses, { force: true })
-    const { root, dataDirectory, lines } = options
-    const words = ['run', join(root, 'test/crash/pipeline.ts'), '--data-dir', dataDirectory]
-    words.push('--listen', '127.0.0.1:0', '--input', `lines=${lines}`)
-    // This Node itself, not the file that looks for one: the signal must reach the one that works.
-    this.#process = spawn(process.execPath, [join(root, 'bin/millrace.js'), ...words], {
-      cwd: root,
-      env: { ...process.env, NO_COLOR: '1', NODE_OPTIONS: '', MILLRACE_DEBUG: '1' },
+    const { pipeline, dataDirectory, lines } = options
+    const words = ['run', join(import.meta.dirname, pipeline), '--data-dir', dataDirectory, '--listen', '127.0.0.1:0']
+    if (lines !== null) words.push('--input', `lines=${lines}`)
+    // Else this Node itself, not one that looks for another: the signal must reach the one that works.
+    const front = handsOver ? ['--import', AS_OLDER] : []
+    this.#process = spawn(process.execPath, [...front, join(ROOT, 'bin/millrace.js'), ...words], {
+      cwd: ROOT,
+      env: {
+        ...process.env,
+        NO_COLOR: '1',
+        NODE_OPTIONS: '',
+        MILLRACE_DEBUG: '1',
+        ...(handsOver ? { MILLRACE_OLDER: '1' } : {}),
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     for (const stream of [this.#process.stdout!, this.#process.stderr!]) {
@@ -81,6 +97,22 @@ export class Child {
     await this.#ended
   }
 
+  /**
+   * Kills the process in front alone. Throws when the one that works is still there much later: it would hold the data
+   * directory, and nobody knows of it.
+   */
+  async killFront(): Promise<void> {
+    const behind = childrenOf(this.#process.pid!)
+    if (this.hasEnded) throw new Error(`the pipeline ended by itself${this.#words()}`)
+    this.#process.kill('SIGKILL')
+    for (const began = Date.now(); behind.some(isAlive); await sleep(5)) {
+      if (Date.now() - began < ORPHAN_MS) continue
+      for (const id of behind) process.kill(id, 'SIGKILL')
+      throw new Error(`the process behind the one that was killed ran on as an orphan${this.#words()}`)
+    }
+    await this.#ended
+  }
+
   /** Kills it while it stops; it may be quicker than that. */
   async killWhileStopping(after_ms: number): Promise<void> {
     this.#process.kill('SIGINT')
@@ -108,5 +140,23 @@ export class Child {
   #words(): string {
     const { exitCode, signalCode } = this.#process
     return ` (exit code ${exitCode}, signal ${signalCode}):\n${this.#said.trim()}`
+  }
+}
+
+/** Ids of the processes that a process has started and that still run. */
+function childrenOf(id: number): number[] {
+  try {
+    return readFileSync(`/proc/${id}/task/${id}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
+  } catch {
+    return []
+  }
+}
+
+function isAlive(id: number): boolean {
+  try {
+    process.kill(id, 0)
+    return true
+  } catch {
+    return false
   }
 }

@@ -4,11 +4,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { checkEveryday as check, isEverydayDelivered as isDelivered } from '../../campaign/crash/check.ts'
+import { Ledger } from '../../campaign/crash/ledger.ts'
+import {
+  type LineRecord,
+  onceOf,
+  PUSHED,
+  type PushedRecord,
+  revisedOf,
+  sumsOf,
+  type WindowRow,
+} from '../../campaign/crash/reference.ts'
+import { readStored } from '../log/read-stored.ts'
 import { openRows, put } from '../log/stored.ts'
-import { check, isDelivered } from './check.ts'
-import { Ledger } from './ledger.ts'
-import { type LineRecord, onceOf, type PushedRecord, revisedOf, sumsOf, type WindowRow } from './reference.ts'
-import { readStored } from './stored.ts'
 
 const START_MS = Date.UTC(2026, 0, 1)
 const MESSAGES = 60
@@ -64,7 +72,7 @@ function made(): { ledger: Ledger; content: Content } {
     if (refused) letters.push(letterOf('lines', 'RECORD_INVALID', number))
     else lines.push({ ...line, time_ms: line.time })
   }
-  const { windows, late } = sumsOf(pushed)
+  const { windows, late } = sumsOf(pushed, PUSHED.size_ms)
   expect(late.length).toBeGreaterThan(3)
   for (const number of late) letters.push(letterOf('pushed', 'RECORD_LATE', number))
   const revised = revisedOf(lines)

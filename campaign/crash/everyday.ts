@@ -1,25 +1,12 @@
 /**
- * What the crash harness runs: messages pushed over HTTP and lines of a file that grows, each stored, filtered, put into
+ * The first pipeline that is killed: messages pushed over HTTP and lines of a file that grows, each stored, filtered, put into
  * windows, deduplicated and delivered in every way there is. Each record has a number that no other has.
  */
 import { count, hopping, pipeline, sum, timestamp, topic, tumbling } from 'millrace'
 import { sensorLogger } from 'millrace/sensor-logger'
 import { z } from 'zod'
+import { pushed } from './pushed.ts'
 import { LINES, PUSHED } from './reference.ts'
-
-const pushed = topic(
-  'pushed',
-  z.object({
-    messageId: z.number(),
-    sessionId: z.string(),
-    deviceId: z.string(),
-    name: z.string(),
-    time: timestamp('ns'),
-    values: z.object({ number: z.number(), amount: z.number() }),
-  }),
-  // Silence lasts as long as chance has it: windows of what was pushed go by the records alone.
-  { key: 'deviceId', eventTime: { field: 'time', disorder: PUSHED.disorder, progress: 'key', idleAfter: '1 h' } },
-)
 
 const lines = topic(
   'lines',
@@ -27,7 +14,7 @@ const lines = topic(
   { eventTime: { field: 'time', disorder: LINES.disorder, idleAfter: '300 ms' } },
 )
 
-export default pipeline('crash', ({ from, ingest, warehouse }) => {
+export default pipeline('everyday', ({ from, ingest, warehouse }) => {
   ingest(sensorLogger({ path: '/push' }), pushed)
 
   from(pushed)

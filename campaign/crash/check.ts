@@ -4,9 +4,9 @@
  */
 import { join } from 'node:path'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import { readStored } from '../../test/log/read-stored.ts'
 import type { Ledger } from './ledger.ts'
-import { type LineRecord, onceOf, type PushedRecord, revisedOf, sumsOf, type WindowRow } from './reference.ts'
-import { readStored } from './stored.ts'
+import { type LineRecord, onceOf, PUSHED, type PushedRecord, revisedOf, sumsOf, type WindowRow } from './reference.ts'
 
 /** What is wrong, with places. */
 export class Findings {
@@ -36,9 +36,8 @@ export class Findings {
   }
 }
 
-/** Everything that the data directory holds; the pipeline must have been stopped. */
-export async function check(dataDirectory: string, ledger: Ledger): Promise<Findings> {
-  const findings = new Findings()
+/** What was pushed, as it is stored, and what of it was refused or late; `read` reads any other topic. */
+export function checkPushed(dataDirectory: string, ledger: Ledger, findings: Findings) {
   const read = (topic: string): Row[] => {
     const { records, faults } = readStored(dataDirectory, topic)
     for (const fault of faults) findings.addLost(1, fault)
@@ -47,12 +46,19 @@ export async function check(dataDirectory: string, ledger: Ledger): Promise<Find
   const pushed = read('pushed').map(pushedOf)
   const letters = lettersOf(read('dead_letters'))
   checkMessages(ledger, pushed, letters.invalid, findings)
+  return { pushed, letters, read }
+}
+
+/** Everything that the data directory of `everyday.ts` holds; the pipeline must have been stopped. */
+export async function checkEveryday(dataDirectory: string, ledger: Ledger): Promise<Findings> {
+  const findings = new Findings()
+  const { pushed, letters, read } = checkPushed(dataDirectory, ledger, findings)
   const goodLines = ledger.lines.filter(line => !line.refused)
   const lines = goodLines.map(({ text }) => lineOf(JSON.parse(text) as Row))
   const badLines = ledger.lines.filter(line => line.refused)
   findings.equal('dead letters of the file', badLines.map(numberText), letters.invalid.lines.map(String))
 
-  const { windows, late } = sumsOf(pushed)
+  const { windows, late } = sumsOf(pushed, PUSHED.size_ms)
   const revised = read('revised')
   const revisions = lastRevisions(revised, findings)
   findings.equal('late records', late.map(String), letters.late.map(String))
@@ -81,8 +87,8 @@ export async function check(dataDirectory: string, ledger: Ledger): Promise<Find
   return findings
 }
 
-/** Whether all lines that the file holds have come through, and silence has closed their windows. */
-export function isDelivered(dataDirectory: string, ledger: Ledger): boolean {
+/** Whether all lines that the file of `everyday.ts` holds have come through, and silence has closed their windows. */
+export function isEverydayDelivered(dataDirectory: string, ledger: Ledger): boolean {
   const lines = ledger.lines.filter(line => !line.refused)
   if (readStored(dataDirectory, 'line_numbers').records.length < lines.length) return false
   const rows = readStored(dataDirectory, 'revised').records.map(record => JSON.parse(record) as Row)
@@ -126,7 +132,7 @@ function checkMessages(
   for (const number of counts.keys()) findings.addTwice(1, `record ${number}, which nobody sent, is stored`)
 }
 
-type Row = Readonly<Record<string, unknown>>
+export type Row = Readonly<Record<string, unknown>>
 
 interface Letters {
   readonly invalid: { readonly pushed: number[]; readonly lines: number[] }
@@ -173,8 +179,8 @@ const evenOf = (row: Row) => String(row['values.number'] ?? (row.values as { num
 const isEven = (number: string) => Number(number) % 2 === 0
 const pushedText = (row: PushedRecord) => `${row.number} ${row.deviceId} ${row.time_ms} ${row.amount}`
 const lineText = (row: LineRecord) => `${row.number} ${row.room} ${row.time_ms} ${row.amount}`
-const windowText = ({ key, start_ms, records, total }: WindowRow) => `${key} ${start_ms} ${records} ${total}`
-const sumText = (row: Row) => `${row.deviceId} ${startOf_ms(row)} ${row.records} ${row.total}`
+export const windowText = ({ key, start_ms, records, total }: WindowRow) => `${key} ${start_ms} ${records} ${total}`
+export const sumText = (row: Row) => `${row.deviceId} ${startOf_ms(row)} ${row.records} ${row.total}`
 const revisedText = (row: Row) => `${row.room} ${startOf_ms(row)} ${row.records} ${row.total}`
 
 /** Stored rows have their times as ISO texts. */
@@ -182,7 +188,7 @@ function startOf_ms(row: Row): number {
   return Date.parse(String(row.window_start))
 }
 
-async function withWarehouse(
+export async function withWarehouse(
   dataDirectory: string,
   action: (rowsOf: (table: string, columns: readonly string[]) => Promise<string[]>) => Promise<void>,
 ): Promise<void> {

@@ -1,10 +1,18 @@
 /**
- * What the pipeline of the harness means, as plainly as possible: arrays of records in the order of the log, everything
+ * What the pipelines of the harness mean, as plainly as possible: arrays of records in the order of the log, everything
  * computed anew from all of them. Nothing here is shared with what runs it.
  */
 
-/** The numbers of `pipeline.ts`, as it writes them and as this file reckons with them. */
+/** The numbers of the pipelines, as they write them and as this file reckons with them. */
 export const PUSHED = { disorder: '2 s', disorder_ms: 2000, size: '5 s', size_ms: 5000 } as const
+export const CASCADE = {
+  first: '1 s',
+  first_ms: 1000,
+  second: '5 s',
+  second_ms: 5000,
+  third: '20 s',
+  third_ms: 20_000,
+} as const
 export const LINES = {
   disorder: '1 s',
   disorder_ms: 1000,
@@ -60,19 +68,41 @@ function add(windows: Map<string, WindowRow>, key: string, start_ms: number, amo
   windows.set(`${key} ${start_ms}`, { ...before, records: before.records + 1, total: before.total + amount })
 }
 
-/** Windows of what was pushed that have closed, and the numbers of the records that came too late for theirs. */
-export function sumsOf(records: readonly PushedRecord[]): { windows: WindowRow[]; late: number[] } {
+/** Windows of this size of what was pushed that have closed, and the numbers of the records that came too late for theirs. */
+export function sumsOf(records: readonly PushedRecord[], size_ms: number): { windows: WindowRow[]; late: number[] } {
   const windows = new Map<string, WindowRow>()
   const frontiers = new Map<string, number>()
   const late: number[] = []
   for (const { row, frontier_ms } of framed(records, row => row.deviceId, PUSHED.disorder_ms)) {
     frontiers.set(row.deviceId, frontier_ms)
-    const start_ms = Math.floor(row.time_ms / PUSHED.size_ms) * PUSHED.size_ms
-    if (start_ms + PUSHED.size_ms <= frontier_ms) late.push(row.number)
+    const start_ms = Math.floor(row.time_ms / size_ms) * size_ms
+    if (start_ms + size_ms <= frontier_ms) late.push(row.number)
     else add(windows, row.deviceId, start_ms, row.amount)
   }
-  const closed = [...windows.values()].filter(({ key, start_ms }) => start_ms + PUSHED.size_ms <= frontiers.get(key)!)
+  const closed = [...windows.values()].filter(({ key, start_ms }) => start_ms + size_ms <= frontiers.get(key)!)
   return { windows: closed, late }
+}
+
+/** The windows of windows that have closed: those that end where event time, by key, has come to. */
+export function windowsOf(
+  rows: readonly WindowRow[],
+  size_ms: number,
+  frontierOf: (key: string) => number,
+): WindowRow[] {
+  const windows = new Map<string, WindowRow>()
+  for (const { key, start_ms, records, total } of rows) {
+    const start = Math.floor(start_ms / size_ms) * size_ms
+    const before = windows.get(`${key} ${start}`) ?? { key, start_ms: start, records: 0, total: 0 }
+    windows.set(`${key} ${start}`, { ...before, records: before.records + records, total: before.total + total })
+  }
+  return [...windows.values()].filter(({ key, start_ms }) => start_ms + size_ms <= frontierOf(key))
+}
+
+/** How far event time has come in what was pushed, by device. */
+export function frontiersOf(records: readonly PushedRecord[]): ReadonlyMap<string, number> {
+  return new Map(
+    framed(records, row => row.deviceId, PUSHED.disorder_ms).map(each => [each.row.deviceId, each.frontier_ms]),
+  )
 }
 
 /** The last revision of every window of the lines; silence has closed them all. */

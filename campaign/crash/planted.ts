@@ -1,40 +1,24 @@
-/**
- * Faults that the harnesses must find, each a replacement in the source that must match exactly once: a harness that finds
- * nothing proves nothing until it has found these.
- */
-export interface PlantedFault {
-  readonly name: string
-  /** From the root of the source tree. */
-  readonly file: string
-  readonly from: string
-  readonly to: string
-  /**
-   * `kill`: the crash harness must fail. `power`: a test on the storage that loses power must fail, because what a killed
-   * process wrote is still with the operating system.
-   */
-  readonly foundBy: 'kill' | 'power'
-  /** Of `power`: the test, from the root. */
-  readonly test?: string
-}
+/** Faults that the kills must find, or the tests on a storage that loses power: what a killed process wrote is still there. */
+import type { PlantedFault } from '../contract.ts'
 
 export const PLANTED: readonly PlantedFault[] = [
   {
-    name: 'acknowledged before the flush',
+    name: 'acknowledged-before-flush',
     file: 'src/log/topic-log.ts',
     from: 'await this.#files.sync()\n      } catch',
     to: 'await null\n      } catch',
-    foundBy: 'power',
+    cases: 0,
     test: 'test/log/power-loss.test.ts',
   },
   {
-    name: 'acknowledged before the append',
+    name: 'acknowledged-before-append',
     file: 'src/runtime/ingest/ingestion.ts',
     from: '    await log.commit().catch(() => {})\n',
     to: '',
-    foundBy: 'kill',
+    cases: 40,
   },
   {
-    name: 'ledger outside the transaction',
+    name: 'ledger-outside-transaction',
     file: 'src/connectors/duckdb/table.ts',
     from: `          await advanceLedger(connection, consumer, incarnation, this.#position, position)
           await connection.run('COMMIT')
@@ -42,48 +26,48 @@ export const PLANTED: readonly PlantedFault[] = [
     to: `          await connection.run('COMMIT')
           await advanceLedger(connection, consumer, incarnation, this.#position, position)
 `,
-    foundBy: 'kill',
+    cases: 40,
   },
   {
-    name: 'positions committed before the state',
+    name: 'positions-before-state',
     file: 'src/runtime/checkpoint/epochs.ts',
     from: 'journal.stage(header(), stateful())',
     to: 'journal.stage(header(), [])',
-    foundBy: 'kill',
+    cases: 40,
   },
   {
-    name: 'truncation ignored at the start',
+    name: 'start-without-truncation',
     file: 'src/runtime/checkpoint/store.ts',
     from: '      ...(this.header === null ? {} : { cutTo: this.header.lengths[topic.name] ?? 0 }),\n',
     to: '',
-    foundBy: 'kill',
+    cases: 40,
   },
   {
-    name: 'dedupe forgotten on restart: what the log alone knows',
+    name: 'message-numbers-of-log-forgotten',
     file: 'src/runtime/ingest/ingestion.ts',
     from: '    for (const { once, arrival } of numberedAppends(log, position)) numbers.add(once.key, once.number, arrival)\n',
     to: '',
-    foundBy: 'kill',
+    cases: 40,
   },
   {
-    name: 'dedupe forgotten on restart: what the journal knows',
+    name: 'message-numbers-of-journal-forgotten',
     file: 'src/runtime/attempt.ts',
     from: '[...topics.tasks.flatMap(task => task.stateful), ...this.#inputs.numbers]',
     to: '[...topics.tasks.flatMap(task => task.stateful)]',
-    foundBy: 'kill',
+    cases: 40,
   },
   {
-    name: 'a sink commits again while it commits',
+    name: 'sink-commits-twice-at-once',
     file: 'src/runtime/consumers/delivery.ts',
     from: 'if (rows === null || this.#isCommitting) return',
     to: 'if (rows === null) return',
-    foundBy: 'kill',
+    cases: 40,
   },
   {
-    name: 'dead letters of a message that comes again',
+    name: 'dead-letters-of-repeated-message',
     file: 'src/runtime/ingest/ingestion.ts',
     from: 'if (once !== null && refusedNumbers.has(once.key, once.number)) return',
     to: '',
-    foundBy: 'kill',
+    cases: 40,
   },
 ]
