@@ -45,7 +45,7 @@ export const PLANTED: readonly PlantedFault[] = [
   {
     name: 'message-numbers-of-log-forgotten',
     file: 'src/runtime/ingest/ingestion.ts',
-    from: '    for (const { once, arrival } of numberedAppends(log, position)) numbers.add(once.key, once.number, arrival)\n',
+    from: "    for (const { headers, arrival } of headersFrom(log, position)) keys.noteStored(headers, 'kept', arrival)\n",
     to: '',
     cases: 40,
   },
@@ -66,7 +66,7 @@ export const PLANTED: readonly PlantedFault[] = [
   {
     name: 'dead-letters-of-repeated-message',
     file: 'src/runtime/ingest/ingestion.ts',
-    from: 'if (once !== null && refusedNumbers.has(once.key, once.number)) return',
+    from: 'if (key !== null && keys.hasLetters(key)) return',
     to: '',
     cases: 40,
   },

@@ -245,11 +245,7 @@ describe('records that are sent again', () => {
         if (times > 0) expect(new Set(outcomes)).toEqual(new Set(['repeated']))
         await socket.close()
       }
-      expect(run.appended.map(({ key }) => key).sort()).toEqual([
-        'dead letter 0/1@a',
-        'dead letter 0/2@a',
-        'dead letter 0/3@a',
-      ])
+      expect(run.appended.map(({ id }) => id).sort()).toEqual(['0/1@a', '0/2@a', '0/3@a'])
       await run.close()
     }))
 

@@ -97,7 +97,7 @@ async function pushAll(handle: RunHandle, from: number, to: number, nullAt: numb
   const failed: PushOutcome[] = []
   for (let n = from; n < to; ) {
     const line = `${JSON.stringify({ n: n === nullAt ? null : n, batch: n })}\n`
-    const outcome = await handle.append('readings', Buffer.from(line), { key: 'client', number: n })
+    const outcome = await handle.append('readings', Buffer.from(line), `client:${n}`)
     if (outcome.kind === 'failed') failed.push(outcome)
     else n++
     await new Promise(resolve => setTimeout(resolve, 1))

@@ -4,7 +4,6 @@
  * on to the operators, so what the operators have seen is always in the log.
  */
 import type { Pushed, PushedMessage } from '../../connectors/contract.ts'
-import type { MessageNumbers } from '../../engine/state/id-intervals.ts'
 import { appendsOf, type Headers } from '../../log/appends.ts'
 import type { TopicLog } from '../../log/topic-log.ts'
 import { readChunks } from '../../log/topic-reader.ts'
@@ -12,6 +11,7 @@ import { MillraceError } from '../../system/errors.ts'
 import type { TopicTask } from '../process/topic-task.ts'
 import type { DeadLetters } from '../rejects/dead-letters.ts'
 import { skippedWarning } from '../warnings.ts'
+import { headersOf, type MessageKeys, textOf } from './idempotency.ts'
 import type { Prepared } from './prepare.ts'
 import { linesOfRefused, type Share, sharesOf } from './shares.ts'
 
@@ -20,8 +20,8 @@ const REASONS_MAX = 100
 const LINE_FEED = 10
 const NOTHING = new Uint8Array(0)
 
-/** Under these names the log keeps what tells a repeated message, and a dead letter whose it is. */
-const HEADERS = { key: 'message-key', number: 'message-number', topic: 'message-topic' } as const
+/** Under this name a dead letter keeps the topic of its message. */
+const TOPIC_HEADER = 'message-topic'
 
 export interface IngestionOptions {
   readonly task: TopicTask
@@ -29,10 +29,8 @@ export interface IngestionOptions {
   /** Name of the log's partition in the task. */
   readonly partition: string
   readonly letters: DeadLetters
-  /** Messages that are kept. */
-  readonly numbers: MessageNumbers
-  /** Messages whose dead letters are kept, though perhaps not their records: they are not kept twice. */
-  readonly refusedNumbers: MessageNumbers
+  /** Of the messages that are kept, and of those whose dead letters are, though perhaps not their records. */
+  readonly keys: MessageKeys
   /** Told why nothing could be kept, and null when something was kept again. */
   readonly onHeld: (error: MillraceError | null) => void
   /** Told of records that are lost. */
@@ -56,13 +54,13 @@ export class Ingestion {
    * those in the log, and those with dead letters from `letter` on.
    */
   begin(letter: number): void {
-    const { task, log, partition, letters, numbers, refusedNumbers } = this.#options
+    const { task, log, partition, letters, keys } = this.#options
     const { number, position } = task.addPartition(partition, null)
     this.#number = number
-    for (const { once, arrival } of numberedAppends(log, position)) numbers.add(once.key, once.number, arrival)
+    for (const { headers, arrival } of headersFrom(log, position)) keys.noteStored(headers, 'kept', arrival)
     if (letters.next <= letter) return
-    for (const { once, topic, arrival } of numberedAppends(letters.open(), letter)) {
-      if (topic === task.topic.name) refusedNumbers.add(once.key, once.number, arrival)
+    for (const { headers, arrival } of headersFrom(letters.open(), letter)) {
+      if (headers[TOPIC_HEADER] === task.topic.name) keys.noteStored(headers, 'letters', arrival)
     }
   }
 
@@ -116,19 +114,17 @@ export class Ingestion {
 
   /** Messages that are kept already, those that come twice at once among them, are left out. */
   #withoutRepeated({ messages, bytes, arrival }: Pushed) {
-    const { numbers } = this.#options
+    const { keys } = this.#options
     const kept: PushedMessage[] = []
     const repeated: PushedMessage[] = []
     const pieces: Uint8Array[] = []
     const fresh = new Set<string>()
     let at = 0
     for (const message of messages) {
-      const { once } = message
-      const name = once === null ? null : nameOf(once)
-      const isKnown = once !== null && (fresh.has(name!) || numbers.has(once.key, once.number))
-      if (isKnown) repeated.push(message)
+      const { idempotencyKey: key } = message
+      if (key !== null && (fresh.has(textOf(key)) || keys.isKept(key))) repeated.push(message)
       else {
-        if (name !== null) fresh.add(name)
+        if (key !== null) fresh.add(textOf(key))
         kept.push(message)
         pieces.push(bytes.subarray(at, at + message.bytes))
       }
@@ -144,14 +140,14 @@ export class Ingestion {
     arrival: number,
     source: string,
   ): Promise<MillraceError | null> {
-    const { log, letters, refusedNumbers } = this.#options
+    const { log, letters, keys } = this.#options
     try {
       for (const share of shares) this.#addLetters(share, bytes, arrival, source)
       // Before the records: a message whose letters are not kept must not be answered as kept.
       await letters.commit()
       for (const { message, refused } of shares) {
-        const { once } = message
-        if (once !== null && refused.length > 0) refusedNumbers.add(once.key, once.number, arrival)
+        const { idempotencyKey: key } = message
+        if (key !== null && refused.length > 0) keys.noteLetters(key, arrival)
       }
     } catch (cause) {
       for (const share of shares) share.error = cause as Error
@@ -171,19 +167,19 @@ export class Ingestion {
 
   #append(share: Share, arrival: number): void {
     const { bytes, ends, message } = share
-    const { once, headers: own } = message
+    const { idempotencyKey: key, headers: own } = message
     if (ends.length === 0) return
-    const headers = once === null ? own : { ...own, ...headersOf(once) }
+    const headers = key === null ? own : { ...own, ...headersOf(key) }
     this.#options.log.put({ bytes, ends, arrival, ...(headers === null ? {} : { headers }) }, error => {
       share.error = error
     })
   }
 
   #addLetters(share: Share, bytes: Uint8Array, arrival: number, source: string): void {
-    const { task, log, letters, refusedNumbers } = this.#options
-    const { once } = share.message
-    if (once !== null && refusedNumbers.has(once.key, once.number)) return
-    const headers = once && { ...headersOf(once), [HEADERS.topic]: task.topic.name }
+    const { task, log, letters, keys } = this.#options
+    const { idempotencyKey: key } = share.message
+    if (key !== null && keys.hasLetters(key)) return
+    const headers = key && { ...headersOf(key), [TOPIC_HEADER]: task.topic.name }
     const lines = linesOfRefused(share, bytes, Number.POSITIVE_INFINITY)
     for (const [index, { start, length, reason, path, code }] of share.refused.entries()) {
       const letter = {
@@ -203,8 +199,8 @@ export class Ingestion {
   }
 
   /** Of two that come at once the second is kept if the first one is. */
-  #settleRepeated({ once, settle }: PushedMessage, failure: MillraceError | null): void {
-    const isKept = failure === null || this.#options.numbers.has(once!.key, once!.number)
+  #settleRepeated({ idempotencyKey, settle }: PushedMessage, failure: MillraceError | null): void {
+    const isKept = failure === null || this.#options.keys.isKept(idempotencyKey!)
     settle(isKept ? { kind: 'repeated' } : { kind: 'failed', error: failure })
   }
 
@@ -214,7 +210,7 @@ export class Ingestion {
       message.settle({ kind: 'failed', error: coded(error) })
       return
     }
-    if (message.once !== null) this.#options.numbers.add(message.once.key, message.once.number, arrival)
+    if (message.idempotencyKey !== null) this.#options.keys.noteKept(message.idempotencyKey, arrival)
     this.#options.task.countRefused(refused.length)
     const told = linesOfRefused(share, bytes, REASONS_MAX).map((record, index) => {
       const { path, reason } = refused[index]!
@@ -232,26 +228,12 @@ export class Ingestion {
   }
 }
 
-type Once = NonNullable<PushedMessage['once']>
-
-function nameOf({ key, number }: Once): string {
-  return `${number} ${key}`
-}
-
-function headersOf({ key, number }: Once): Headers {
-  return { [HEADERS.key]: key, [HEADERS.number]: String(number) }
-}
-
-/** The numbered messages of a log from an offset on. */
-function* numberedAppends(log: TopicLog, from: number): Generator<{ once: Once; arrival: number; topic?: string }> {
+/** The headers of the appends of a log from an offset on. */
+function* headersFrom(log: TopicLog, from: number): Generator<{ headers: Headers; arrival: number }> {
   for (const event of log.read(from)) {
     if (event.kind !== 'block') continue
     for (const { headers } of appendsOf(event.block)) {
-      const key = headers?.[HEADERS.key]
-      if (key === undefined) continue
-      const topic = headers![HEADERS.topic]
-      const once = { key, number: Number(headers![HEADERS.number]) }
-      yield { once, arrival: event.block.header.lastArrival, ...(topic === undefined ? {} : { topic }) }
+      if (headers !== null) yield { headers, arrival: event.block.header.lastArrival }
     }
   }
 }

@@ -1,6 +1,6 @@
 /** What an attempt reads: for each topic its task, its sources, and what takes in what is pushed to it. */
 import type { Source } from '../../connectors/contract.ts'
-import { MessageNumbers } from '../../engine/state/id-intervals.ts'
+import type { Stateful } from '../../engine/state/table.ts'
 import type { TopicLog } from '../../log/topic-log.ts'
 import type { TopicNode } from '../../plan/nodes.ts'
 import type { Clock } from '../../system/clock.ts'
@@ -11,6 +11,7 @@ import type { Target } from '../consumers/target.ts'
 import type { RunOptions } from '../options.ts'
 import type { TopicTask } from '../process/topic-task.ts'
 import type { Topics } from '../process/topics.ts'
+import { MessageKeys, memoryOf } from './idempotency.ts'
 import { Ingestion } from './ingestion.ts'
 import type { Sources } from './input-names.ts'
 import type { TopicPosition } from './partitions.ts'
@@ -18,8 +19,6 @@ import type { OpenedSource } from './topic-input.ts'
 
 /** The partition of a task that is the log of what was pushed. */
 export const LOG_PARTITION = 'log'
-/** A sender that has been silent for so long may count its messages anew. */
-const NUMBERS_KEPT_US = 7 * 24 * 3600 * 1_000_000
 
 export interface NamedSource {
   readonly source: Source
@@ -51,7 +50,8 @@ export interface Input {
 export class Inputs {
   readonly all: Input[] = []
   /** Of the messages that were pushed: state as that of any operator. */
-  readonly numbers: MessageNumbers[] = []
+  readonly numbers: Stateful[] = []
+  readonly #keys: MessageKeys[] = []
   readonly #options: InputsOptions
   readonly #opened = new Map<TopicNode, readonly NamedSource[]>()
 
@@ -108,9 +108,9 @@ export class Inputs {
     return this.all.find(({ task }) => task.topic.name === topic.name)?.ingestion?.log ?? null
   }
 
-  /** Says what the operators and sinks still need of the logs, and forgets who has been silent for long. */
+  /** Says what the operators and sinks still need of the logs, and forgets the keys of messages that are too old. */
   hold({ topics }: EpochHeader, targets: readonly Target[]): void {
-    for (const numbers of this.numbers) numbers.forgetBefore(this.#options.clock.now() - NUMBERS_KEPT_US)
+    for (const keys of this.#keys) keys.forget(this.#options.clock.now())
     for (const { task, ingestion } of this.all) {
       const { name } = task.topic
       const reading = targets.filter(({ log, topic }) => log === null && topic.name === name)
@@ -126,16 +126,16 @@ export class Inputs {
   }
 
   #ingestion(topic: TopicNode, task: TopicTask, store: Store): Ingestion {
-    const numbers = new MessageNumbers(`${topic.name}/messages`)
-    const refusedNumbers = new MessageNumbers(`${topic.name}/refused messages`)
-    this.numbers.push(numbers, refusedNumbers)
+    const memory = memoryOf(this.#options.pushed(topic).map(({ source }) => source.keyMemory))
+    const keys = new MessageKeys(topic.name, memory)
+    this.#keys.push(keys)
+    this.numbers.push(...keys.stateful)
     return new Ingestion({
       task,
       log: store.ingested(topic, logPosition(store.header?.topics[topic.name] ?? null)),
       partition: LOG_PARTITION,
       letters: store.letters.ingestion,
-      numbers,
-      refusedNumbers,
+      keys,
       onHeld: this.#options.onHeld,
       onWarning: this.#options.onWarning,
     })
