@@ -14,8 +14,8 @@ import { makeKey } from '../../src/ingress/keys.ts'
 import { MessageKeys } from '../../src/runtime/ingest/idempotency.ts'
 import { seededRandom } from '../../src/system/random.ts'
 import { post } from '../connectors/pushing.ts'
-import { readStored } from '../crash/stored.ts'
 import { PlainJournal } from '../engine/restarts.ts'
+import { readStored } from '../log/read-stored.ts'
 import { type Begun, begin } from './runs.ts'
 
 const LISTEN = { host: '127.0.0.1', port: 0, tls: null, trustedProxies: [], keys: 'when-made' as const }
