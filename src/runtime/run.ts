@@ -17,7 +17,7 @@ import { handleOf } from './handle.ts'
 import { inputIdentity, pathsOf, refuseTimeless, type Sources, sourcesOf } from './ingest/input-names.ts'
 import { RunSources } from './ingest/run-sources.ts'
 import type { RunOptions, RunProgress, RunSummary } from './options.ts'
-import { takeOwnership } from './owner.ts'
+import { takeOwnership } from './owner/owner.ts'
 import { FIRST_WAIT_MS, longerWait_ms } from './retry.ts'
 import { toldAs, Warnings, warehouseWarning, warningOf } from './warnings.ts'
 
@@ -37,14 +37,11 @@ export async function runPipeline(
   const dataDirectory = resolve(options.dataDirectory)
   refuseTimeless(plan)
   const sources = sourcesOf(plan, options.inputs)
-  const owner = takeOwnership(dataDirectory)
+  const owner = await takeOwnership(dataDirectory)
   try {
     const run = new Run(plan, { ...options, dataDirectory }, sources, { clock, storage, started_ms })
-    try {
-      return await run.work()
-    } finally {
-      await run.close()
-    }
+    const work = run.work().finally(() => run.close())
+    return await Promise.race([work, owner.lost])
   } finally {
     owner.release()
   }

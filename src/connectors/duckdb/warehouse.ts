@@ -8,16 +8,8 @@
 import { dirname, join } from 'node:path'
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { MillraceError } from '../../system/errors.ts'
-import {
-  closeFile,
-  makeFolder,
-  moveFile,
-  openForReading,
-  readBytes,
-  remove,
-  replaceFile,
-  statusOf,
-} from '../../system/files.ts'
+import { moveFile } from '../../system/file-names.ts'
+import { closeFile, makeFolder, openForReading, readBytes, remove, replaceFile, statusOf } from '../../system/files.ts'
 import type { Sink } from '../contract.ts'
 import { type DuckDB, duckdbMessage, loadDuckDB } from '../support/duckdb.ts'
 import { confine } from './confine.ts'
