@@ -13,7 +13,7 @@ const installed = join(root, 'node_modules/.package-lock.json')
 const stamp = join(root, 'node_modules/.millrace-installed')
 const node24 = join(root, 'node_modules/node/bin/node')
 
-const TASKS = { start: 'scripts/start.ts', test: 'scripts/test.ts' }
+const TASKS = { start: 'scripts/start.ts', test: 'scripts/test.ts', campaign: 'campaign/run.ts' }
 
 const [task = '', ...words] = process.argv.slice(2)
 if (!Object.hasOwn(TASKS, task)) {

@@ -71,7 +71,7 @@ async function start(): Promise<number> {
   const stop = stopOnSignals()
   const terminal = processTerminal()
   const [{ plan }] = await Promise.all([loadPipeline(PIPELINE), buildPage(line => terminal.remark(line))])
-  const dataDirectory = directoryOf(values, join(root, '.millrace', plan.name))
+  const dataDirectory = await directoryOf(values, join(root, '.millrace', plan.name))
   const goesOn = statusOf(join(dataDirectory, 'run.json')) !== null
   const { listen, console, taken } = await whereToListen(values)
   const people = values.flag('no-phones') ? 0 : (values.whole('people') ?? 6)

@@ -4,7 +4,7 @@ import { networkInterfaces } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Arguments } from '../../src/cli/arguments.ts'
 import { shortest } from '../../src/cli/paths.ts'
-import { takeOwnership } from '../../src/runtime/owner.ts'
+import { takeOwnership } from '../../src/runtime/owner/owner.ts'
 import { MillraceError } from '../../src/system/errors.ts'
 import { listFolder, makeFolder, remove, replaceText, statusOf } from '../../src/system/files.ts'
 
@@ -17,11 +17,11 @@ const PORTS_AHEAD = [0, 10, 20, 30, 40]
  * The data directory, there and free. A run of the user's own that stands in the usual place is left alone: then it is
  * the place beside. Throws DATA_DIR_BUSY when it is in use, OPTION_INVALID when `--fresh` would remove what others made.
  */
-export function directoryOf(values: Arguments, usual: string): string {
+export async function directoryOf(values: Arguments, usual: string): Promise<string> {
   const given = values.text('data-dir')
   const directory = given !== null ? resolve(given) : isOthers(usual) ? `${usual}-simulated` : usual
   const isNew = listFolder(directory).length === 0
-  if (!isNew) refuseWhenBusy(directory)
+  if (!isNew) await refuseWhenBusy(directory)
   if (values.flag('fresh')) removeOwn(directory)
   if (isNew || values.flag('fresh')) {
     makeFolder(directory)
@@ -43,9 +43,10 @@ function removeOwn(directory: string): void {
   remove(directory)
 }
 
-function refuseWhenBusy(directory: string): void {
+async function refuseWhenBusy(directory: string): Promise<void> {
   try {
-    takeOwnership(directory).release()
+    const owner = await takeOwnership(directory)
+    owner.release()
   } catch (cause) {
     if (!(cause instanceof MillraceError) || cause.code !== 'DATA_DIR_BUSY') throw cause
     throw new MillraceError(cause.code, cause.message, {

@@ -73,6 +73,26 @@ export interface Pushed {
   readonly messages: readonly PushedMessage[]
 }
 
+/**
+ * Names a message. The first part says who made the others, so that no client can name a key that is not its own:
+ *
+ * - `http`: the API key's id (empty where none is needed) and the header `Idempotency-Key`
+ * - `sensor-logger`: device, session and `messageId`
+ * - `resend`: the dead letter that this process sends again
+ */
+export type IdempotencyKey =
+  | readonly ['http', client: string, key: string]
+  | readonly ['sensor-logger', device: string, session: string, messageId: string]
+  | readonly ['resend', id: string]
+
+/** How long the keys of messages are remembered, and in how many bytes of memory: past that the oldest are forgotten. */
+export interface KeyMemory {
+  readonly duration_us: number
+  readonly bytes: number
+}
+
+export const KEY_MEMORY: KeyMemory = { duration_us: 24 * 3600 * 1_000_000, bytes: 64 << 20 }
+
 export interface PushedMessage {
   /** How many of the records (lines, blank ones excluded) are this message's; the source knows it. */
   readonly records: number
@@ -80,11 +100,8 @@ export interface PushedMessage {
   readonly bytes: number
   /** Stored with the records: short texts, few of them. */
   readonly headers: Readonly<Record<string, string>> | null
-  /**
-   * A message with the number of one that is kept already under the same key is not kept again; null: no numbers, all are
-   * kept. Numbers are whole and not negative; `key` names the sender's count (device and session).
-   */
-  readonly once: { readonly key: string; readonly number: number } | null
+  /** A message with the key of one that is kept already is not kept again, while the key is remembered; null: it is. */
+  readonly idempotencyKey: IdempotencyKey | null
   readonly settle: (outcome: PushOutcome) => void
 }
 
@@ -153,6 +170,8 @@ export interface Listen {
 export interface Source {
   /** Whether the records can be read again from any position; absent: yes. One that is pushed to says false. */
   readonly replays?: boolean
+  /** Of a source whose messages have idempotency keys: how long they are remembered. Default: KEY_MEMORY. */
+  readonly keyMemory?: KeyMemory
   /** Where a person or a device sends to, once it is open: `http://127.0.0.1:4401/sensor-logger`. */
   readonly address?: string | null
   /** The partitions, each with the name that dead letters and progress show; files in a stable order. */
@@ -188,7 +207,7 @@ export interface SinkContext {
 export interface Sink {
   /** One sentence, shown by `plan` and in the docs: what is guaranteed after a crash. */
   readonly guarantee: string
-  /** How long each call may take. Default: open 60 s, write 30 s, commit 5 m, close 10 s. */
+  /** How long each call may take. Default: open 5 m, write 1 m, commit 10 m, close 30 s. */
   readonly deadlines_ms?: Readonly<Partial<Record<'open' | 'write' | 'commit' | 'close', number>>>
   /** Resolves to the number of rows of this stream that the sink holds already. */
   open(context: SinkContext): Promise<number>

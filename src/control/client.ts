@@ -4,8 +4,9 @@ import type { LiveQueryOptions } from '../connectors/duckdb/live-query.ts'
 import type { Row, RowStream } from '../connectors/duckdb/rows.ts'
 import type { Snapshot } from '../runtime/options.ts'
 import { MillraceError } from '../system/errors.ts'
+import { withSocketPath } from '../system/local-socket.ts'
 import { nodeHttp } from '../system/process.ts'
-import { placeOf } from './place.ts'
+import { SOCKET } from './place.ts'
 import {
   type About,
   type Column,
@@ -52,9 +53,7 @@ interface WatchedRows {
  * Throws DATA_DIR_BUSY for one that does not answer.
  */
 export async function ownerOf(dataDirectory: string, within_ms = ABOUT_WITHIN_MS): Promise<OwnerClient | null> {
-  const place = placeOf(dataDirectory)
-  if (place === null) return null
-  const socket = new OwnerSocket(place, dataDirectory)
+  const socket = new OwnerSocket(dataDirectory)
   const about = await socket.about(within_ms)
   if (about === null) return null
   return {
@@ -75,11 +74,9 @@ export async function ownerOf(dataDirectory: string, within_ms = ABOUT_WITHIN_MS
 }
 
 class OwnerSocket {
-  readonly #place: string
   readonly #dataDirectory: string
 
-  constructor(place: string, dataDirectory: string) {
-    this.#place = place
+  constructor(dataDirectory: string) {
     this.#dataDirectory = dataDirectory
   }
 
@@ -172,15 +169,14 @@ class OwnerSocket {
   ): Promise<IncomingMessage> {
     const { request } = nodeHttp()
     const { timeout_ms = 0, ...rest } = options
-    const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const call = request(
-        { socketPath: this.#place, path, method, agent: false, timeout: timeout_ms, ...rest },
-        resolve,
-      )
-      call.on('error', reject)
-      call.on('timeout', () => call.destroy(new Error(`no answer within ${timeout_ms / 1000} s`)))
-      call.end(body ?? undefined)
-    }).catch(error => this.#fail(error))
+    const send = (socketPath: string) =>
+      new Promise<IncomingMessage>((resolve, reject) => {
+        const call = request({ socketPath, path, method, agent: false, timeout: timeout_ms, ...rest }, resolve)
+        call.on('error', reject)
+        call.on('timeout', () => call.destroy(new Error(`no answer within ${timeout_ms / 1000} s`)))
+        call.end(body ?? undefined)
+      })
+    const response = await withSocketPath(this.#dataDirectory, SOCKET, send).catch(error => this.#fail(error))
     if (response.statusCode === 200) return response
     const text = await textOf(response).catch(error => this.#fail(error))
     throw errorFrom((JSON.parse(text) as { error: WireError }).error)

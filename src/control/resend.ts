@@ -2,8 +2,8 @@
  * Records that go to their topic once more.
  *
  * What was taken is noted in DATA_DIR/dead_letters.resent, a line each, and not taken again: the note is read before and
- * written after. A process that is killed in between finds no note, but the topic itself knows the record's number (`once`)
- * as long as it remembers numbers of messages. So none is lost, and none is there twice.
+ * written after. A process that is killed in between finds no note, but the topic itself knows the record's id as
+ * long as it remembers the keys of messages. So none is lost, and none is there twice.
  */
 import { join } from 'node:path'
 import type { PushOutcome } from '../connectors/contract.ts'
@@ -23,7 +23,7 @@ export function resentIds(dataDirectory: string): Set<string> {
     try {
       if (line !== '') ids.add((JSON.parse(line) as { id: string }).id)
     } catch {
-      // The end of a note that a loss of power cut off: its record is told by its number.
+      // The end of a note that a loss of power cut off: its record is told by its id.
     }
   }
   return ids
@@ -64,8 +64,7 @@ export class Resender {
     try {
       const bytes = Buffer.from(text, encoding ?? 'utf8')
       const line = bytes.at(-1) === 10 ? bytes : Buffer.concat([bytes, Buffer.from('\n')])
-      // A key of its own: what is kept of numbers under one key has a limit.
-      return { id, ...answerOf(await this.#run.append(topic, line, { key: `dead letter ${id}`, number: 0 })) }
+      return { id, ...answerOf(await this.#run.append(topic, line, id)) }
     } catch (error) {
       return { id, outcome: 'failed', error: wireError(error) }
     }

@@ -1,10 +1,11 @@
 /** The owner's end of the local socket: it answers commands that look at the data directory of a run at work. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { isAbsolute } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import type { RunHandle } from '../runtime/options.ts'
 import { type Clock, systemClock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
 import { remove } from '../system/files.ts'
+import { listen, withSocketPath } from '../system/local-socket.ts'
 import { nodeHttp, ownProcessId } from '../system/process.ts'
 import { answerError, answerJson, bodyOf, LineStream, objectOf } from './answer.ts'
 import { newPlace } from './place.ts'
@@ -49,12 +50,9 @@ export async function openOwnerSocket(run: RunHandle, clock: Clock = systemClock
     void answer(call).catch(error => answerError(response, error))
   })
   const place = newPlace(run.dataDirectory)
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', cause => {
-      const message = `Cannot listen on ${place.listenOn}: ${cause.message}.`
-      reject(new MillraceError('FILE_UNWRITABLE', message, { cause }))
-    })
-    server.listen(place.listenOn, resolve)
+  await withSocketPath(run.dataDirectory, place.listenOn, path => listen(server, path)).catch(cause => {
+    const message = `Cannot listen on ${join(run.dataDirectory, place.listenOn)}: ${(cause as Error).message}.`
+    throw new MillraceError('FILE_UNWRITABLE', message, { cause })
   })
   place.publish()
   // A connection that breaks is the client's loss alone.

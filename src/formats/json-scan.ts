@@ -4,6 +4,7 @@
  *
  * The loops are the hot path of what is pushed over HTTP; `KIND` sorts bytes so that most are passed with one load.
  */
+import { skipBlank } from '../plan/white-space.ts'
 
 const QUOTE = 34
 const COMMA = 44
@@ -21,10 +22,6 @@ const KIND = new Uint8Array(256)
 KIND[QUOTE] = STRING
 KIND[OPEN_BRACKET] = KIND[123] = OPEN
 KIND[CLOSE_BRACKET] = KIND[125] = CLOSE
-
-/** White space as JSON has it. */
-const BLANK = new Uint8Array(256)
-for (const byte of [32, 9, 10, 13]) BLANK[byte] = 1
 
 /** What ends a number, true, false or null. */
 const DELIMITER = new Uint8Array(256)
@@ -57,11 +54,6 @@ export class Stretches {
   end(index: number): number {
     return this.#bounds[index * 2 + 1]!
   }
-}
-
-export function skipBlank(bytes: Uint8Array, at: number): number {
-  while (BLANK[bytes[at]!] === 1) at++
-  return at
 }
 
 /** Behind the string whose quote is at `at`; -1: it does not end, or a raw line feed is in it. */

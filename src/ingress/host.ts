@@ -24,6 +24,8 @@ import { Target } from './target.ts'
 /** What a route gets of a request that was let in. */
 export interface Received {
   readonly body: Buffer
+  /** Id of the API key that came with it; null: none was needed. */
+  readonly keyId: string | null
   /** One header, by its name in lower case. */
   header(name: string): string | null
 }
@@ -236,10 +238,12 @@ export class HttpHost {
       }
     }
     if (admission.problem !== null) throw admission.problem
+    refuseMultipart(request.headers['content-type'])
     const body = await this.#bodies.read(request.raw, route.bodyBytesMax)
     if (body === null) return null
     return await route.receive({
       body,
+      keyId: admission.keyId,
       header: name => {
         const value = request.headers[name]
         return value === undefined ? null : String(value)
@@ -274,6 +278,14 @@ export class HttpHost {
           : `Records can be sent to: ${shown.map(({ path }) => path).join(', ') || 'nothing yet'}.`,
     })
   }
+}
+
+/** Its parts are not records: what stands between them would be taken for some. */
+function refuseMultipart(type: string | undefined): void {
+  if (type === undefined || !/^\s*multipart\//i.test(type)) return
+  throw new Problem(415, 'REQUEST_INVALID', 'A body of several parts (multipart) is not taken here.', {
+    next: 'Send the records themselves as the body: JSON or NDJSON (curl --data-binary @FILE, not -F).',
+  })
 }
 
 function problemOf(error: unknown): Problem {

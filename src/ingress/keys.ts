@@ -8,7 +8,8 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
-import { createText, readText, remove, replaceText } from '../system/files.ts'
+import { createText } from '../system/file-names.ts'
+import { readText, remove, replaceText } from '../system/files.ts'
 import { secretBytes } from '../system/random.ts'
 
 /** A key as it is kept. Times are microseconds since the epoch. */

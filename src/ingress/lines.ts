@@ -2,7 +2,8 @@
  * The body of a request as lines of JSON. Only where records begin and end is found out; whether they are right is the
  * decoder's to say. Their bytes stay as they came, but for line feeds between tokens, which become spaces.
  */
-import { Stretches, skipArray, skipBlank, skipValue } from '../formats/json-scan.ts'
+import { Stretches, skipArray, skipValue } from '../formats/json-scan.ts'
+import { skipBlank, withoutByteOrderMark } from '../plan/white-space.ts'
 
 export interface Lines {
   /** Each with its line feed. */
@@ -21,7 +22,7 @@ const NOWHERE = 11
 
 /** `isLines`: the client says that each line is a record; otherwise that is found out. */
 export function linesOf(body: Uint8Array, isLines: boolean): Lines {
-  const text = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? body.subarray(3) : body
+  const text = withoutByteOrderMark(body)
   const start = skipBlank(text, 0)
   if (start === text.length) return { bytes: new Uint8Array(0), records: 0, isBroken: false }
   if (text[start] === OPEN_BRACKET) return arrayLines(text, start)
@@ -92,14 +93,14 @@ function valueLines(text: Uint8Array, start: number): Lines {
 function givenLines(text: Uint8Array): Lines {
   const stretches = new Stretches()
   let hasBlank = false
+  /** The first place behind `at` that is not white space; kept, so that a run of blank lines is looked at once. */
+  let first = -1
   for (let at = 0; at < text.length; ) {
-    // JSON's white space without the line feed.
-    let first = at
-    while (text[first] === SPACE || text[first] === 9 || text[first] === 13) first++
-    const end = text.indexOf(LINE_FEED, first)
+    const end = text.indexOf(LINE_FEED, at)
     const stop = end < 0 ? text.length : end
-    if (first < stop) stretches.add(at, stop)
-    else hasBlank = true
+    if (first < at) first = skipBlank(text, at)
+    if (first >= stop) hasBlank = true
+    else stretches.add(at, stop)
     at = stop + 1
   }
   if (hasBlank) return elementLines(text, stretches)

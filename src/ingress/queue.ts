@@ -14,7 +14,7 @@ export interface QueuedMessage {
   /** Whole lines, each with its line feed. */
   readonly lines: Uint8Array
   readonly records: number
-  readonly once: PushedMessage['once']
+  readonly idempotencyKey: PushedMessage['idempotencyKey']
 }
 
 export interface QueueOptions {
@@ -137,8 +137,8 @@ export class PushQueue {
             length,
           )
     for (const waiting of taken) this.#taken.add(waiting)
-    const messages = taken.map(({ lines, records, once, settle }) => {
-      return { records, bytes: lines.length, headers: null, once, settle }
+    const messages = taken.map(({ lines, records, idempotencyKey, settle }) => {
+      return { records, bytes: lines.length, headers: null, idempotencyKey, settle }
     })
     return { kind: 'pushed', bytes, arrival: this.#arrival, messages }
   }

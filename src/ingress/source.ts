@@ -1,6 +1,6 @@
 /** A source that is pushed to over HTTP: a path on the run's listener, and a queue from there to the runtime. */
 
-import type { Idle, Pushed, PushOutcome, Source, SourceContext } from '../connectors/contract.ts'
+import type { Idle, KeyMemory, Pushed, PushOutcome, Source, SourceContext } from '../connectors/contract.ts'
 import { type Clock, systemClock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
 import { acquireHost, type HostLimits, type HttpHost, type Received } from './host.ts'
@@ -16,6 +16,7 @@ export interface PushForm {
   readonly takes: string
   readonly bodyBytesMax: number | null
   readonly requestsPerSecond: number | null
+  readonly keyMemory: KeyMemory
   readonly refuse?: (problem: Problem) => Answer
   /**
    * The records of a body, in lines that together have at most `maximumBytes`, and the answer once it is known what became
@@ -51,6 +52,10 @@ export class PushSource implements Source {
   constructor(form: PushForm, settings: PushSourceSettings = {}) {
     this.#form = form
     this.#settings = settings
+  }
+
+  get keyMemory(): KeyMemory {
+    return this.#form.keyMemory
   }
 
   get address(): string | null {

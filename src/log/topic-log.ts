@@ -51,12 +51,12 @@ export class TopicLog {
   #isClosed = false
   #room = 4096
   /** Retention pin: offsets from here on are needed by somebody. */
-  #pinned: number
+  #pinned: () => number
 
   constructor(options: TopicLogOptions) {
     const { storage, clock, folder, topic, segmentBytes = SEGMENT_BYTES, segmentAge_us = SEGMENT_AGE_US } = options
     this.#options = options
-    this.#pinned = options.pinned === true ? 0 : Number.POSITIVE_INFINITY
+    this.#pinned = () => (options.pinned === true ? 0 : Number.POSITIVE_INFINITY)
     this.topic = topic
     this.partition = options.partition ?? 0
     this.#blockBytes = options.blockBytes ?? BLOCK_BYTES
@@ -186,8 +186,8 @@ export class TopicLog {
     )
   }
 
-  /** Retention and `drop` remove no offset at this one or behind it, until it is moved: somebody still needs them. */
-  pin(offset: number): void {
+  /** Retention and `drop` remove no offset at the one that is answered then, or behind it: somebody still needs it. */
+  pin(offset: () => number): void {
     this.#pinned = offset
   }
 
@@ -199,12 +199,12 @@ export class TopicLog {
 
   /** Whether `drop` could remove something. */
   get canDrop(): boolean {
-    return this.#files.oldest(1, this.#pinned).length > 0
+    return this.#files.oldest(1, this.#pinned()).length > 0
   }
 
   /** Removes up to so many of the oldest segments, never the last one nor one that is not safe; returns how many. */
   drop(count: number): number {
-    const going = this.#files.oldest(count, this.#pinned)
+    const going = this.#files.oldest(count, this.#pinned())
     if (going.length === 0) return 0
     const start = Math.max(this.#start, this.segments[going.length]!.firstOffset)
     this.#marker!.save({ incarnation: this.incarnation, start, durable: this.#durable })

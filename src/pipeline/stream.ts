@@ -13,6 +13,7 @@ import type { Topic, UntypedTopic } from './topic.ts'
 import type {
   ArrayColumn,
   At,
+  Derived,
   Flat,
   KeyColumn,
   Leaves,
@@ -81,11 +82,11 @@ export class Stream<R> implements Rows<R> {
     return this.#next(steps.require(this.node, columns, location))
   }
 
-  /** Adds columns, or replaces those of the same name; every function sees the row as it came in. */
-  derive<D extends { readonly [name: string]: Cell }, P extends ParameterValues = Record<never, never>>(
+  /** Adds columns, or replaces those of the same name; every function sees the row as it came in. `undefined` is null. */
+  derive<D extends { readonly [name: string]: Cell | undefined }, P extends ParameterValues = Record<never, never>>(
     columns: { [K in keyof D]: (row: R, $: Flat<P & Library>) => D[K] },
     parameters?: P,
-  ): Stream<Flat<Omit<R, keyof D> & D>> {
+  ): Stream<Flat<Omit<R, keyof D> & Derived<D>>> {
     const location = callerOf(this.derive)
     return this.#next(located(location, () => steps.derive(this.node, columns, parameters, location)))
   }

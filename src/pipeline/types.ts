@@ -9,6 +9,11 @@ type Primitive = string | number | boolean | bigint | null | undefined
 /** A message as rows hold it: what can be missing is null. */
 export type RowOf<T> = Flat<{ [K in keyof T]-?: Value<T[K]> }>
 
+/** What functions give as columns: nothing is null. */
+export type Derived<D> = { [K in keyof D]: OrNull<D[K]> }
+
+type OrNull<V> = V extends undefined ? null : V
+
 type Value<V> = unknown extends V
   ? V
   : V extends undefined

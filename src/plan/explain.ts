@@ -13,7 +13,7 @@ import type {
   TopicNode,
   WindowNode,
 } from './nodes.ts'
-import type { Column } from './schema.ts'
+import { type Column, formatUnit } from './schema.ts'
 import { type Output, outputsOf, panelStreamsOf, readOf, stepsOf } from './walk.ts'
 import { slowReason } from './wire.ts'
 import { readSchema } from './zod.ts'
@@ -76,7 +76,7 @@ function topicLines(plan: Plan, topic: TopicNode): Omit<Entry, 'children'> {
   const from = [...sources.map(({ source }) => source.connector), ...streams.map(({ stream }) => stream.identity)]
   const { eventTime, retention } = topic
   const time = eventTime && [
-    `${eventTime.column} (${eventTime.unit})`,
+    `${eventTime.column} (${formatUnit(eventTime.unit)})`,
     `disorder ${formatDuration(eventTime.disorder_us)}`,
     `progress by ${eventTime.progress}`,
     ...(eventTime.maxAhead_us === null ? [] : [`at most ${formatDuration(eventTime.maxAhead_us)} ahead`]),

@@ -7,8 +7,35 @@
  */
 export type ColumnType = 'number' | 'text' | 'boolean' | 'timestamp' | 'json'
 
-/** The unit in which a message writes a time; a column always holds microseconds. */
-export type TimestampUnit = 's' | 'ms' | 'us' | 'ns' | 'iso'
+/** Of a time written as a number since 1970. */
+export type NumberUnit = 's' | 'ms' | 'us' | 'ns'
+
+/** A time written as text, by a pattern or as `iso`, with the zone of those that do not say their own. */
+export interface TextTime {
+  readonly pattern: string
+  readonly zone: string | null
+}
+
+/** How a message writes a time; a column always holds microseconds. `iso` has its own offset in each text. */
+export type TimestampUnit = NumberUnit | 'iso' | TextTime
+
+/** Whether a time is written as a number. */
+export function isNumberUnit(unit: TimestampUnit): unit is NumberUnit {
+  return typeof unit === 'string' && unit !== 'iso'
+}
+
+/** The form of a time that is written as text. */
+export function textTime(unit: Exclude<TimestampUnit, NumberUnit>): TextTime {
+  return unit === 'iso' ? ISO : unit
+}
+
+const ISO: TextTime = Object.freeze({ pattern: 'iso', zone: null })
+
+/** For people: `ms`, `iso`, `yyyy-MM-dd HH:mm in Europe/Madrid`. */
+export function formatUnit(unit: TimestampUnit): string {
+  if (typeof unit === 'string') return unit
+  return unit.zone === null ? unit.pattern : `${unit.pattern} in ${unit.zone}`
+}
 
 export interface Column {
   /** The path inside the message, joined by dots: `values.x`. */

@@ -6,9 +6,13 @@
  */
 import type { z } from 'zod'
 import { Digits } from './types.ts'
+import { pathNotUnicode } from './unicode.ts'
 import { MAXIMUM_DEPTH } from './wire.ts'
 import { readSchema } from './zod.ts'
 import { type TimeStep, timePaths } from './zod-times.ts'
+
+/** Why a record is refused: it is not what its schema says, or a text in it is not Unicode. */
+export type RefusalCode = 'RECORD_INVALID' | 'TEXT_NOT_UNICODE'
 
 export type SlowResult =
   | {
@@ -18,6 +22,7 @@ export type SlowResult =
     }
   | {
       readonly ok: false
+      readonly code: RefusalCode
       /** zod's words, or the JSON parser's. */
       readonly reason: string
       /** The path of the field, `values.x`; empty for the record as a whole. */
@@ -30,31 +35,38 @@ export function slowDecoder(schema: z.ZodType): (text: string) => SlowResult {
   const times = timePaths(schema)
   const parse = times.length === 0 ? (text: string): unknown => JSON.parse(text) : parserKeepingDigits(times)
   return text => {
-    if (tooDeep(text)) return { ok: false, reason: `It is nested deeper than ${MAXIMUM_DEPTH} levels`, path: '' }
+    if (tooDeep(text)) return invalid(`It is nested deeper than ${MAXIMUM_DEPTH} levels`)
     let record: unknown
     try {
       record = parse(text)
     } catch (error) {
-      return { ok: false, reason: error instanceof SyntaxError ? error.message : `Not readable: ${error}`, path: '' }
+      return invalid(error instanceof SyntaxError ? error.message : `Not readable: ${error}`)
     }
+    const place = pathNotUnicode(text, record)
+    if (place !== null) return notUnicode(place)
     try {
       const result = schema.safeParse(record)
       if (!result.success) return refusal(result.error)
       return cellsOf(result.data, paths)
     } catch (error) {
-      return { ok: false, reason: `The schema threw: ${error}`, path: '' }
+      return invalid(`The schema threw: ${error}`)
     }
   }
 }
 
+const invalid = (reason: string, path = ''): SlowResult => ({ ok: false, code: 'RECORD_INVALID', reason, path })
+
+const notUnicode = (path: string): SlowResult => ({
+  ok: false,
+  code: 'TEXT_NOT_UNICODE',
+  reason: 'Invalid input: the text is not Unicode (half of a surrogate pair stands alone)',
+  path,
+})
+
 function refusal(error: z.ZodError): SlowResult {
   const [first] = error.issues
   const more = error.issues.length > 1 ? ` (and ${error.issues.length - 1} more)` : ''
-  return {
-    ok: false,
-    reason: `${first?.message ?? 'Invalid input'}${more}`,
-    path: first?.path.map(String).join('.') ?? '',
-  }
+  return invalid(`${first?.message ?? 'Invalid input'}${more}`, first?.path.map(String).join('.') ?? '')
 }
 
 function cellsOf(data: unknown, paths: readonly (readonly string[])[]): SlowResult {
@@ -65,11 +77,12 @@ function cellsOf(data: unknown, paths: readonly (readonly string[])[]): SlowResu
       cell = typeof cell === 'object' && cell !== null && Object.hasOwn(cell, key) ? (cell as Json)[key] : null
     }
     if (typeof cell === 'object' && cell !== null && !isFiniteThroughout(cell)) {
-      return { ok: false, reason: 'Invalid input: a number in it is not finite', path: path.join('.') }
+      return invalid('Invalid input: a number in it is not finite', path.join('.'))
     }
     if (typeof cell === 'number' && !Number.isFinite(cell)) {
-      return { ok: false, reason: `Invalid input: expected number, received ${cell}`, path: path.join('.') }
+      return invalid(`Invalid input: expected number, received ${cell}`, path.join('.'))
     }
+    if (typeof cell === 'string' && !cell.isWellFormed()) return notUnicode(path.join('.'))
     cells.push(cell ?? null)
   }
   return { ok: true, cells }

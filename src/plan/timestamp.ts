@@ -1,14 +1,17 @@
 /** Times as messages write them, and the whole microseconds since 1970 that a column holds: exact, rounded to the past. */
-import type { TimestampUnit } from './schema.ts'
+import type { NumberUnit } from './schema.ts'
+import { dayOfDate } from './times/civil.ts'
+import type { Zone } from './times/zone.ts'
 import { MAXIMUM_TIME_US } from './wire.ts'
 
 /** Decimal digits between one unit and the microsecond. */
 const SHIFT = { s: 6, ms: 3, us: 0, ns: -3 } as const
 const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/
-const ISO = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(?:Z|([+-])(\d\d):(\d\d))$/
+const ISO =
+  /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?(?: ?(?:([Zz])|([+-])(\d\d)(?::?(\d\d))?))?$/
 
 /** Microseconds of a JSON number's own digits; null when they do not fit into MAXIMUM_TIME_US. */
-export function microsecondsOfDigits(source: string, unit: Exclude<TimestampUnit, 'iso'>): number | null {
+export function microsecondsOfDigits(source: string, unit: NumberUnit): number | null {
   const match = NUMBER.exec(source)
   if (match === null) return null
   const fraction = match[3] ?? ''
@@ -23,27 +26,29 @@ export function microsecondsOfDigits(source: string, unit: Exclude<TimestampUnit
   return Math.abs(microseconds) <= MAXIMUM_TIME_US ? microseconds : null
 }
 
-/** Microseconds of `2026-11-22T05:01:29.123456Z` (or `+01:00`, seconds optional); null for any other text. */
-export function microsecondsOfIso(text: string): number | null {
+/**
+ * Microseconds of `2026-11-22T05:01:29.123456Z`; null for any other text. Seconds and fraction may be missing, a blank may
+ * stand for the T, a comma for the point, and the offset is `Z`, `+01:00`, `+0100` or `+01`. A text without an offset is
+ * the local time of a zone, where there is one.
+ */
+export function microsecondsOfIso(text: string, zone: Zone | null = null): number | null {
   const match = ISO.exec(text)
   if (match === null) return null
-  const [year, month, day, hour, minute] = [match[1], match[2], match[3], match[4], match[5]].map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-  ]
+  const date = dayOfDate(Number(match[1]), Number(match[2]), Number(match[3]))
+  const hour = Number(match[4])
+  const minute = Number(match[5])
   const second = Number(match[6] ?? 0)
-  const offsetHour = Number(match[9] ?? 0)
-  const offsetMinute = Number(match[10] ?? 0)
-  if (hour > 23 || minute > 59 || second > 59 || offsetHour > 23 || offsetMinute > 59) return null
-  const date = new Date(0)
-  date.setUTCFullYear(year, month - 1, day)
-  if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return null
-  const offset_s = (offsetHour * 60 + offsetMinute) * 60 * (match[8] === '-' ? -1 : 1)
-  const seconds = date.getTime() / 1000 + hour * 3600 + minute * 60 + second - offset_s
-  const microseconds = seconds * 1_000_000 + Number((match[7] ?? '').slice(0, 6).padEnd(6, '0'))
+  const offsetHour = Number(match[10] ?? 0)
+  const offsetMinute = Number(match[11] ?? 0)
+  if (date === null || hour > 23 || minute > 59 || second > 59 || offsetHour > 23 || offsetMinute > 59) return null
+  const local_s = date * 86_400 + hour * 3600 + minute * 60 + second
+  let offset_s = 0
+  if (match[9] !== undefined) offset_s = (offsetHour * 60 + offsetMinute) * 60 * (match[9] === '-' ? -1 : 1)
+  else if (match[8] === undefined) {
+    if (zone === null) return null
+    offset_s = zone.offsetAtLocal_s(local_s)
+  }
+  const microseconds = (local_s - offset_s) * 1_000_000 + Number((match[7] ?? '').slice(0, 6).padEnd(6, '0'))
   return Math.abs(microseconds) <= MAXIMUM_TIME_US ? microseconds : null
 }
 

@@ -1,8 +1,10 @@
 /** The two types that zod does not have, as zod schemas that carry what they mean. */
 import { z } from 'zod'
 import { MillraceError } from '../system/errors.ts'
-import type { TimestampUnit } from './schema.ts'
-import { microsecondsOfDigits, microsecondsOfIso } from './timestamp.ts'
+import type { NumberUnit, TextTime, TimestampUnit } from './schema.ts'
+import { textTime } from './schema.ts'
+import { checkedTextTime, timeReader } from './times/text-time.ts'
+import { microsecondsOfDigits } from './timestamp.ts'
 
 declare const timestampBrand: unique symbol
 
@@ -18,7 +20,10 @@ export const meanings = z.registry<{
   decimal?: { readonly precision: number; readonly scale: number }
 }>()
 
-/** A number as its own digits, put in the place of a time before zod sees it: a double has too few for nanoseconds. */
+/**
+ * A number as its own digits, put in the place of a time before zod sees it: a double has too few for nanoseconds. In the
+ * place of a time that is written as text they are its microseconds.
+ */
 export class Digits {
   readonly source: string
   constructor(source: string) {
@@ -28,22 +33,58 @@ export class Digits {
 
 const UNITS = { s: 'seconds', ms: 'milliseconds', us: 'microseconds', ns: 'nanoseconds' } as const
 
-/**
- * A time in the unit in which the message writes it: a number of `s`, `ms`, `us` or `ns` since 1970 (fractions allowed),
- * or `iso`, a text such as `2026-11-22T05:01:29.5Z` with its zone. Rows hold microseconds, rounded to the past; times
- * outside the years 1684 to 2255 are refused.
- */
-export function timestamp(unit: TimestampUnit): z.ZodType<Timestamp, number | string> {
-  const schema = (unit === 'iso' ? isoSchema() : numberSchema(unit)) as unknown as z.ZodType<Timestamp, number | string>
-  return schema.register(meanings, { timestamp: unit })
+/** Of times written as text. */
+export interface TimestampOptions {
+  /** The time zone of texts without an offset: a name such as `Europe/Madrid`, `UTC`, or an offset such as `+02:00`. */
+  readonly zone?: string
 }
 
-function numberSchema(unit: Exclude<TimestampUnit, 'iso'>) {
-  if (!Object.hasOwn(UNITS, unit)) {
-    throw new MillraceError('SCHEMA_UNSUPPORTED', `timestamp(${JSON.stringify(unit)}): there is no such unit`, {
-      next: "Use 's', 'ms', 'us', 'ns' or 'iso'.",
+/**
+ * A time as the message writes it. Rows hold microseconds, rounded to the past; times outside the years 1684 to 2255 are
+ * refused.
+ *
+ * - `s`, `ms`, `us` or `ns`: a number of these since 1970, fractions allowed.
+ * - `iso`: a text such as `2026-11-22T05:01:29.5Z`. A blank may stand for the T, and the offset is `Z`, `+01:00`, `+0100`
+ *   or `+01`; texts without one are refused, or with `{ zone }` they are that zone's local time.
+ * - a pattern in the letters of java.time, such as `yyyy-MM-dd HH:mm:ss`, with the `zone` of these times unless the
+ *   pattern reads an offset (`XXX`, `Z`). Brackets stand around what may be missing: `HH:mm:ss[.SSS]`.
+ *
+ * Throws SCHEMA_UNSUPPORTED for unknown letters, zones, and patterns that do not say a moment.
+ */
+export function timestamp(unit: NumberUnit): z.ZodType<Timestamp, number>
+export function timestamp(pattern: 'iso' | (string & {}), options?: TimestampOptions): z.ZodType<Timestamp, string>
+export function timestamp(
+  form: string,
+  options: TimestampOptions = {},
+): z.ZodType<Timestamp, number> | z.ZodType<Timestamp, string> {
+  const unit = unitOf(form, options)
+  const schema = typeof unit === 'string' && unit !== 'iso' ? numberSchema(unit) : textSchema(textTime(unit))
+  return (schema as unknown as z.ZodType<Timestamp, number>).register(meanings, { timestamp: unit })
+}
+
+function unitOf(form: string, options: TimestampOptions): TimestampUnit {
+  for (const name of Object.keys(options)) {
+    if (name !== 'zone') {
+      throw new MillraceError(
+        'SCHEMA_UNSUPPORTED',
+        `timestamp(${JSON.stringify(form)}): there is no option '${name}'`,
+        {
+          next: "Use { zone: 'Europe/Madrid' }.",
+        },
+      )
+    }
+  }
+  if (Object.hasOwn(UNITS, form)) {
+    if (options.zone === undefined) return form as NumberUnit
+    throw new MillraceError('SCHEMA_UNSUPPORTED', `timestamp('${form}'): a number since 1970 has no time zone`, {
+      next: 'Leave zone out.',
     })
   }
+  const text = checkedTextTime(String(form), options.zone)
+  return text.pattern === 'iso' && text.zone === null ? 'iso' : text
+}
+
+function numberSchema(unit: NumberUnit) {
   return z
     .custom<number>(value => value instanceof Digits || (typeof value === 'number' && Number.isFinite(value)), {
       error: issue => `Invalid input: expected ${UNITS[unit]} since 1970 as a number, received ${kindOf(issue.input)}`,
@@ -63,18 +104,25 @@ function numberSchema(unit: Exclude<TimestampUnit, 'iso'>) {
     })
 }
 
-function isoSchema() {
+function textSchema(form: TextTime) {
+  const read = timeReader(form)
+  const expected =
+    form.pattern !== 'iso'
+      ? `expected a time such as '${form.pattern}'`
+      : form.zone === null
+        ? 'expected a time with its zone such as 2026-11-22T05:01:29Z'
+        : 'expected a time such as 2026-11-22T05:01:29'
   return z
-    .custom<string>(value => typeof value === 'string', {
-      error: issue => `Invalid input: expected a time such as 2026-11-22T05:01:29Z, received ${kindOf(issue.input)}`,
+    .custom<string>(value => typeof value === 'string' || value instanceof Digits, {
+      error: issue => `Invalid input: ${expected}, received ${kindOf(issue.input)}`,
     })
-    .transform((value, context) => {
-      const microseconds = microsecondsOfIso(value)
+    .transform((value: string | Digits, context) => {
+      const microseconds = typeof value === 'string' ? read(value) : Number(value.source)
       if (microseconds === null) {
         context.issues.push({
           code: 'custom',
           input: value,
-          message: `Invalid input: expected a time with its zone such as 2026-11-22T05:01:29Z, received ${JSON.stringify(value.slice(0, 40))}`,
+          message: `Invalid input: ${expected}, received ${JSON.stringify((value as string).slice(0, 40))}`,
         })
         return z.NEVER
       }

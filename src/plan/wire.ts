@@ -66,9 +66,9 @@ interface WireBoolean {
 }
 
 /**
- * A number of the given unit since 1970, or for 'iso' a text with a zone. The cell is whole microseconds, rounded towards
- * the past from the number's own digits, not from its double; see `timestamp.ts` for both conversions. Not sure beyond
- * MAXIMUM_TIME_US.
+ * A number of the given unit since 1970, or a text in a form of times. The cell is whole microseconds, rounded towards the
+ * past from the number's own digits, not from its double; see `timestamp.ts` and `times/` for the conversions. Not sure
+ * beyond MAXIMUM_TIME_US.
  */
 interface WireTimestamp {
   readonly kind: 'timestamp'

@@ -1,7 +1,6 @@
 /** What zod checks of a value beside its type: bounds as data, all else as predicates that zod itself answers. */
 import type { z } from 'zod'
-import type { TimestampUnit } from './schema.ts'
-import { isoOfMicroseconds } from './timestamp.ts'
+import { isNumberUnit, type TimestampUnit } from './schema.ts'
 import { Digits } from './types.ts'
 import type { Bound } from './wire.ts'
 import type { CheckDefinition, Definition } from './zod-definition.ts'
@@ -20,12 +19,10 @@ export function unchanged<T>(schema: z.ZodType): (value: T) => boolean {
 
 /** The refinements of a time, which see microseconds: they run on a time written so that it gives just these. */
 export function acceptsOutput(schema: z.ZodType, unit: TimestampUnit): (value: number) => boolean {
-  const exponent = { s: 'e-6', ms: 'e-3', us: '', ns: 'e3' }
-  const written = (microseconds: number) =>
-    unit === 'iso' ? isoOfMicroseconds(microseconds) : new Digits(`${microseconds}${exponent[unit]}`)
+  const exponent = isNumberUnit(unit) ? { s: 'e-6', ms: 'e-3', us: '', ns: 'e3' }[unit] : ''
   return value => {
     try {
-      const result = schema.safeParse(written(value))
+      const result = schema.safeParse(new Digits(`${value}${exponent}`))
       return result.success && result.data === value
     } catch {
       return false

@@ -1,5 +1,6 @@
 /** Where in a schema the times are. */
 import type { z } from 'zod'
+import { isNumberUnit } from './schema.ts'
 import { meanings } from './types.ts'
 import { type Definition, definitionOf } from './zod-definition.ts'
 
@@ -16,7 +17,7 @@ export function timePaths(schema: z.ZodType): readonly (readonly TimeStep[])[] {
     if (above.includes(node)) return
     const unit = meanings.get(node)?.timestamp
     if (unit !== undefined) {
-      if (unit !== 'iso') paths.push([...path])
+      if (isNumberUnit(unit)) paths.push([...path])
       return
     }
     const { innerType, element, valueType, items, rest, shape } = definitionOf(node)

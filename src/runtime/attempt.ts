@@ -19,14 +19,15 @@ import type { Storage } from '../system/storage.ts'
 import { Epochs } from './checkpoint/epochs.ts'
 import { type EpochHeader, fingerprintsOf, refuseOther, unverified } from './checkpoint/header.ts'
 import { Store } from './checkpoint/store.ts'
-import { Feed } from './consumers/feed.ts'
+import type { Feed } from './consumers/feed.ts'
+import type { Feeds } from './consumers/feeds.ts'
 import { SinkSet } from './consumers/sink-set.ts'
 import type { Sources } from './ingest/input-names.ts'
 import { Inputs, type InputsOptions } from './ingest/inputs.ts'
 import { readInput } from './ingest/topic-input.ts'
 import type { OutputProgress, RunOptions, RunProgress, Snapshot } from './options.ts'
 import { Topics } from './process/topics.ts'
-import { isRowByRow, Streams } from './streams/streams.ts'
+import { Streams } from './streams/streams.ts'
 
 /** How long state waits for its epoch, and rows for theirs. */
 const FOLLOWING = { stateWaits_ms: 100, rowsWait_ms: 0 }
@@ -44,8 +45,7 @@ export interface AttemptOptions extends InputsOptions {
   readonly clock: Clock
   readonly storage: Storage
   readonly warehouse: { readonly open: () => Promise<Warehouse>; readonly close: () => Promise<void> }
-  /** By step what people look at; an attempt adds the steps that it has. */
-  readonly feeds: Map<string, Feed>
+  readonly feeds: Feeds
   readonly onTurn: () => Promise<void>
   readonly onNotice: (notice: LogNotice) => void
 }
@@ -68,6 +68,8 @@ export class Attempt {
   #parts: Parts | null = null
   #onRebuilt: () => void = () => {}
   #staged: EpochHeader | null = null
+  /** What the last epoch says that is safe. */
+  #safe: EpochHeader | null = null
   /** The epoch under way has each sink commit. */
   #commitsAll = false
   #ended = false
@@ -130,7 +132,7 @@ export class Attempt {
       identity,
       clock,
       untilEnd,
-      watched: new Set(this.#o.feeds.keys()),
+      watched: this.#o.feeds.steps,
       openSources: this.#o.openSources,
       logOf: topic => this.#inputs.logOf(topic),
       onRows,
@@ -147,12 +149,19 @@ export class Attempt {
       backpressure: () => streams.backpressure(),
     })
     this.#inputs.connect(topics, store)
-    for (const { node } of streams.all) this.#feedOf(node.identity, streams)
+    this.#o.feeds.attachAll(streams)
     const { warehouse } = this.#o
     const sinkTimeout_ms = options.sinkTimeout_ms ?? SINK_TIMEOUT_MS
     const settings = { plan, streams, header, identity, dataDirectory, clock, untilEnd, sinkTimeout_ms, warehouse }
     const sinks = await SinkSet.of({ ...settings, onWarning, onRows })
     this.#sinks = sinks
+    this.#safe = header
+    // Nothing was given up before it was known what each reader needs.
+    for (const stream of streams.all) stream.pin()
+    this.#inputs.pin(
+      () => this.#safe,
+      topic => streams.neededOf(topic),
+    )
     if (isFirst) await sinks.open()
     let stateful = this.#stateful(topics)
     this.#onRebuilt = () => {
@@ -236,8 +245,8 @@ export class Attempt {
 
   /** What people see of a step, also of one that is no output of the plan. Throws OPTION_INVALID where there is none. */
   feed(identity: string): Feed {
-    const known = this.#o.feeds.get(identity)
-    if (known !== undefined) return known
+    const known = this.#o.feeds.of(identity)
+    if (known !== null) return known
     const step = stepsOf(this.#o.plan).find(one => one.identity === identity)
     if (step === undefined) throw new MillraceError('OPTION_INVALID', `There is no step '${identity}'.`)
     const { streams, topics, epochs } = this.#parts!
@@ -246,7 +255,7 @@ export class Attempt {
       epochs.add(output)
       topics.addTerminal({ stream: step, topic: null, output }, this.#onRebuilt)
     }
-    return this.#feedOf(identity, streams)
+    return this.#o.feeds.attach(output)
   }
 
   /** The last rows of a step that are stored, oldest first. */
@@ -288,15 +297,6 @@ export class Attempt {
     return wait()
   }
 
-  #feedOf(identity: string, streams: Streams): Feed {
-    const feed = this.#o.feeds.get(identity) ?? new Feed()
-    this.#o.feeds.set(identity, feed)
-    const stream = streams.of(identity)!
-    // Records that only pass by come all the time: those who look at them can wait for the next epoch.
-    feed.attach(stream, !isRowByRow(stream.node))
-    return feed
-  }
-
   #stateful(topics: Topics): readonly Stateful[] {
     return [...topics.tasks.flatMap(task => task.stateful), ...this.#inputs.numbers]
   }
@@ -326,10 +326,11 @@ export class Attempt {
   #onSafe(): void {
     const { streams, store } = this.#parts!
     streams.becameSafe()
-    this.#inputs.pin(this.#staged!, topic => streams.neededOf(topic))
+    this.#safe = this.#staged
     const now_ms = this.#o.clock.monotonic_ms()
     if (now_ms - this.#lastRetain_ms < RETAIN_EVERY_MS) return
     this.#lastRetain_ms = now_ms
+    this.#inputs.forgetKeys()
     store.retain()
   }
 }

@@ -31,14 +31,14 @@ export function handleOf(options: HandleOptions): RunHandle {
     history: (step, rowsMax) => options.history(step, rowsMax),
     query: async (sql, queryOptions) => (await options.warehouse()).query(sql, queryOptions),
     snapshot: path => options.atEpoch(async () => (await options.warehouse()).snapshot(path)),
-    async append(topic, lines, once = null) {
+    async append(topic, lines, id) {
       const queue = options.queue(topic)
       if (queue === null) {
         throw new MillraceError('TOPIC_UNKNOWN', `Nothing is pushed to topic ${topic}, so nothing can be sent to it.`, {
           next: 'Correct the file that the topic is read from.',
         })
       }
-      return await queue.push(lines, once)
+      return await queue.push(lines, id === undefined ? null : ['resend', id])
     },
   }
 }

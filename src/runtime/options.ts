@@ -1,5 +1,5 @@
 /** What a run is asked to do, what it says while it works, and what it says at its end. */
-import type { Listen, PushedMessage, PushOutcome } from '../connectors/contract.ts'
+import type { Listen, PushOutcome } from '../connectors/contract.ts'
 import type { LiveQueryOptions } from '../connectors/duckdb/live-query.ts'
 import type { RowStream } from '../connectors/duckdb/rows.ts'
 import type { Batch } from '../engine/batch.ts'
@@ -59,10 +59,10 @@ export interface RunHandle {
   /** Writes a copy of the warehouse to a file that is not there yet. Throws FILE_UNWRITABLE. */
   snapshot(path: string): Promise<Snapshot>
   /**
-   * Appends records (NDJSON) to a topic that has a schema, as if a client had pushed them. `once`: not again when a message
-   * of this number was kept under the same key (see `PushedMessage`). Throws TOPIC_UNKNOWN.
+   * Appends records (NDJSON) to a topic that has a schema, as if a client had pushed them. `id`: not again when records of
+   * this id were appended here before (see `PushedMessage`); no client can name it. Throws TOPIC_UNKNOWN.
    */
-  append(topic: string, lines: Uint8Array, once?: PushedMessage['once']): Promise<PushOutcome>
+  append(topic: string, lines: Uint8Array, id?: string): Promise<PushOutcome>
 }
 
 /** What a copy of the warehouse holds: the rows of one epoch, all of them and no others. */

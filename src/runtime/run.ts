@@ -12,12 +12,12 @@ import { ERRORS, MillraceError } from '../system/errors.ts'
 import { readText, remove, replaceText } from '../system/files.ts'
 import { diskStorage, type Storage } from '../system/storage.ts'
 import { Attempt } from './attempt.ts'
-import type { Feed } from './consumers/feed.ts'
+import { Feeds } from './consumers/feeds.ts'
 import { handleOf } from './handle.ts'
 import { inputIdentity, pathsOf, refuseTimeless, type Sources, sourcesOf } from './ingest/input-names.ts'
 import { RunSources } from './ingest/run-sources.ts'
 import type { RunOptions, RunProgress, RunSummary } from './options.ts'
-import { takeOwnership } from './owner.ts'
+import { takeOwnership } from './owner/owner.ts'
 import { FIRST_WAIT_MS, longerWait_ms } from './retry.ts'
 import { toldAs, Warnings, warehouseWarning, warningOf } from './warnings.ts'
 
@@ -37,14 +37,11 @@ export async function runPipeline(
   const dataDirectory = resolve(options.dataDirectory)
   refuseTimeless(plan)
   const sources = sourcesOf(plan, options.inputs)
-  const owner = takeOwnership(dataDirectory)
+  const owner = await takeOwnership(dataDirectory)
   try {
     const run = new Run(plan, { ...options, dataDirectory }, sources, { clock, storage, started_ms })
-    try {
-      return await run.work()
-    } finally {
-      await run.close()
-    }
+    const work = run.work().finally(() => run.close())
+    return await Promise.race([work, owner.lost])
   } finally {
     owner.release()
   }
@@ -64,8 +61,7 @@ class Run {
   readonly #context: RunContext
   readonly #stop: AbortController
   readonly #signal: AbortSignal
-  /** By step what people look at: subscriptions outlive an attempt. */
-  readonly #feeds = new Map<string, Feed>()
+  readonly #feeds = new Feeds()
   #attempt: Attempt | null = null
   #warehouse: Promise<Warehouse> | null = null
   #held: MillraceError | null = null
@@ -226,7 +222,12 @@ class Run {
       if (warehouse.logSetAside !== null) this.#warnings.add(warehouseWarning(warehouse.path, warehouse.logSetAside))
       return warehouse
     })
-    return this.#warehouse
+    const opening = this.#warehouse
+    // One that could not be opened is not there: whoever asks next tries again.
+    opening.catch(() => {
+      if (this.#warehouse === opening) this.#warehouse = null
+    })
+    return opening
   }
 
   /** Nobody else opens the file between two attempts, or after the last one. */

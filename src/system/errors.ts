@@ -21,6 +21,11 @@ export const ERRORS = {
   TOPIC_UNKNOWN: { fault: 'user', retried: false, next: 'Use one of the topics that the message lists.' },
   QUERY_FAILED: { fault: 'user', retried: false, next: 'Correct the SQL; the message is the warehouse’s own.' },
   RECORD_INVALID: { fault: 'user', retried: false, next: 'Look at the record in dead_letters, correct the sender.' },
+  TEXT_NOT_UNICODE: {
+    fault: 'user',
+    retried: false,
+    next: 'Look at the record in dead_letters; have the sender write UTF-8 and cut texts between characters.',
+  },
   RECORD_AHEAD: { fault: 'user', retried: false, next: 'Set the clock of the sender, or raise maxAhead.' },
   RECORD_LATE: { fault: 'outside', retried: false, next: 'Raise disorder, or let the window restate late records.' },
   SOURCE_DAMAGED: { fault: 'outside', retried: false, next: 'Look at the source at the position that is named.' },

@@ -157,28 +157,6 @@ export function versionOf(path: string): string | null {
   }
 }
 
-/** Makes a small file that must not exist yet; false when it does. Nobody ever sees it without its content. */
-export function createText(path: string, text: string): boolean {
-  return writing(path, () => {
-    const own = `${path}.${process.pid}`
-    fs.writeFileSync(own, text)
-    try {
-      fs.linkSync(own, path)
-      return true
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false
-      throw cause
-    } finally {
-      fs.rmSync(own, { force: true })
-    }
-  })
-}
-
-/** Makes a folder with a new name that begins with `prefix`; only its owner may look into it. */
-export function makePrivateFolder(prefix: string): string {
-  return writing(prefix, () => fs.mkdtempSync(prefix))
-}
-
 /** Lets only its owner read and write it. */
 export function keepPrivate(path: string): void {
   writing(path, () => fs.chmodSync(path, 0o600))
@@ -216,7 +194,7 @@ export function replaceFile(from: string, to: string): void {
 }
 
 /** Makes the names in a folder durable: a file that was just made or renamed is found after a loss of power. */
-function syncFolder(path: string): void {
+export function syncFolder(path: string): void {
   // Some file systems refuse to open or sync a folder; their renames are as durable as they get.
   try {
     const descriptor = fs.openSync(path, 'r')
@@ -297,7 +275,8 @@ export function unreadable(path: string, cause: unknown): MillraceError {
   return new MillraceError('FILE_UNREADABLE', `Cannot read ${path}: ${reason}.`, { cause })
 }
 
-function writing<T>(path: string, action: () => T): T {
+/** Does what writes to the path; what goes wrong is FILE_UNWRITABLE. */
+export function writing<T>(path: string, action: () => T): T {
   try {
     return action()
   } catch (cause) {

@@ -26,6 +26,15 @@ export function processStart(id: number): string {
   }
 }
 
+/** Names the running system, the same in all its containers until it is started again. Empty where it does not say. */
+export function startOfSystem(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  } catch {
+    return ''
+  }
+}
+
 /** Whether a process with this id runs; one of another user counts as running. */
 export function processIsAlive(id: number): boolean {
   try {

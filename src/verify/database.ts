@@ -1,6 +1,7 @@
 /** A DuckDB of its own for one verification: bounded memory, spilling beside the data it speaks of. */
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { openFailure } from '../connectors/duckdb/warehouse.ts'
+import { loadDuckDB } from '../connectors/support/duckdb.ts'
 import { literal } from './oracle/text.ts'
 
 export type Row = Record<string, unknown>
@@ -16,7 +17,7 @@ const MEMORY_LIMIT = '2GB'
 
 /** Opens a database file in the folder, which must exist and is the caller's to remove. */
 export async function openDatabase(folder: string): Promise<Database> {
-  const { DuckDBInstance } = await import('@duckdb/node-api')
+  const { DuckDBInstance } = await loadDuckDB()
   const instance: DuckDBInstance = await DuckDBInstance.create(`${folder}/verify.duckdb`, {
     memory_limit: MEMORY_LIMIT,
     temp_directory: `${folder}/spill`,

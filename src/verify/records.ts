@@ -10,11 +10,11 @@
 import type { DuckDBAppender } from '@duckdb/node-api'
 import { type Chunk, loadSource, type Source, type SplittableSource } from '../connectors/contract.ts'
 import type { SourceReference, TopicNode } from '../plan/nodes.ts'
-import type { Column, ColumnType, TimestampUnit } from '../plan/schema.ts'
+import type { Column, ColumnType, NumberUnit } from '../plan/schema.ts'
 import { slowDecoder } from '../plan/slow.ts'
 import { slowReason, type WireNode } from '../plan/wire.ts'
 import { readSchema } from '../plan/zod.ts'
-import { RECORD_BYTES_MAX } from '../runtime/process/topic-task.ts'
+import { RECORD_BYTES_MAX } from '../runtime/process/topic-decoder.ts'
 import { MillraceError } from '../system/errors.ts'
 import { closeFile, openForWriting, writeBytes } from '../system/files.ts'
 import type { Database } from './database.ts'
@@ -60,9 +60,9 @@ export async function loadRecords(database: Database, input: RecordsInput): Prom
   const table = quoted(`records of ${topic.name}`)
   const relation = `(SELECT *, rowid AS ${HIDDEN.position} FROM ${table})`
   const { wire } = readSchema(topic.schema)
-  const units = new Map<number, TimestampUnit>()
-  collectUnits(wire, units)
-  if (!input.isDoubtful && slowReason(wire) === null) {
+  const units = new Map<number, PlainUnit>()
+  const arePlain = collectUnits(wire, units)
+  if (!input.isDoubtful && arePlain && slowReason(wire) === null) {
     const lines = await linesOf(input)
     await createTable(database, table, topic.columns)
     if (await readFast(database, table, topic.columns, units, lines)) return { relation, isFast: true }
@@ -77,9 +77,17 @@ const createTable = (database: Database, table: string, columns: readonly Column
     `CREATE OR REPLACE TABLE ${table} (${columns.map(column => `${quoted(column.name)} ${STORED_AS[column.type]}`).join(', ')}, ${HIDDEN.partition} INTEGER)`,
   )
 
-function collectUnits(node: WireNode, units: Map<number, TimestampUnit>): void {
-  if (node.kind === 'timestamp') units.set(node.column, node.unit)
-  if (node.kind === 'object') for (const field of node.fields) collectUnits(field.node, units)
+/** Units that DuckDB reads as the schema does. Of a local time that exists twice it takes the other moment. */
+type PlainUnit = NumberUnit | 'iso'
+
+/** Whether all times are in such units; by column their units. */
+function collectUnits(node: WireNode, units: Map<number, PlainUnit>): boolean {
+  if (node.kind === 'object') return node.fields.every(field => collectUnits(field.node, units))
+  if (node.kind !== 'timestamp') return true
+  const { unit } = node
+  if (typeof unit !== 'string') return false
+  units.set(node.column, unit)
+  return true
 }
 
 /** One plain file of lines for each partition. */
@@ -142,7 +150,7 @@ async function readFast(
   database: Database,
   table: string,
   columns: readonly Column[],
-  units: ReadonlyMap<number, TimestampUnit>,
+  units: ReadonlyMap<number, PlainUnit>,
   paths: readonly string[],
 ): Promise<boolean> {
   const cells = columns.map((column, index) =>
@@ -167,10 +175,10 @@ async function readFast(
 }
 
 const PLAIN_INTEGER = `'-?[0-9]{1,18}|-?[0-8][0-9]{18}'`
-const PLAIN_ISO = `'[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})'`
+const PLAIN_ISO = `'[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)'`
 
 /** Whole microseconds, rounded to the past, from a time's text; ODD_TIME when it is not in its plain form. */
-function microseconds(text: string, unit: TimestampUnit): string {
+function microseconds(text: string, unit: PlainUnit): string {
   const integer = `${text}::BIGINT`
   const decimal = `TRY_CAST(${text} AS DECIMAL(30, 9))`
   const [whole, other] = {

@@ -143,14 +143,30 @@ describe('answers', () => {
     expect(answers).toEqual([200, 200])
   })
 
-  test('a request with a number is known by it', async () => {
+  test('a request is known by any key of up to 256 bytes', async () => {
     const { address, events } = await started()
     const sent = (key: string) => post(address, '{}', { 'idempotency-key': key })
-    expect((await sent('gateway:7:42')).status).toBe(200)
-    expect(events.at(-1)!.messages[0]!.once).toEqual({ key: 'gateway:7', number: 42 })
-    for (const key of ['42', ':1', 'x:', 'x:1.5', 'x:9999999999999999']) expect((await sent(key)).status, key).toBe(400)
+    for (const key of ['gateway:7:42', '8e03978e-40d5-43e8-bc93-6894a57f9324', 'x', 'ä ÿ', 'k'.repeat(256)]) {
+      expect((await sent(key)).status, key).toBe(200)
+      expect(events.at(-1)!.messages[0]!.idempotencyKey).toEqual(['http', '', Buffer.from(key).toString('latin1')])
+    }
+    // The header's standard has it in quotes.
+    expect((await sent('"8e03978e"')).status).toBe(200)
+    expect(events.at(-1)!.messages[0]!.idempotencyKey).toEqual(['http', '', '8e03978e'])
+    for (const key of ['', '""', 'k'.repeat(257)]) expect((await sent(key)).status, key).toBe(400)
     await post(address, '{}')
-    expect(events.at(-1)!.messages[0]!.once).toBeNull()
+    expect(events.at(-1)!.messages[0]!.idempotencyKey).toBeNull()
+  })
+
+  test('a body of several parts: 415, and nothing of it is read as records', async () => {
+    const { address, events } = await started()
+    const body = '--x\r\ncontent-disposition: form-data; name="f"\r\n\r\n{"a":1}\r\n--x--\r\n'
+    for (const type of ['multipart/form-data; boundary=x', 'Multipart/Mixed; boundary=x']) {
+      const { status, json } = await post(address, body, { 'content-type': type })
+      expect(status).toBe(415)
+      expect(json.error).toMatchObject({ code: 'REQUEST_INVALID', next: expect.stringContaining('--data-binary') })
+    }
+    expect(events).toEqual([])
   })
 })
 

@@ -6,7 +6,6 @@ import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { parquetAsLines } from '../../src/connectors/file/parquet.ts'
-import type { TimestampUnit } from '../../src/plan/schema.ts'
 import { slowDecoder } from '../../src/plan/slow.ts'
 import { timestamp } from '../../src/plan/types.ts'
 import { readSchema } from '../../src/plan/zod.ts'
@@ -26,7 +25,7 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true }))
 
-test.each(['s', 'ms', 'us', 'ns', 'iso'] as const)('in %s', async (unit: TimestampUnit) => {
+test.each(['s', 'ms', 'us', 'ns', 'iso'] as const)('in %s', async unit => {
   const schema = z.object({ happened: timestamp(unit).nullable() })
   const decode = slowDecoder(schema)
   const cells: unknown[] = []

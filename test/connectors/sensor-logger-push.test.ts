@@ -33,7 +33,7 @@ test('a message of the app: a record a reading, known again by its number', asyn
     `${shared}"name":"location","time":1698501145524000999,"values":{"latitude":48.1,"longitude":11.5}}`,
   ])
   expect(events[0]!.messages[0]).toMatchObject({
-    once: { key: '9f6f0e2a\n7f6ee3bd-5d4b', number: 3 },
+    idempotencyKey: ['sensor-logger', '9f6f0e2a', '7f6ee3bd-5d4b', '3'],
     records: 2,
     headers: null,
   })

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createServer as createListener } from 'node:net'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { ownerOf } from '../../src/control/client.ts'
@@ -66,16 +66,17 @@ describe('a question to the warehouse of a run at work', () => {
 
   test.each([
     ['DELETE FROM numbers', 'not DELETE'],
-    ['EXPLAIN ANALYZE DELETE FROM numbers', 'read-only'],
+    ['EXPLAIN ANALYZE DELETE FROM numbers', 'not EXPLAIN of DELETE'],
     ["COPY numbers TO '/dev/null'", 'not COPY'],
     ["ATTACH ':memory:' AS other", 'not ATTACH'],
     ['SET threads = 2', 'not SET'],
-    ['PRAGMA threads = 2', 'not SET'],
+    ['PRAGMA threads = 2', 'not PRAGMA'],
     ['PRAGMA force_checkpoint', 'not PRAGMA'],
-    ['CHECKPOINT', 'not CALL'],
-    ['SELECT 1; DELETE FROM numbers', '2 statements'],
-    ['COMMIT; DELETE FROM numbers', '2 statements'],
-    ['COMMIT', 'not TRANSACTION'],
+    ['CHECKPOINT', 'not CHECKPOINT'],
+    ['SELECT 1; SELECT 2', '2 statements'],
+    ['SELECT 1; DELETE FROM numbers', 'Only what reads'],
+    ['COMMIT; DELETE FROM numbers', 'not COMMIT'],
+    ['COMMIT', 'not COMMIT'],
     ['SELECT $1', 'parameters'],
     ['-- nothing', 'empty'],
     ['SELECT nothing FROM numbers', 'nothing'],
@@ -244,11 +245,7 @@ describe('records that are sent again', () => {
         if (times > 0) expect(new Set(outcomes)).toEqual(new Set(['repeated']))
         await socket.close()
       }
-      expect(run.appended.map(({ key }) => key).sort()).toEqual([
-        'dead letter 0/1@a',
-        'dead letter 0/2@a',
-        'dead letter 0/3@a',
-      ])
+      expect(run.appended.map(({ id }) => id).sort()).toEqual(['0/1@a', '0/2@a', '0/3@a'])
       await run.close()
     }))
 
@@ -315,16 +312,14 @@ describe('the socket', () => {
       const folder = join(parent, 'long'.repeat(30))
       mkdirSync(folder)
       const run = await fakeRun(folder, plan)
-      // What an earlier owner left that was killed.
+      // What an owner of the version before left that was killed.
       writeFileSync(join(folder, 'owner.address'), `${parent}/gone/owner.sock\n`)
       expect(await ownerOf(folder)).toBe(null)
       const socket = await openOwnerSocket(run.handle)
-      const address = readFileSync(join(folder, 'owner.address'), 'utf8').trim()
-      expect(statSync(dirname(address)).mode & 0o777).toBe(0o700)
+      expect(statSync(join(folder, 'owner.sock')).mode & 0o777).toBe(0o600)
       expect((await ownerOf(folder))!.about.pipeline).toBe('looked-at')
       await socket.close()
-      expect(existsSync(dirname(address))).toBe(false)
-      expect(existsSync(join(folder, 'owner.address'))).toBe(false)
+      expect(readdirSync(folder).filter(name => name.startsWith('owner'))).toEqual([])
       await run.close()
     }))
 

@@ -12,7 +12,7 @@ export interface FakeRun {
   readonly handle: RunHandle
   readonly warehouse: Warehouse
   /** What was appended, in order. */
-  readonly appended: { topic: string; text: string; key: string | null }[]
+  readonly appended: { topic: string; text: string; id: string | null }[]
   /** What the next appends answer; kept unless told. */
   outcome: (text: string) => PushOutcome | Promise<PushOutcome>
   readonly watchers: Map<string, Set<(batch: Batch) => void>>
@@ -76,9 +76,9 @@ export async function fakeRun(dataDirectory: string, plan: Plan): Promise<FakeRu
         await warehouse.snapshot(path)
         return { epoch: 3, positions: { readings: [17] } }
       },
-      async append(topic, lines, once) {
+      async append(topic, lines, id) {
         const text = Buffer.from(lines).toString('utf8')
-        run.appended.push({ topic, text, key: once?.key ?? null })
+        run.appended.push({ topic, text, id: id ?? null })
         return await run.outcome(text)
       },
     },

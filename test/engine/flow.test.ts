@@ -17,55 +17,50 @@ const readingsByKey = topic('readings', message, {
   eventTime: { field: 'at', disorder: '1 s', progress: 'key' },
 })
 
-test.each([readings, readingsByKey])(
-  'all that a push causes has happened when it returns',
-  source => {
-    const { plan } = pipeline('slow', ({ from, deliver }) => {
-      const inner = from(source)
-        .groupBy('device')
-        .window(tumbling('1 s'))
-        .aggregate({ n: count(), total: sum('value') })
-      const outer = inner
-        .groupBy('device')
-        .window(tumbling('1 m'))
-        .aggregate({ n: sum('n') })
-      deliver(inner, sink)
-      deliver(outer, sink)
-    })
-    const found: Record<string, unknown>[] = []
-    const write = (batch: Batch) => void found.push(...rowsOf(batch).map(row => ({ ...row })))
-    const outerFound: unknown[] = []
-    const writeOuter = (batch: Batch) => void outerFound.push(...rowsOf(batch).map(row => row.window_start))
-    const streams = plan.delivers.map(({ stream }) => stream)
-    const flow = new Flow(plan.topics[0]!, {
-      outputs: [
-        { stream: streams[0]!, write },
-        { stream: streams[1]!, write: writeOuter },
-      ],
-      taps: new Map(),
-      onLate: () => {},
-    })
-    const time = new TopicTime(plan.topics[0]!.eventTime!, plan.topics[0]!.columns, ['device'])
-    time.addPartition(0)
-    const rows = Array.from({ length: 600 }, (_, index) => ({
-      device: `d${index % 3}`,
-      at: index * 250_000,
-      value: index,
-    }))
-    flow.push(batchOf(plan.topics[0]!.columns, rows), time.observe(batchOf(plan.topics[0]!.columns, rows), 0, 0))
-    flow.end()
-    const totals = found.map(row => row.total).sort()
-    const wanted = new Map<string, number>()
-    for (const { device, at, value } of rows) {
-      const key = `${device}@${Math.floor(at / 1e6)}`
-      wanted.set(key, (wanted.get(key) ?? 0) + value)
-    }
-    expect(totals).toEqual([...wanted.values()].sort())
-    expect(outerFound.toSorted((a, b) => Number(a) - Number(b))).toEqual([
-      0, 0, 0, 60e6, 60e6, 60e6, 120e6, 120e6, 120e6,
-    ])
-  },
-)
+test.each([readings, readingsByKey])('all that a push causes has happened when it returns', source => {
+  const { plan } = pipeline('slow', ({ from, deliver }) => {
+    const inner = from(source)
+      .groupBy('device')
+      .window(tumbling('1 s'))
+      .aggregate({ n: count(), total: sum('value') })
+    const outer = inner
+      .groupBy('device')
+      .window(tumbling('1 m'))
+      .aggregate({ n: sum('n') })
+    deliver(inner, sink)
+    deliver(outer, sink)
+  })
+  const found: Record<string, unknown>[] = []
+  const write = (batch: Batch) => void found.push(...rowsOf(batch).map(row => ({ ...row })))
+  const outerFound: unknown[] = []
+  const writeOuter = (batch: Batch) => void outerFound.push(...rowsOf(batch).map(row => row.window_start))
+  const streams = plan.delivers.map(({ stream }) => stream)
+  const flow = new Flow(plan.topics[0]!, {
+    outputs: [
+      { stream: streams[0]!, write },
+      { stream: streams[1]!, write: writeOuter },
+    ],
+    taps: new Map(),
+    onLate: () => {},
+  })
+  const time = new TopicTime(plan.topics[0]!.eventTime!, plan.topics[0]!.columns, ['device'])
+  time.addPartition(0)
+  const rows = Array.from({ length: 600 }, (_, index) => ({
+    device: `d${index % 3}`,
+    at: index * 250_000,
+    value: index,
+  }))
+  flow.push(batchOf(plan.topics[0]!.columns, rows), time.observe(batchOf(plan.topics[0]!.columns, rows), 0, 0))
+  flow.end()
+  const totals = found.map(row => row.total).sort()
+  const wanted = new Map<string, number>()
+  for (const { device, at, value } of rows) {
+    const key = `${device}@${Math.floor(at / 1e6)}`
+    wanted.set(key, (wanted.get(key) ?? 0) + value)
+  }
+  expect(totals).toEqual([...wanted.values()].sort())
+  expect(outerFound.toSorted((a, b) => Number(a) - Number(b))).toEqual([0, 0, 0, 60e6, 60e6, 60e6, 120e6, 120e6, 120e6])
+})
 
 /** A window operator by itself, fed a record at a time by one device or many. */
 function operatorOf(options: WindowOptions, progress: 'partition' | 'key') {

@@ -99,7 +99,18 @@ const TEXTS = [
   ],
 ]
 const TIMES = [
-  0, 1, -1, 999, 1000, -1000, -1001, 1700000000123456, 1700000000999999, -62135596800000000, 951782400000000,
+  ...[1743296400000000, 1743296399999999, 1761440400000000, 1761444000000000, 1325239199000000, -3786912000000000],
+  0,
+  1,
+  -1,
+  999,
+  1000,
+  -1000,
+  -1001,
+  1700000000123456,
+  1700000000999999,
+  -62135596800000000,
+  951782400000000,
 ]
 
 export type TrickyRow = { readonly [name: string]: number | string | boolean | null }
@@ -127,6 +138,38 @@ const numberSource = (value: number) =>
 const numbers = fc.constantFrom(...NUMBERS.filter(value => !Number.isNaN(value))).map(numberSource)
 const texts = fc.constantFrom(...TEXTS).map(quote)
 const shortTexts = fc.constantFrom(...['', 'a', 'b', ',', 'A', ' ', "'", '\\']).map(quote)
+const timePatterns = fc
+  .array(
+    fc.constantFrom(
+      ...[
+        'yyyy',
+        'yy',
+        'M',
+        'MM',
+        'MMM',
+        'MMMM',
+        'd',
+        'dd',
+        'E',
+        'EEEE',
+        'H',
+        'HH',
+        'h',
+        'hh',
+        'a',
+        'm',
+        'mm',
+        's',
+        'ss',
+      ],
+      ...['S', 'SSS', 'SSSSS', 'SSSSSS', 'SSSSSSSS', 'X', 'XX', 'XXX', 'x', 'xx', 'xxx', 'Z'],
+    ),
+    { minLength: 1, maxLength: 6 },
+  )
+  .map(fields => quote(fields.join("'%T'-[")))
+const timeZones = fc
+  .constantFrom('UTC', 'Europe/Madrid', 'America/St_Johns', 'Pacific/Apia', 'Asia/Kathmandu', '+05:45', '-03:00')
+  .map(quote)
 const wholes = fc.integer({ min: -4, max: 4 }).map(numberSource)
 
 const source = (parts: TemplateStringsArray, ...values: fc.Arbitrary<string>[]): fc.Arbitrary<string> =>
@@ -201,6 +244,7 @@ const built = fc.letrec<Grammar>(tie => {
       source`${text}.repeat(2)`,
       source`(${number}).toFixed(${fc.constantFrom('', '1', '2', '5')})`,
       source`$.formatTime(r.t, 'yyyy-MM-dd HH:mm:ss.SSSSSS')`,
+      source`$.formatTime(r.t, ${timePatterns}, { zone: ${timeZones} })`,
       fc.constant('new Date(r.t / 1000).toISOString()'),
     ),
     boolean: fc.oneof(

@@ -230,7 +230,7 @@ describe.each(FORMS)('on the %s', (_, make) => {
       segmentBytes: 1000,
       retention: { bytes: 2000, time_us: null },
     })
-    held.pin(14)
+    held.pin(() => 14)
     let n = 0
     const fill = async () => {
       for (;;) {
@@ -245,7 +245,7 @@ describe.each(FORMS)('on the %s', (_, make) => {
     expect(held.start).toBeGreaterThan(0)
     expect(held.start).toBeLessThanOrEqual(14)
     expectRange(held, 14, n)
-    held.pin(n)
+    held.pin(() => n)
     await held.append(records(n, 4))
     log.retain()
     expect(held.start).toBeGreaterThan(14)

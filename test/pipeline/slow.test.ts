@@ -2,7 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { decimal, timestamp } from '../../src/index.ts'
+import { isNumberUnit, textTime } from '../../src/plan/schema.ts'
 import { slowDecoder } from '../../src/plan/slow.ts'
+import { timeReader } from '../../src/plan/times/text-time.ts'
 import { isoOfMicroseconds, microsecondsOfDigits, microsecondsOfIso } from '../../src/plan/timestamp.ts'
 import { MAXIMUM_TIME_US, type WireNode } from '../../src/plan/wire.ts'
 import { readSchema } from '../../src/plan/zod.ts'
@@ -55,6 +57,15 @@ describe('times', () => {
     ['2026-13-01T00:00:00Z', null],
     ['2026-11-22T24:00:00Z', null],
     ['2026-11-22T05:01:60Z', null],
+    ['2026-11-22 05:01:29Z', 1795323689000000],
+    ['2026-11-22t05:01:29z', 1795323689000000],
+    ['2026-11-22T05:01:29,5Z', 1795323689500000],
+    ['2026-11-22T06:31:29+0130', 1795323689000000],
+    ['2026-11-22 06:01:29+01', 1795323689000000],
+    ['2026-11-22 03:01:29.25 -0200', 1795323689250000],
+    ['2026-11-22  05:01:29Z', null],
+    ['2026-11-22T05:01:29+1', null],
+    ['2026-11-22T05:01:29+24', null],
     ['2026-11-22T05:01:29', null],
     ['2026-11-22', null],
     ['1500-01-01T00:00:00Z', null],
@@ -219,8 +230,9 @@ describe('the wire tree promises no more than zod holds', () => {
         a: timestamp('us').refine(time => time % 2 === 0),
         b: timestamp('s').nullish(),
         c: timestamp('iso').optional(),
+        d: timestamp('d.M.yyyy HH:mm', { zone: 'Europe/Zurich' }).refine(time => time > 0),
       }),
-      { a: 4, b: 1698501600.5, c: '2026-01-01T00:00:00Z' },
+      { a: 4, b: 1698501600.5, c: '2026-01-01T00:00:00Z', d: '1.2.2026 13:05' },
     ],
     [
       z.object({
@@ -289,9 +301,10 @@ describe('the wire tree promises no more than zod holds', () => {
         cells[node.column] = value
         return typeof value === 'boolean' && (node.accepts?.(value) ?? true)
       case 'timestamp': {
-        if (typeof value !== (node.unit === 'iso' ? 'string' : 'number')) return false
-        const time =
-          node.unit === 'iso' ? microsecondsOfIso(value as string) : microsecondsOfDigits(String(value), node.unit)
+        if (typeof value !== (isNumberUnit(node.unit) ? 'number' : 'string')) return false
+        const time = isNumberUnit(node.unit)
+          ? microsecondsOfDigits(String(value), node.unit)
+          : timeReader(textTime(node.unit))(value as string)
         cells[node.column] = time
         return time !== null && (node.accepts?.(time) ?? true)
       }

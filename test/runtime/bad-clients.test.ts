@@ -12,7 +12,7 @@ import { brotliCompressSync, constants, gzipSync, zstdCompressSync } from 'node:
 import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { millrace, type Running, start } from '../cli/support.ts'
-import { readStored } from '../crash/stored.ts'
+import { readStored } from '../log/read-stored.ts'
 
 const MEGABYTE = 1 << 20
 const GROWTH_MAX = 32 * MEGABYTE

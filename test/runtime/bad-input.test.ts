@@ -94,6 +94,13 @@ const BAD: Readonly<Record<string, readonly [string | Uint8Array, RegExp]>> = {
   'a NUL byte between fields': ['{"id":1,\0"name":"a","value":1}', /JSON/],
   'only NUL bytes': ['\0\0\0\0', /JSON/],
   'invalid UTF-8 in a text': [Buffer.from('{"id":1,"name":"\xff","value":1}', 'latin1'), /not valid UTF-8/],
+  'half of a surrogate pair': ['{"id":1,"name":"a\\ud83d","value":1}', /^name: .*not Unicode/],
+  'two halves in the wrong order': ['{"id":1,"name":"\\uDE00\\uD83D","value":1}', /^name: .*not Unicode/],
+  'half of a surrogate pair as a key': ['{"id":1,"name":"a","value":1,"x\\ud83d":1}', /^x\uFFFD: .*not Unicode/],
+  'half of a surrogate pair in a field that nothing reads': [
+    '{"id":1,"name":"a","value":1,"x":[{"y":"\\udc00"}]}',
+    /^x\.0\.y: .*not Unicode/,
+  ],
   'half a character': [Buffer.from('{"id":1,"name":"\xe2\x82","value":1}', 'latin1'), /not valid UTF-8/],
   'invalid UTF-8 in a field that nothing reads': [
     Buffer.from('{"id":1,"name":"a","value":1,"x":"\xff"}', 'latin1'),
@@ -104,6 +111,9 @@ const BAD: Readonly<Record<string, readonly [string | Uint8Array, RegExp]>> = {
   'a record of nearly 1 MB': [`{"id":1,"name":7,"more":"${'x'.repeat(MEGABYTE - 100)}"}`, /^name: /],
 }
 
+const codeOf = (reason: RegExp) =>
+  /not valid UTF-8|not Unicode/.test(reason.source) ? 'TEXT_NOT_UNICODE' : 'RECORD_INVALID'
+
 describe('one bad line among good ones', () => {
   test.each(Object.keys(BAD))('%s', async name => {
     const [bad, reason] = BAD[name]!
@@ -113,7 +123,7 @@ describe('one bad line among good ones', () => {
     expect(summary.topics.find(({ topic }) => topic === 'readings')).toMatchObject({ records: 4, deadLetters: 1 })
     expect(copies()).toEqual([1, 2, 3].map(id => ({ id, name: 'good', value: id / 4 })))
     expect(letters()).toHaveLength(1)
-    expect(letters()[0]).toMatchObject({ line: 3, position: head.length, code: 'RECORD_INVALID' })
+    expect(letters()[0]).toMatchObject({ line: 3, position: head.length, code: codeOf(reason) })
     expect(letters()[0]!.reason).toMatch(reason)
     expectTrueToFile(path)
   })
@@ -129,7 +139,7 @@ describe('one bad line among good ones', () => {
 
 test('odd but right: accepted, with their own values', async () => {
   const lines = [
-    '{"id":1,"name":"\\u0000\\ud800\\n","value":-0}',
+    '{"id":1,"name":"\\u0000\\ud83c\\udf89\\n","value":-0}',
     '{"value":1e-400,"name":"","id":2}',
     ' \t{ "id" : 3 , "name" : "\u{1F389}" , "value" : 123456789012345678 } \r',
     '{"id":4,"name":"first","value":1,"name":"last"}',
@@ -142,7 +152,7 @@ test('odd but right: accepted, with their own values', async () => {
   const summary = await run([path])
   expect(summary.topics.find(({ topic }) => topic === 'readings')).toMatchObject({ records: 6, deadLetters: 0 })
   expect(copies().map(copy => [copy.id, copy.name, copy.value])).toEqual([
-    [1, '\0\ud800\n', 0],
+    [1, '\0\u{1F389}\n', 0],
     [2, '', 0],
     [3, '\u{1F389}', 123456789012345680],
     [4, 'last', 1],

@@ -95,5 +95,5 @@ export const hasty: Clock = {
 }
 
 export function push(handle: RunHandle, { sender, number, lines }: Message): Promise<PushOutcome> {
-  return handle.append('readings', Buffer.from(lines), { key: sender, number })
+  return handle.append('readings', Buffer.from(lines), `${sender}:${number}`)
 }

@@ -35,7 +35,7 @@ export interface Begun {
 export async function begin(
   plan: Plan,
   dataDirectory: string,
-  changes: Partial<Pick<RunOptions, 'onProgress'>> = {},
+  changes: Partial<Pick<RunOptions, 'onProgress' | 'listen'>> = {},
   storage?: Storage,
 ): Promise<Begun> {
   const stop = new AbortController()

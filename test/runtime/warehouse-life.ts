@@ -20,7 +20,7 @@ import { count, pipeline, sum, topic, tumbling } from '../../src/index.ts'
 import type { RunWarning } from '../../src/runtime/options.ts'
 import { MillraceError } from '../../src/system/errors.ts'
 import { type Random, seededRandom } from '../../src/system/random.ts'
-import { readStored } from '../crash/stored.ts'
+import { readStored } from '../log/read-stored.ts'
 import { type Message, messagesOf, push, type Row, readings, silent, WINDOW_MS, windowText } from './pushed-readings.ts'
 import { begin, compareRows } from './runs.ts'
 

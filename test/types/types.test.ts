@@ -51,10 +51,10 @@ const REFUSED: readonly (readonly [source: string, message: string])[] = [
   ['rows.filter(r => r.battery > 0.5)', "'r.battery' is possibly 'null'."],
   [
     'rows.filter((r, $) => r.values.x > $.limt, { limit: 3 })',
-    "Property 'limt' does not exist on type '{ formatTime: (time: number, pattern: string) => string; limit: number; }'. Did you mean 'limit'?",
+    "Property 'limt' does not exist on type '{ formatTime: (time: number, pattern: string, options?: TimeFormatOptions | undefined) => string; limit: number; }'. Did you mean 'limit'?",
   ],
   ['rows.derive({ half: r => r.battery / 2 })', "'r.battery' is possibly 'null'."],
-  ['rows.derive({ list: r => [r.time] })', "Type 'Timestamp[]' is not assignable to type 'Cell'."],
+  ['rows.derive({ list: r => [r.time] })', "Type 'Timestamp[]' is not assignable to type 'Cell | undefined'."],
   ["rows.select('sesionId')", `Argument of type '"sesionId"' is not assignable to parameter of type '${columns}'.`],
   ["rows.require('name')", `Argument of type '"name"' is not assignable to parameter of type '"battery"'.`],
   ["rows.rename({ nam: 'kind' })", `Type '"kind"' is not assignable to type '"there is no column 'nam'"'.`],

@@ -210,18 +210,21 @@ describe('loadRecords', () => {
     time(1, '-1', '-0.5', '1969-12-31T23:59:59.5Z'),
     time(2, '-1698501145514000001', '1698501600.123456', '2023-10-28T13:52:25+02:00'),
     time(3, '0', '0.0000019', '2023-10-28T13:52Z'),
+    time(4, '0', '0', '2023-10-28 13:52:25.5+0200'),
+    time(5, '0', '0', '2023-10-28 13:52:25-03'),
   ].join('')
 
   test('both ways of reading give the same times', async () => {
     const fast = await rows(text, false)
     expect(fast).toEqual(await rows(text, true))
     expect(fast[2]).toMatchObject({ ns: -1698501145514001n, s: 1698501600123456n, iso: 1698493945000000n })
-    expect(fast.map(row => row.ns)).toEqual([1698501145514000n, -1n, -1698501145514001n, 0n])
+    expect(fast.map(row => row.ns)).toEqual([1698501145514000n, -1n, -1698501145514001n, 0n, 0n, 0n])
+    expect(fast.slice(4).map(row => row.iso)).toEqual([1698493945500000n, 1698511945000000n])
   })
 
   test('a time that is no plain number is read by the slow way', async () => {
-    const odd = text + time(4, '1.698501145514000123e18', '1e3', '2023-10-28T13:52:25.1234567Z')
-    expect((await rows(odd, false))[4]).toMatchObject({ ns: 1698501145514000n, s: 1000000000n, iso: 1698501145123456n })
+    const odd = text + time(6, '1.698501145514000123e18', '1e3', '2023-10-28T13:52:25.1234567Z')
+    expect((await rows(odd, false))[6]).toMatchObject({ ns: 1698501145514000n, s: 1000000000n, iso: 1698501145123456n })
   })
 
   test('records keep the order of their file, however DuckDB reads it', async () => {

@@ -38,6 +38,8 @@ export async function run(values: Arguments): Promise<number> {
       await printer.flush()
       continue
     }
+    // An earlier version stored a blank line where a message was empty: it is no record.
+    if (record.text.trim() === '') continue
     if (limit > 0 && count === limit) {
       more = true
       break

@@ -2,6 +2,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { statusOf, unreadable } from '../../system/files.ts'
 import { loadDuckDB } from '../support/duckdb.ts'
+import { confine } from './confine.ts'
 import { openRows, type RowStream } from './rows.ts'
 import { copyWarehouse } from './snapshot.ts'
 import { openFailure } from './warehouse.ts'
@@ -14,6 +15,12 @@ import { openFailure } from './warehouse.ts'
  */
 export async function queryFile(file: string, sql: string): Promise<RowStream> {
   const { connection, close } = await openReadOnly(file)
+  try {
+    await confine(connection, null)
+  } catch (error) {
+    close()
+    throw openFailure(file, error)
+  }
   return openRows(await loadDuckDB(), connection, sql, close)
 }
 

@@ -13,7 +13,7 @@ let copies = 0
  * Throws FILE_UNWRITABLE; nothing is left at `path` then.
  */
 export async function copyWarehouse(connection: DuckDBConnection, path: string): Promise<void> {
-  if (statusOf(path) !== null) throw new MillraceError('FILE_UNWRITABLE', `${path} is there already.`)
+  refusePresent(path)
   const copy = `millrace_copy_${++copies}`
   let isAttached = false
   try {
@@ -30,4 +30,9 @@ export async function copyWarehouse(connection: DuckDBConnection, path: string):
       cause: error,
     })
   }
+}
+
+/** Throws FILE_UNWRITABLE when there is something at the path. */
+export function refusePresent(path: string): void {
+  if (statusOf(path) !== null) throw new MillraceError('FILE_UNWRITABLE', `${path} is there already.`)
 }

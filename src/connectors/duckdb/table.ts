@@ -16,6 +16,8 @@ const SEQUENCE = 'millrace_sequence'
 export class TableSink implements Sink {
   readonly guarantee =
     'Exactly once: the rows and the position of their stream are committed in one transaction of the warehouse.'
+  /** In this process, a call that takes minutes is at work: on a large log that is replayed, on many rows. */
+  readonly deadlines_ms = { open: 1_800_000, write: 600_000, commit: 1_800_000, close: 60_000 }
   readonly #warehouse: OpenWarehouse
   readonly #name: TableName
   readonly #mode: TableOptions['mode']

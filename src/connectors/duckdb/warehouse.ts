@@ -5,16 +5,18 @@
  * tables are made or changed and when the warehouse is closed.
  */
 
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { MillraceError } from '../../system/errors.ts'
+import { moveFile } from '../../system/file-names.ts'
 import { closeFile, makeFolder, openForReading, readBytes, remove, replaceFile, statusOf } from '../../system/files.ts'
 import type { Sink } from '../contract.ts'
 import { type DuckDB, duckdbMessage, loadDuckDB } from '../support/duckdb.ts'
+import { confine } from './confine.ts'
 import { createLedger } from './ledger.ts'
 import { LiveQueries, type LiveQueryOptions } from './live-query.ts'
 import type { RowStream } from './rows.ts'
-import { copyWarehouse } from './snapshot.ts'
+import { copyWarehouse, refusePresent } from './snapshot.ts'
 import { TableSink } from './table.ts'
 
 export interface WarehouseOptions {
@@ -68,6 +70,7 @@ export async function openWarehouse(options: WarehouseOptions): Promise<Warehous
   const control = await instance.connect()
   try {
     await createLedger(control)
+    await confine(control, copiesOf(path))
   } catch (error) {
     control.closeSync()
     instance.closeSync()
@@ -100,7 +103,7 @@ export async function openWarehouse(options: WarehouseOptions): Promise<Warehous
     table: tableOptions => new TableSink(open, tableOptions),
     query: (sql, queryOptions) => queries.ask(sql, queryOptions),
     snapshot(to) {
-      const copying = copyBeside(instance, to)
+      const copying = copyBeside(instance, path, to)
       copies.add(copying)
       return copying.finally(() => copies.delete(copying))
     },
@@ -109,6 +112,7 @@ export async function openWarehouse(options: WarehouseOptions): Promise<Warehous
       closed = true
       await queries.close()
       await Promise.allSettled(copies)
+      remove(copiesOf(path))
       await tail
       await open.checkpoint()
       control.closeSync()
@@ -117,12 +121,25 @@ export async function openWarehouse(options: WarehouseOptions): Promise<Warehous
   }
 }
 
-async function copyBeside(instance: DuckDBInstance, to: string): Promise<void> {
+/** The only place beside its file where the database can write: copies are made there and moved to where they belong. */
+const copiesOf = (path: string) => `${path}.copies`
+
+/** Copies under way at the same time need names of their own. */
+let copiesMade = 0
+
+async function copyBeside(instance: DuckDBInstance, path: string, to: string): Promise<void> {
+  refusePresent(to)
+  makeFolder(copiesOf(path))
+  const copy = join(copiesOf(path), `${++copiesMade}.duckdb`)
   const connection = await instance.connect()
   try {
-    await copyWarehouse(connection, to)
+    await copyWarehouse(connection, copy)
+    // It was long at work.
+    refusePresent(to)
+    moveFile(copy, to)
   } finally {
     connection.closeSync()
+    remove(copy)
   }
 }
 
@@ -139,6 +156,8 @@ async function openInstance(
     preserve_insertion_order: 'false',
   }
   removeUnfinished(path)
+  // Of a process that was killed while it made a copy.
+  remove(copiesOf(path))
   try {
     return { instance: await duckdb.DuckDBInstance.create(path, config), logSetAside: null }
   } catch (error) {

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { jsonLayout } from '../../engine/row-layout.ts'
 import { Damaged } from '../../formats/lines.ts'
-import type { Column, TimestampUnit } from '../../plan/schema.ts'
+import { type Column, isNumberUnit, type TimestampUnit, textTime } from '../../plan/schema.ts'
 import { remove, replaceFile, replaceText, statusOf } from '../../system/files.ts'
 import type { Sink, SinkContext } from '../contract.ts'
 import { duckdbMessage, loadDuckDB, quoteName, quoteText, withScratch } from '../support/duckdb.ts'
@@ -77,7 +77,9 @@ function jsonExpression(cell: string, type: string, unit: TimestampUnit): string
   }
   if (type.startsWith('TIMESTAMP')) {
     const utc = type === 'TIMESTAMP WITH TIME ZONE' ? `timezone('UTC', ${cell})` : cell
-    if (unit !== 'iso') return timeDigits(`epoch_ns(${utc})`, NANOSECONDS[unit])
+    if (isNumberUnit(unit)) return timeDigits(`epoch_ns(${utc})`, NANOSECONDS[unit])
+    // As text, for a pattern: the schema says whether it is one of its times.
+    if (textTime(unit).pattern !== 'iso') return `to_json(${cell}::VARCHAR)::VARCHAR`
     const digits = type === 'TIMESTAMP_NS' ? '%n' : '%f'
     return `'"' || strftime(${utc}, '%Y-%m-%dT%H:%M:%S.${digits}Z') || '"'`
   }

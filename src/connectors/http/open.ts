@@ -6,7 +6,8 @@ import { linesOf } from '../../ingress/lines.ts'
 import { failureProblem } from '../../ingress/outcome.ts'
 import { type Answer, Problem } from '../../ingress/problem.ts'
 import { PushSource, type PushSourceSettings, type Translated } from '../../ingress/source.ts'
-import type { PushedMessage, PushOutcome, Source } from '../contract.ts'
+import type { IdempotencyKey, PushOutcome, Source } from '../contract.ts'
+import { keyMemoryOf } from '../support/key-memory.ts'
 import type { HttpOptions } from './describe.ts'
 
 /** `settings` are for tests. */
@@ -14,13 +15,22 @@ export async function openSource(
   options: Readonly<Record<string, unknown>>,
   settings: PushSourceSettings = {},
 ): Promise<Source> {
-  const { path, maximumBodyBytes = null, requestsPerSecond = null } = options as HttpOptions
+  const { path, maximumBodyBytes = null, requestsPerSecond = null, ...rest } = options as HttpOptions
   const takes = 'one JSON object, an array of them, or NDJSON'
-  const form = { path, name: 'http(...)', takes, bodyBytesMax: maximumBodyBytes, requestsPerSecond, read }
+  const form = {
+    path,
+    name: 'http(...)',
+    takes,
+    bodyBytesMax: maximumBodyBytes,
+    requestsPerSecond,
+    keyMemory: keyMemoryOf(rest),
+    read,
+  }
   return new PushSource(form, settings)
 }
 
 const OPEN_BRACKET = 91
+const KEY_BYTES_MAX = 256
 
 /** Content types in which each line is a record. */
 const LINE_TYPES = new Set([
@@ -31,7 +41,7 @@ const LINE_TYPES = new Set([
   'application/jsonlines',
 ])
 
-function read({ body, header }: Received): Translated | Answer {
+function read({ body, header, keyId }: Received): Translated | Answer {
   const [type = '', ...parameters] = (header('content-type') ?? '').toLowerCase().split(';')
   refuseOtherCharsets(parameters)
   const lines = linesOf(body, LINE_TYPES.has(type.trim()))
@@ -41,11 +51,11 @@ function read({ body, header }: Received): Translated | Answer {
       next: 'Send one JSON object, an array of them, or one a line.',
     })
   }
-  const once = onceOf(header('idempotency-key'))
+  const idempotencyKey = keyOf(keyId, header('idempotency-key'))
   const { bytes, records, isBroken } = lines
   // Only of these the place of a fault is told; of the others nothing is held until they are settled.
   const whole = isBroken || records === 1 ? body : null
-  return { lines: bytes, records, once, answer: outcome => answerOf(outcome, whole) }
+  return { lines: bytes, records, idempotencyKey, answer: outcome => answerOf(outcome, whole) }
 }
 
 function refuseOtherCharsets(parameters: readonly string[]): void {
@@ -58,13 +68,13 @@ function refuseOtherCharsets(parameters: readonly string[]): void {
   }
 }
 
-/** `SENDER:NUMBER`: each sender counts its requests up, so that one which it sends again is known. */
-function onceOf(text: string | null): PushedMessage['once'] {
+/** Any text, with or without the quotes that the header's standard asks for; of each API key's client apart. */
+function keyOf(client: string | null, text: string | null): IdempotencyKey | null {
   if (text === null) return null
-  const [, sender, number] = /^"?([\x20-\x7e]{1,200}):(\d{1,15})"?$/.exec(text) ?? []
-  if (sender !== undefined && number !== undefined) return { key: sender, number: Number(number) }
-  throw new Problem(400, 'REQUEST_INVALID', 'The header Idempotency-Key has another form here.', {
-    next: 'Send SENDER:NUMBER, a name and a number that goes up by one with each request: gateway-7:1042.',
+  const key = /^"(.*)"$/.exec(text)?.[1] ?? text
+  if (key.length > 0 && key.length <= KEY_BYTES_MAX) return ['http', client ?? '', key]
+  throw new Problem(400, 'REQUEST_INVALID', `The header Idempotency-Key has ${key.length} bytes.`, {
+    next: `Send from 1 to ${KEY_BYTES_MAX}, another one with each request that is new: a UUID, say.`,
   })
 }
 

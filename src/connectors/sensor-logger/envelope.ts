@@ -5,14 +5,15 @@
  * digits; only the envelope's few values are read as JSON. Members may come in any order.
  */
 
-import { Stretches, skipArray, skipBlank, skipString, skipValue } from '../../formats/json-scan.ts'
+import { Stretches, skipArray, skipString, skipValue } from '../../formats/json-scan.ts'
 import { oneLine } from '../../ingress/lines.ts'
-import type { PushedMessage } from '../contract.ts'
+import { skipBlank, withoutByteOrderMark } from '../../plan/white-space.ts'
+import type { IdempotencyKey } from '../contract.ts'
 
 export interface MessageLines {
   readonly bytes: Uint8Array
   readonly records: number
-  readonly once: PushedMessage['once']
+  readonly idempotencyKey: IdempotencyKey | null
   /** Why it is no message of the app; it is then all one line. */
   readonly fault: string | null
 }
@@ -34,21 +35,26 @@ const SHARED_BYTES_MAX = 2048
 
 /** `userId` is for messages without one. null: the lines would have more than `maximumBytes`. */
 export function messageLines(body: Uint8Array, userId: string | null, maximumBytes: number): MessageLines | null {
-  const text = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? body.subarray(3) : body
+  const text = withoutByteOrderMark(body)
   const elements = new Stretches()
   const members = new Map<string, Stretch>()
   const fault = readMembers(text, members, elements)
-  if (fault !== null) return { bytes: oneLine(text), records: 1, once: null, fault }
+  if (fault !== null) return { bytes: oneLine(text), records: 1, idempotencyKey: null, fault }
   const shared = sharedMembers(text, members, userId)
   if (shared.length > SHARED_BYTES_MAX) {
-    return { bytes: oneLine(text), records: 1, once: null, fault: 'its sessionId, deviceId or userId is too long' }
+    return {
+      bytes: oneLine(text),
+      records: 1,
+      idempotencyKey: null,
+      fault: 'its sessionId, deviceId or userId is too long',
+    }
   }
   let length = 0
   for (let index = 0; index < elements.count; index++) {
     length += shared.length + elements.end(index) - elements.start(index) + 1
   }
   if (length > maximumBytes) return null
-  return { ...lines(text, elements, shared, length), once: onceOf(text, members), fault: null }
+  return { ...lines(text, elements, shared, length), idempotencyKey: keyOf(text, members), fault: null }
 }
 
 interface Stretch {
@@ -146,12 +152,18 @@ function spaces(bytes: Buffer, from: number, end: number): void {
   for (let at = from; at < end; at++) if (bytes[at] === LINE_FEED) bytes[at] = SPACE
 }
 
-function onceOf(text: Uint8Array, members: ReadonlyMap<string, Stretch>): PushedMessage['once'] {
-  const [number, sessionId, deviceId] = SHARED.slice(0, 3).map(name => {
+/**
+ * Device, session and `messageId`, exactly: a number is taken as it is written, since two large ones may be one as a
+ * double. null: one of them is missing or of another type, and the message is kept each time that it comes.
+ */
+function keyOf(text: Uint8Array, members: ReadonlyMap<string, Stretch>): IdempotencyKey | null {
+  const [messageId, sessionId, deviceId] = SHARED.slice(0, 3).map(name => {
     const member = members.get(name)
     return member === undefined ? undefined : parsed(text, member)
   })
   if (typeof sessionId !== 'string' || typeof deviceId !== 'string') return null
-  if (!Number.isSafeInteger(number) || (number as number) < 0) return null
-  return { key: `${deviceId}\n${sessionId}`, number: number as number }
+  if (typeof messageId === 'string') return ['sensor-logger', deviceId, sessionId, JSON.stringify(messageId)]
+  if (typeof messageId !== 'number') return null
+  const { start, end } = members.get('messageId')!
+  return ['sensor-logger', deviceId, sessionId, Buffer.from(text.subarray(start, end)).toString()]
 }

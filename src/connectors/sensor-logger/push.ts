@@ -1,11 +1,11 @@
 /** What the app pushes: its messages as records, and answers in words that the phone shows to the person who holds it. */
 
-import { skipBlank } from '../../formats/json-scan.ts'
 import type { Received } from '../../ingress/host.ts'
 import { failureProblem } from '../../ingress/outcome.ts'
 import { type Answer, Problem } from '../../ingress/problem.ts'
 import { PushSource, type PushSourceSettings, type Translated } from '../../ingress/source.ts'
-import type { PushOutcome, Source } from '../contract.ts'
+import { isBlank, withoutByteOrderMark } from '../../plan/white-space.ts'
+import type { KeyMemory, PushOutcome, Source } from '../contract.ts'
 import { messageLines } from './envelope.ts'
 
 /** The app shows the text of an answer with this status, once a recording. */
@@ -14,7 +14,12 @@ const SHOWN = 499
 const RETRIED = new Set([408, 429, 500, 503])
 const OK: Answer = { status: 200, body: { ok: true } }
 
-export function pushSource(path: string, userId: string | null, settings: PushSourceSettings = {}): Source {
+export function pushSource(
+  path: string,
+  userId: string | null,
+  keyMemory: KeyMemory,
+  settings: PushSourceSettings = {},
+): Source {
   return new PushSource(
     {
       path,
@@ -22,6 +27,7 @@ export function pushSource(path: string, userId: string | null, settings: PushSo
       takes: 'messages of the app Sensor Logger (HTTP Push)',
       bodyBytesMax: null,
       requestsPerSecond: null,
+      keyMemory,
       refuse,
       read: ({ body }, maximumBytes) => read(body, userId, maximumBytes),
     },
@@ -30,13 +36,13 @@ export function pushSource(path: string, userId: string | null, settings: PushSo
 }
 
 function read(body: Received['body'], userId: string | null, maximumBytes: number): Translated | Answer {
-  if (skipBlank(body, 0) === body.length) throw new Problem(400, 'REQUEST_INVALID', 'the message is empty.')
+  if (isBlank(withoutByteOrderMark(body))) throw new Problem(400, 'REQUEST_INVALID', 'the message is empty.')
   const lines = messageLines(body, userId, maximumBytes)
   if (lines === null) throw new Problem(413, 'REQUEST_TOO_LARGE', 'The message has too many readings.')
-  const { bytes, records, once, fault } = lines
+  const { bytes, records, idempotencyKey, fault } = lines
   // The app's own trial of the address has no readings.
   if (records === 0) return OK
-  return { lines: bytes, records, once, answer: outcome => answerOf(outcome, fault) }
+  return { lines: bytes, records, idempotencyKey, answer: outcome => answerOf(outcome, fault) }
 }
 
 function answerOf(outcome: PushOutcome, fault: string | null): Answer {

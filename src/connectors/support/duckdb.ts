@@ -3,7 +3,16 @@ import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 
 export type DuckDB = typeof import('@duckdb/node-api')
 
-export const loadDuckDB = (): Promise<DuckDB> => import('@duckdb/node-api')
+/** The binding. Texts come as they are stored: its own decoder takes U+FEFF at the beginning of a cell for a mark. */
+export async function loadDuckDB(): Promise<DuckDB> {
+  const [duckdb, accessors] = await Promise.all([
+    import('@duckdb/node-api'),
+    import('@duckdb/node-api/lib/vectors/dataAccessors.js'),
+  ])
+  const { default: module } = accessors as unknown as { default: { textDecoder: TextDecoder } }
+  if (!module.textDecoder.ignoreBOM) module.textDecoder = new TextDecoder('utf-8', { ignoreBOM: true })
+  return duckdb
+}
 
 /** An identifier in double quotes. */
 export function quoteName(name: string): string {

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import { z } from 'zod'
 import { MillraceError, nearest } from '../../system/errors.ts'
 
 /**
@@ -25,4 +25,12 @@ export function checkOptions<T extends z.ZodObject>(
   throw new MillraceError('OPTION_INVALID', `${connector}(...): ${problems.join('; ')}.`, {
     next: `The options of ${connector} are: ${known.join(', ')}.`,
   })
+}
+
+/** Options of each source whose messages have idempotency keys: spread them into its schema. */
+export const keyMemoryOptions = {
+  /** How long the key of a message is remembered. Default `'24 h'`. */
+  keysKeptFor: z.templateLiteral([z.number(), ' ', z.enum(['ms', 's', 'm', 'h', 'd'])]).optional(),
+  /** Memory for keys, 41 bytes each: past it the oldest are forgotten. Default 64 MiB. */
+  keyMemoryBytes: z.int().positive().optional(),
 }

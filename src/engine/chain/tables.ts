@@ -89,7 +89,9 @@ export class DictionaryBuilder {
   }
 }
 
-function codeOf(text: string, index: Map<string, number>, values: string[]): number {
+/** A lambda that cuts a text inside a character leaves half of one: it becomes U+FFFD here, as UTF-8 would write it. */
+function codeOf(computed: string, index: Map<string, number>, values: string[]): number {
+  const text = computed.toWellFormed()
   let code = index.get(text)
   if (code === undefined) {
     code = values.push(text) - 1

@@ -8,8 +8,10 @@
  * One decoder serves one topic and one caller: `load` or fill `input`, `begin`, then `next` until it answers null.
  */
 import type { Column } from '../../plan/schema.ts'
-import type { SlowResult } from '../../plan/slow.ts'
-import { microsecondsOfIso } from '../../plan/timestamp.ts'
+import type { RefusalCode, SlowResult } from '../../plan/slow.ts'
+import { timesAsText } from '../../plan/times/wire-times.ts'
+import { NOT_UTF8 } from '../../plan/unicode.ts'
+import { isBlank } from '../../plan/white-space.ts'
 import { slowReason, type WireNode } from '../../plan/wire.ts'
 import type { Batch, ColumnData } from '../batch.ts'
 import { emitShape } from './emit.ts'
@@ -33,6 +35,7 @@ export interface RefusedLine {
   readonly length: number
   /** Counts from 0 at the first line of the loaded input. */
   readonly line: number
+  readonly code: RefusalCode
   readonly reason: string
   /** Path of the field that was refused, empty for the record as a whole. */
   readonly path: string
@@ -108,6 +111,7 @@ export class Decoder {
     )
     this.#values = schema.columns.map(column => (column.type === 'json' && wanted.has(column.name) ? [] : null))
     this.#learns = slowReason(schema.wire) === null
+    const times = timesAsText(schema.wire)
     const imports: DecoderImports = {
       newText: (column, start, length, hash) => this.#tables[column]!.add(start, length, hash),
       numberElsewhere: (start, end) => {
@@ -115,7 +119,7 @@ export class Decoder {
         const value = JSON_NUMBER.test(text) ? Number(text) : Number.NaN
         return Number.isFinite(value) ? value : Number.NaN
       },
-      isoTime: (start, length) => microsecondsOfIso(this.#memory.latin1(start, start + length)) ?? Number.NaN,
+      textTime: (column, start, length) => times.get(column)!(this.#memory.latin1(start, start + length)) ?? Number.NaN,
       accepts: (column, value) => {
         const isBoolean = schema.columns[column]!.type === 'boolean'
         return accepts[column]!((isBoolean ? value === 1 : value) as never) ? 1 : 0
@@ -255,11 +259,11 @@ export class Decoder {
   }
 
   /** Writes the row by the slow way, or says why not. */
-  #slow(bytes: Buffer, row: number): { reason: string; path: string } | null {
+  #slow(bytes: Buffer, row: number): Pick<RefusedLine, 'code' | 'reason' | 'path'> | null {
     const text = this.#memory.text(bytes.byteOffset, bytes.length)
-    if (text === null) return { reason: 'The record is not valid UTF-8', path: '' }
+    if (text === null) return { code: 'TEXT_NOT_UNICODE', reason: NOT_UTF8, path: '' }
     const result = this.#schema.slow(text)
-    if (!result.ok) return { reason: result.reason, path: result.path }
+    if (!result.ok) return { code: result.code, reason: result.reason, path: result.path }
     const { columns } = this.#memory.layout
     this.#schema.columns.forEach((column, index) => {
       const place = columns[index]!
@@ -321,12 +325,6 @@ export class Decoder {
       linesEnd: this.#lines,
     }
   }
-}
-
-/** Whether a line is white space only, as JSON has it. */
-function isBlank(bytes: Buffer): boolean {
-  for (const byte of bytes) if (byte !== 0x20 && byte !== 0x09 && byte !== 0x0d) return false
-  return true
 }
 
 /** The schema's own refinements, by column. */

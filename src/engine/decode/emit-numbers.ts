@@ -2,7 +2,7 @@
  * Generated code for numbers and for times written as numbers: sixteen digits at once, exact as `JSON.parse` is. Numbers
  * with more digits or an exponent go on in long-number.ts.
  */
-import type { TimestampUnit } from '../../plan/schema.ts'
+import type { NumberUnit } from '../../plan/schema.ts'
 import { type Code, control, FunctionBuilder, f64, i32, type Local, splat, v128 } from './assembler.ts'
 import type { Layout } from './layout.ts'
 import { CALL } from './module-functions.ts'
@@ -138,7 +138,7 @@ export function numberReader(code: FunctionBuilder, layout: Layout, position: Lo
   ]
 
   /** A time in microseconds: digits only, from the epoch on, no point. */
-  const microseconds = (unit: Exclude<TimestampUnit, 'iso'>, fail: number): Code => {
+  const microseconds = (unit: NumberUnit, fail: number): Code => {
     const common = [...cursor.set(position.get), ...loadDigits(cursor.get), ...whole.set(run(digitMask.get))]
     if (unit === 'ns') {
       return [

@@ -2,6 +2,7 @@
  * Generated code that reads the value of one field, checks it as the schema says and writes it into its column: one form
  * for each kind of leaf on the wire.
  */
+import { isNumberUnit } from '../../plan/schema.ts'
 import { type Code, control, type FunctionBuilder, f64, i32, type Local } from './assembler.ts'
 import { numberReader } from './emit-numbers.ts'
 import { textReader } from './emit-texts.ts'
@@ -35,10 +36,11 @@ export function valueWriter(code: FunctionBuilder, layout: Layout, position: Loc
     place(column).validity === 0 ? [] : i32.store8(row.get, i32.const(valid), place(column).validity)
 
   const timestamp = (node: Extract<WireLeaf, { kind: 'timestamp' }>, fail: number): Code => {
-    if (node.unit !== 'iso') return numbers.microseconds(node.unit, fail)
+    if (isNumberUnit(node.unit)) return numbers.microseconds(node.unit, fail)
+    const length = i32.sub(texts.end.get, texts.start.get)
     return [
       ...texts.read(false, fail),
-      ...value.set(control.call(CALL.isoTime, texts.start.get, i32.sub(texts.end.get, texts.start.get))),
+      ...value.set(control.call(CALL.textTime, i32.const(node.column), texts.start.get, length)),
       ...control.branchIf(f64.ne(value.get, value.get), fail),
     ]
   }

@@ -10,8 +10,8 @@ export interface DecoderImports {
   newText(column: number, start: number, length: number, hash: number): number
   /** A number that generated code does not decide: its value, NaN when it is not a JSON number or not finite. */
   numberElsewhere(start: number, end: number): number
-  /** An ISO 8601 time in microseconds, NaN when not sure. */
-  isoTime(start: number, length: number): number
+  /** The microseconds of a column's time that is written as text, NaN when not sure. */
+  textTime(column: number, start: number, length: number): number
   /** 1 when the schema passes the value of a column that it refines in ways of its own. */
   accepts(column: number, value: number): number
 }
@@ -19,14 +19,14 @@ export interface DecoderImports {
 export const IMPORTS: readonly ImportedFunction[] = [
   { name: 'newText', type: { parameters: ['i32', 'i32', 'i32', 'i32'], results: ['i32'] } },
   { name: 'numberElsewhere', type: { parameters: ['i32', 'i32'], results: ['f64'] } },
-  { name: 'isoTime', type: { parameters: ['i32', 'i32'], results: ['f64'] } },
+  { name: 'textTime', type: { parameters: ['i32', 'i32', 'i32'], results: ['f64'] } },
   { name: 'accepts', type: { parameters: ['i32', 'f64'], results: ['i32'] } },
 ]
 /** In the order of `IMPORTS`, then of the functions that emit.ts puts into the module. */
 export const CALL = {
   newText: 0,
   numberElsewhere: 1,
-  isoTime: 2,
+  textTime: 2,
   accepts: 3,
   findText: 4,
   textEnd: 5,

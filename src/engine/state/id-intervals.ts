@@ -1,10 +1,9 @@
 /**
- * Which numbers of messages were seen, by key (device and session): so that a message that is sent again, or comes out of
- * order, counts once.
+ * Which numbers of messages were seen, by key: what an earlier version remembered of the messages that were pushed. It is
+ * restored and asked until it is too old; new messages are noted as `RecentKeys`.
  *
- * The numbers of a key are kept as disjoint intervals in ascending order: a sender that counts up costs one interval,
- * whatever order its messages come in. A key has at most `INTERVALS_MAX` of them; past that the gap between the two lowest
- * is closed, so that what is that old counts as seen.
+ * The numbers of a key are disjoint intervals in ascending order, at most `INTERVALS_MAX`; past that the gap between the two
+ * lowest is closed. Of a key with so many the lowest one therefore says nothing: it may hold numbers that were never seen.
  */
 import type { StateReader, StateWriter } from './bytes.ts'
 import { grown } from './key-table.ts'
@@ -40,21 +39,20 @@ export class MessageNumbers implements Stateful {
     return this.#slotOf.size
   }
 
-  /** Whether the number of the key was seen, or is too old to know. */
+  /** Whether the number of the key was seen; false also where that is not known. */
   has(key: string, number: number): boolean {
     const slot = this.#slotOf.get(key)
     return slot !== undefined && holds(this.#intervals[slot]!, number)
   }
 
   /**
-   * Takes note of a whole number; answers false when it was seen, or is too old to know. The key counts as used at
-   * `arrival_us` (wall clock) in either case.
+   * Takes note of a whole number. The key counts as used at `arrival_us` (wall clock) from then on.
    */
-  add(key: string, number: number, arrival_us: number): boolean {
+  add(key: string, number: number, arrival_us: number): void {
     const slot = this.#slotOf.get(key) ?? this.#newSlot(key)
     if (arrival_us > this.#used[slot]!) this.#used[slot] = arrival_us
     this.#changed.mark(slot)
-    return put(this.#intervals[slot]!, number)
+    put(this.#intervals[slot]!, number)
   }
 
   /** Forgets the keys that were last used before a moment of the wall clock, in microseconds. */
@@ -128,13 +126,14 @@ function intervalAt(intervals: readonly number[], number: number): number {
 
 function holds(intervals: readonly number[], number: number): boolean {
   const at = intervalAt(intervals, number)
+  if (at === 0 && intervals.length >= INTERVALS_MAX * 2) return false
   return at < intervals.length && intervals[at]! <= number
 }
 
-/** Adds a number to the intervals; answers false when it is in one already. */
-function put(intervals: number[], number: number): boolean {
+/** Adds a number to the intervals. */
+function put(intervals: number[], number: number): void {
   const at = intervalAt(intervals, number)
-  if (at < intervals.length && intervals[at]! <= number) return false
+  if (at < intervals.length && intervals[at]! <= number) return
   const followsBefore = at > 0 && intervals[at - 1] === number - 1
   const meetsAfter = at < intervals.length && intervals[at] === number + 1
   if (followsBefore && meetsAfter) intervals.splice(at - 1, 2)
@@ -142,5 +141,4 @@ function put(intervals: number[], number: number): boolean {
   else if (meetsAfter) intervals[at] = number
   else intervals.splice(at, 0, number, number)
   if (intervals.length > INTERVALS_MAX * 2) intervals.splice(1, 2)
-  return true
 }

@@ -37,7 +37,7 @@ export class PieceMaker {
   constructor(job: PieceJob, thread: number, learned: readonly LearnedShape[] = []) {
     const { columns, wire, reads, prefix, recordBytesMax, files } = job
     this.#job = job
-    const slow = () => ({ ok: false, reason: '', path: '' }) as const
+    const slow = () => ({ ok: false, code: 'RECORD_INVALID', reason: '', path: '' }) as const
     const longest = job.ranges.reduce((most, { start, end }) => Math.max(most, end - start), 0)
     this.#decoder = new Decoder({ columns, wire, slow }, reads, longest + recordBytesMax, learned)
     this.#chain = prefix && compileChain(prefix.steps, columns, prefix.needed)

@@ -1,8 +1,9 @@
 /** Calls in a lambda: which known function they are, with its arguments checked. */
 import type { Expression as Syntax } from 'acorn'
 import type { Cell } from '../schema.ts'
+import { checkFormatTime, formatTimeArguments } from './format-time.ts'
 import { FUNCTIONS, type FunctionName, isFunctionName } from './functions.ts'
-import { library, parsePattern } from './library.ts'
+import { library } from './library.ts'
 import { propertyName, unwrapped } from './source.ts'
 import type { Translator } from './translate.ts'
 import type { Expression } from './tree.ts'
@@ -49,7 +50,8 @@ export function callMethod(
     case 'parameters': {
       const global = `$.${name}`
       if (!Object.hasOwn(library, name) || !isFunctionName(global)) throw new Opaque(`calls ${translator.text(callee)}`)
-      return plain(callFunctionNode(translator, global, operands(translator, global, args, scope), node))
+      const all = global === '$.formatTime' ? formatTimeArguments(args, each => translator.text(each)) : args
+      return plain(callFunctionNode(translator, global, operands(translator, global, all, scope), node))
     }
     case 'list':
       if (name !== 'includes' || args.length !== 1) throw new Opaque(`calls ${translator.text(callee)}`)
@@ -137,14 +139,7 @@ export function callFunctionNode(
       )
     }
   })
-  if (name === '$.formatTime') {
-    const pattern = parsePattern(String((args[1] as { value?: Cell }).value))
-    if ('unknown' in pattern) {
-      throw new Refused(
-        `${translator.text(node)}: the pattern knows yyyy MM dd HH mm ss SSS SSSSSS, not '${pattern.unknown}'; put other letters in single quotes`,
-      )
-    }
-  }
+  if (name === '$.formatTime') checkFormatTime(args, translator.text(node))
   return tree.call(name, args, { type: signature.result, nullable: signature.partial === true })
 }
 

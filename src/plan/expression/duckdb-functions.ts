@@ -12,9 +12,9 @@ import {
   textLiteral,
   WHITE_SPACE,
 } from './duckdb-text.ts'
-import { constantNumber, constantText, type FunctionName } from './functions.ts'
-import { parsePattern, type TimeField } from './library.ts'
-import type { Expression } from './tree.ts'
+import { formatTimeSql } from './format-time.ts'
+import type { FunctionName } from './functions.ts'
+import { constantNumber, constantText, type Expression } from './tree.ts'
 
 export interface SqlArguments {
   /** The SQL of each argument. */
@@ -91,17 +91,6 @@ const dateField =
   (write: (time: string) => string): Write =>
   ({ sql, bind }) =>
     `coalesce(CAST(${write(timestamp(sql[0]!, bind))} AS DOUBLE), ${NAN})`
-
-const STRFTIME: { readonly [Field in TimeField]: string } = {
-  yyyy: '%Y',
-  MM: '%m',
-  dd: '%d',
-  HH: '%H',
-  mm: '%M',
-  ss: '%S',
-  SSS: '%g',
-  SSSSSS: '%f',
-}
 
 const NUMERAL = '[+-]?(\\d+\\.?\\d*|\\.\\d+)([eE][+-]?\\d+)?'
 
@@ -266,12 +255,8 @@ export const DUCKDB_FUNCTIONS: { readonly [Name in FunctionName]: Write } = {
   'date.getUTCMonth': dateField(time => `month(${time}) - 1`),
   'date.getUTCSeconds': dateField(time => `second(${time})`),
   'date.toISOString': ({ sql, bind }) => `strftime(${timestamp(sql[0]!, bind)}, '%Y-%m-%dT%H:%M:%S.%gZ')`,
-  '$.formatTime': ({ sql, nodes }) => {
-    const parts = parsePattern(constantText(nodes[1])!)
-    if ('unknown' in parts) throw new NoSql(`the pattern has an unknown field ${parts.unknown}`)
-    const format = parts.map(part => ('text' in part ? part.text.replaceAll('%', '%%') : STRFTIME[part.field])).join('')
-    return `strftime(make_timestamp(TRY_CAST(floor(${sql[0]}) AS BIGINT)), ${textLiteral(format)})`
-  },
+  '$.formatTime': ({ sql, nodes, bind }) =>
+    formatTimeSql(sql[0]!, constantText(nodes[1])!, constantText(nodes[2]) ?? 'UTC', bind),
 }
 
 function padded(name: string, args: SqlArguments): string {

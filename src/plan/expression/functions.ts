@@ -2,7 +2,7 @@
  * The functions that an expression can call: what they take and give, and how JavaScript writes them. Their SQL is in
  * `duckdb-functions.ts`, a record over the same names.
  */
-import type { Expression, ExpressionType } from './tree.ts'
+import { constantNumber, constantText, type Expression, type ExpressionType } from './tree.ts'
 
 /** Why a function's SQL may answer differently. */
 export type Inexactness = 'last bits' | 'characters above U+FFFF' | 'special casing' | 'hexadecimal texts'
@@ -55,16 +55,6 @@ const dateField = (name: string): FunctionSignature => ({
 })
 
 const astral = { inexact: 'characters above U+FFFF' } as const
-
-/** The argument as a constant number, or null. */
-export function constantNumber(node: Expression | undefined): number | null {
-  return node?.kind === 'literal' && typeof node.value === 'number' ? node.value : null
-}
-
-/** The argument as a constant text, or null. */
-export function constantText(node: Expression | undefined): string | null {
-  return node?.kind === 'literal' && typeof node.value === 'string' ? node.value : null
-}
 
 const constantReplacement = (args: readonly Expression[]) =>
   constantText(args[1]) === null || constantText(args[2]) === null || constantText(args[2])!.includes('$')
@@ -191,10 +181,15 @@ const FUNCTION_TABLE = {
         : 'only the date of a timestamp column, `new Date(r.time / 1000)`, is known to be a valid date',
   },
   '$.formatTime': {
-    parameters: ['timestamp', 'text'],
+    parameters: ['timestamp', 'text', 'text'],
+    optional: 1,
     result: 'text',
-    javascript: args => `$.formatTime(${args.join(', ')})`,
-    check: args => (constantText(args[1]) === null ? 'the pattern must be a constant text' : null),
+    javascript: ([time, pattern, zone]) =>
+      `$.formatTime(${time}, ${pattern}${zone === undefined ? '' : `, { zone: ${zone} }`})`,
+    check: args =>
+      constantText(args[1]) === null || (args[2] !== undefined && constantText(args[2]) === null)
+        ? 'the pattern and the zone must be constant texts'
+        : null,
   },
 } as const satisfies Record<string, FunctionSignature>
 

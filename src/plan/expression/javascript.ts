@@ -11,8 +11,6 @@ export interface JavaScriptTarget {
   readonly replace?: (node: Expression) => string | null
   /** A name under which the generated code finds a value made once. Without it regular expressions are written out. */
   readonly constant?: (source: string) => string
-  /** Source of the library object; default `$`. */
-  readonly library?: string
 }
 
 /** A literal of JavaScript. */
@@ -56,9 +54,6 @@ export function toJavaScript(expression: Expression, target: JavaScriptTarget): 
       if (node.function === 'text.test' && target.constant) {
         const [value, pattern, flags] = node.arguments as [Expression, Expression, Expression]
         return `${target.constant(`new RegExp(${emit(pattern)}, ${emit(flags)})`)}.test(${emit(value)})`
-      }
-      if (node.function === '$.formatTime') {
-        return `${target.library ?? '$'}.formatTime(${node.arguments.map(emit).join(', ')})`
       }
       // A number in front of a dot needs its brackets: `(5).toFixed(1)`.
       return FUNCTIONS[node.function].javascript(

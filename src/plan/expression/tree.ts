@@ -229,6 +229,16 @@ export function call(
   })
 }
 
+/** The argument as a constant number, or null. */
+export function constantNumber(node: Expression | undefined): number | null {
+  return node?.kind === 'literal' && typeof node.value === 'number' ? node.value : null
+}
+
+/** The argument as a constant text, or null. */
+export function constantText(node: Expression | undefined): string | null {
+  return node?.kind === 'literal' && typeof node.value === 'string' ? node.value : null
+}
+
 /** The same value where it is known not to be null. */
 export function present(node: Expression): Expression {
   return node.nullable && node.kind !== 'literal' ? (Object.freeze({ ...node, nullable: false }) as Expression) : node

@@ -1,22 +1,22 @@
 /** Calls to an external system that may never answer: each has a deadline. */
-import type { Clock } from '../../system/clock.ts'
 import { MillraceError } from '../../system/errors.ts'
 
 interface Call {
   readonly name: string
-  readonly until_ms: number
+  left_ms: number
   readonly expire: (error: MillraceError) => void
 }
 
-/** The call that a sink is at. One timer for all of its calls: `look` is called now and then. */
+/**
+ * The call that a sink is at. One timer serves all: `look` is called every so often, and says how long ago it was called
+ * before. So the time in which the whole machine sleeps does not count.
+ */
 export class Deadline {
-  readonly #clock: Clock
   readonly #system: string
   #call: Call | null = null
 
   /** `system` names who is called. */
-  constructor(clock: Clock, system: string) {
-    this.#clock = clock
+  constructor(system: string) {
     this.#system = system
   }
 
@@ -26,7 +26,7 @@ export class Deadline {
    */
   async within<T>(name: string, duration_ms: number, action: () => Promise<T>): Promise<T> {
     const expired = Promise.withResolvers<never>()
-    const call: Call = { name, until_ms: this.#clock.monotonic_ms() + duration_ms, expire: expired.reject }
+    const call: Call = { name, left_ms: duration_ms, expire: expired.reject }
     this.#call = call
     try {
       return await Promise.race([action(), expired.promise])
@@ -35,10 +35,12 @@ export class Deadline {
     }
   }
 
-  /** Ends the call that is over its time; with `now` whichever is under way. */
-  look(now = false): void {
+  /** Ends the call that is over its time; after `Infinity` whichever is under way. */
+  look(passed_ms: number): void {
     const call = this.#call
-    if (call === null || !(now || this.#clock.monotonic_ms() >= call.until_ms)) return
+    if (call === null) return
+    call.left_ms -= passed_ms
+    if (call.left_ms >= 0) return
     this.#call = null
     call.expire(new MillraceError('SINK_TIMEOUT', `${this.#system} did not answer in time (${call.name}).`))
   }

@@ -20,8 +20,10 @@ import { keyOf } from './sinks.ts'
 
 /** A sink that is far behind commits after about so many rows. */
 const COMMIT_ROWS = 100_000
+/** A sink that has committed nothing for so long although it lacks rows is told to be behind. */
+const STALLED_MS = 10_000
 /** How long a call may take when the connector says nothing else. A commit may copy files. */
-const DEADLINES_MS = { open: 60_000, write: 30_000, commit: 300_000, close: 10_000 }
+const DEADLINES_MS = { open: 300_000, write: 60_000, commit: 600_000, close: 30_000 }
 
 export interface SinkConsumerOptions {
   readonly node: DeliverNode
@@ -62,6 +64,8 @@ export class SinkConsumer implements Reader {
   /** Nothing behind it is taken any more; null: there is no end. */
   #end: number | null = null
   #lastCommit_ms: number
+  /** So long it has lacked rows and committed none. */
+  #stalled_ms = 0
   #error: MillraceError | null = null
   #wakened = false
   #wake: (() => void) | null = null
@@ -72,7 +76,7 @@ export class SinkConsumer implements Reader {
     this.#options = options
     this.name = name
     this.stream = stream
-    this.#deadline = new Deadline(clock, name)
+    this.#deadline = new Deadline(name)
     this.#reader = new StreamReader(stream, name, onWarning)
     this.#base = base
     this.#committed = base + (known?.committed.rows ?? 0)
@@ -108,7 +112,8 @@ export class SinkConsumer implements Reader {
   get behind(): SinkBehind | null {
     const { stream, lag } = this
     const next = Math.min(this.#position, stream.end)
-    const keepsUp = this.#sink !== null && !this.#reader.isBehind && (next >= stream.end || next >= stream.recentStart)
+    const isInMemory = next >= stream.end || next >= stream.recentStart
+    const keepsUp = this.#sink !== null && !this.#reader.isBehind && isInMemory && this.#stalled_ms < STALLED_MS
     if (this.#error === null && (keepsUp || lag === 0)) return null
     return { rows: lag, error: this.#error && toldAs(this.#error) }
   }
@@ -146,7 +151,7 @@ export class SinkConsumer implements Reader {
   /** Takes rows until it has come to its end (`endAt`), or the signal. Rejects with what a call failed with. */
   async work(signal: AbortSignal): Promise<void> {
     const stop = () => {
-      this.#deadline.look(true)
+      this.#deadline.look(Number.POSITIVE_INFINITY)
       this.wake()
     }
     signal.addEventListener('abort', stop, { once: true })
@@ -176,8 +181,9 @@ export class SinkConsumer implements Reader {
   }
 
   /** Called now and then: a call that takes too long ends, rows that have waited for long are committed. */
-  look(): void {
-    this.#deadline.look()
+  look(passed_ms: number): void {
+    this.#deadline.look(passed_ms)
+    this.#stalled_ms = this.lag === 0 ? 0 : this.#stalled_ms + passed_ms
     if (!this.#isDue || this.#committed === this.stream.end) return
     if (this.#position > this.stream.safe) this.#options.onRows()
     this.wake()
@@ -211,7 +217,8 @@ export class SinkConsumer implements Reader {
 
   get #isDue(): boolean {
     const { clock, commitEvery_ms } = this.#options
-    return this.#end !== null || clock.monotonic_ms() - this.#lastCommit_ms >= commitEvery_ms
+    if (this.#end !== null || commitEvery_ms === 0) return true
+    return clock.monotonic_ms() - this.#lastCommit_ms >= commitEvery_ms
   }
 
   /** One row batch, one commit, or one wait; answers whether it is done. */
@@ -255,6 +262,7 @@ export class SinkConsumer implements Reader {
     await this.#deadline.within('commit', limit(sink, 'commit'), () => sink.commit(position - this.#base))
     this.#committed = position
     this.#lastCommit_ms = this.#options.clock.monotonic_ms()
+    this.#stalled_ms = 0
     this.#error = null
     if (this.#barrier !== null && position >= this.#barrier) {
       this.#barrier = this.#nextBarrier

@@ -25,15 +25,16 @@ export interface SinkGroupOptions {
 export class SinkGroup {
   readonly #options: SinkGroupOptions
   #isOpen = false
-  /** How the run ends, once it does: with all rows, or with those that can be had at once. */
+  /** How the run ends, once it does: with all rows, or without those of a sink that fails. */
   #ending: 'all' | 'now' | null = null
   #left = new AbortController()
-  #lastGain_ms: number
+  /** For so long nothing was committed although there was something to commit. */
+  #stalled_ms = 0
+  #lastCommitted = 0
   #gaveUp: MillraceError | null = null
 
   constructor(options: SinkGroupOptions) {
     this.#options = options
-    this.#lastGain_ms = options.clock.monotonic_ms()
   }
 
   get consumers(): readonly SinkConsumer[] {
@@ -59,7 +60,7 @@ export class SinkGroup {
 
   /** Works until the run ends (`end`), the signal, or it gives up. */
   async run(): Promise<void> {
-    const { clock, signal, givesUpAfter_ms } = this.#options
+    const { clock, signal } = this.#options
     let wait_ms = FIRST_WAIT_MS
     while (!signal.aborted) {
       const before = this.#committed()
@@ -72,12 +73,9 @@ export class SinkGroup {
       } catch (cause) {
         if (signal.aborted) break
         const error = coded(cause)
-        const hasGained = this.#committed() > before
-        if (hasGained) wait_ms = FIRST_WAIT_MS
-        if (hasGained || this.#isWhole) this.#lastGain_ms = clock.monotonic_ms()
+        if (this.#committed() > before) wait_ms = FIRST_WAIT_MS
         await this.#letGo()
-        if (this.#ending === 'now') return
-        if (givesUpAfter_ms !== null && this.#givesUp(error, givesUpAfter_ms)) return
+        if (this.#ending === 'now' || this.#givesUp(error)) return
         await clock.sleep(wait_ms, AbortSignal.any([signal, this.#left.signal]))
         wait_ms = longerWait_ms(wait_ms)
       }
@@ -85,7 +83,7 @@ export class SinkGroup {
     await this.#letGo()
   }
 
-  /** The run ends: `all`: each sink gets every row first; `now`: those that keep up do. */
+  /** The run ends: `all`: each sink gets every row first; `now`: those that take rows do, and no call is tried again. */
   end(how: 'all' | 'now'): void {
     this.#ending = how
     if (how === 'now') this.#left.abort()
@@ -93,8 +91,12 @@ export class SinkGroup {
   }
 
   /** Called now and then. */
-  look(): void {
-    for (const consumer of this.consumers) consumer.look()
+  look(passed_ms: number): void {
+    const committed = this.#committed()
+    const isWhole = this.consumers.every(({ lag }) => lag === 0)
+    this.#stalled_ms = isWhole || committed > this.#lastCommitted ? 0 : this.#stalled_ms + passed_ms
+    this.#lastCommitted = committed
+    for (const consumer of this.consumers) consumer.look(passed_ms)
   }
 
   async #work(): Promise<void> {
@@ -115,7 +117,7 @@ export class SinkGroup {
   }
 
   #endOf(consumer: SinkConsumer, how: 'all' | 'now'): void {
-    consumer.endAt(how === 'all' || consumer.behind === null ? consumer.stream.end : consumer.position)
+    consumer.endAt(how === 'all' || consumer.error === null ? consumer.stream.end : consumer.position)
   }
 
   async #guarded(consumer: SinkConsumer, action: () => Promise<void>): Promise<void> {
@@ -142,17 +144,14 @@ export class SinkGroup {
     await this.#options.disconnect().catch(() => {})
   }
 
-  #givesUp(error: MillraceError, after_ms: number): boolean {
-    const { clock } = this.#options
+  #givesUp(error: MillraceError): boolean {
+    const { givesUpAfter_ms } = this.#options
+    if (givesUpAfter_ms === null) return false
     const mayPass = ERRORS[error.code].retried || error.code === 'DATA_DIR_BUSY'
-    if (mayPass && clock.monotonic_ms() - this.#lastGain_ms < after_ms) return false
+    if (mayPass && this.#stalled_ms < givesUpAfter_ms) return false
     this.#gaveUp = error
     for (const consumer of this.consumers) consumer.leave()
     return true
-  }
-
-  get #isWhole(): boolean {
-    return this.consumers.every(({ lag }) => lag === 0)
   }
 
   #committed(): number {

@@ -15,7 +15,7 @@ import { sinkOf, targetName } from './sinks.ts'
 /** The external system of all tables. */
 const WAREHOUSE = 'warehouse'
 const LOOK_EVERY_MS = 500
-/** At the end of a run that was stopped, a sink that does not answer is waited for this long. */
+/** At the end of a run that was stopped, sinks that lack rows or do not answer are waited for this long. */
 const STOPPING_MS = 10_000
 
 export interface SinkSetOptions {
@@ -87,7 +87,8 @@ export class SinkSet {
   }
 
   /**
-   * All rows are made and safe: `all`: each sink gets every one of them; `now`: those that keep up do. Throws what a sink
+   * All rows are made and safe: `all`: each sink gets every one of them; `now`: those that take rows do, for as long
+   * as a person waits. Throws what a sink
    * failed with that was given up.
    */
   async end(how: 'all' | 'now'): Promise<void> {
@@ -131,7 +132,7 @@ export class SinkSet {
     const { signal } = this.#looking
     while (!signal.aborted) {
       await this.#options.clock.sleep(LOOK_EVERY_MS, signal)
-      for (const group of this.#groups) group.look()
+      for (const group of this.#groups) group.look(LOOK_EVERY_MS)
     }
   }
 }

@@ -3,8 +3,7 @@
  * schema refuses in the dead letters, and answered when both are safe from a loss of power. Only then do its records go
  * on to the operators, so what the operators have seen is always in the log.
  */
-import type { Pushed, PushedMessage, PushOutcome } from '../../connectors/contract.ts'
-import type { MessageNumbers } from '../../engine/state/id-intervals.ts'
+import type { Pushed, PushedMessage } from '../../connectors/contract.ts'
 import { appendsOf, type Headers } from '../../log/appends.ts'
 import type { TopicLog } from '../../log/topic-log.ts'
 import { readChunks } from '../../log/topic-reader.ts'
@@ -12,15 +11,17 @@ import { MillraceError } from '../../system/errors.ts'
 import type { TopicTask } from '../process/topic-task.ts'
 import type { DeadLetters } from '../rejects/dead-letters.ts'
 import { skippedWarning } from '../warnings.ts'
-import type { Prepared, PreparedRefusal } from './prepare.ts'
+import { headersOf, type MessageKeys, textOf } from './idempotency.ts'
+import type { Prepared } from './prepare.ts'
+import { linesOfRefused, type Share, sharesOf } from './shares.ts'
 
 /** Reasons that an answer tells; the rest is counted. */
 const REASONS_MAX = 100
 const LINE_FEED = 10
 const NOTHING = new Uint8Array(0)
 
-/** Under these names the log keeps what tells a repeated message, and a dead letter whose it is. */
-const HEADERS = { key: 'message-key', number: 'message-number', topic: 'message-topic' } as const
+/** Under this name a dead letter keeps the topic of its message. */
+const TOPIC_HEADER = 'message-topic'
 
 export interface IngestionOptions {
   readonly task: TopicTask
@@ -28,30 +29,18 @@ export interface IngestionOptions {
   /** Name of the log's partition in the task. */
   readonly partition: string
   readonly letters: DeadLetters
-  /** Messages that are kept. */
-  readonly numbers: MessageNumbers
-  /** Messages whose dead letters are kept, though perhaps not their records: they are not kept twice. */
-  readonly refusedNumbers: MessageNumbers
+  /** Of the messages that are kept, and of those whose dead letters are, though perhaps not their records. */
+  readonly keys: MessageKeys
   /** Told why nothing could be kept, and null when something was kept again. */
   readonly onHeld: (error: MillraceError | null) => void
   /** Told of records that are lost. */
   readonly onWarning: (warning: MillraceError) => void
 }
 
-interface Share {
-  readonly message: PushedMessage
-  /** Its lines in the bytes. */
-  readonly start: number
-  readonly end: number
-  readonly firstLine: number
-  readonly refused: readonly PreparedRefusal[]
-  error: Error | null
-}
-
 export class Ingestion {
   readonly log: TopicLog
   readonly #options: IngestionOptions
-  #partition = -1
+  #number = -1
   /** Dead letters there were before the messages that are being kept; null: none is. */
   #lettersBefore: number | null = null
 
@@ -65,13 +54,13 @@ export class Ingestion {
    * those in the log, and those with dead letters from `letter` on.
    */
   begin(letter: number): void {
-    const { task, log, partition, letters, numbers, refusedNumbers } = this.#options
+    const { task, log, partition, letters, keys } = this.#options
     const { number, position } = task.addPartition(partition, null)
-    this.#partition = number
-    for (const { once, arrival } of numberedAppends(log, position)) numbers.add(once.key, once.number, arrival)
+    this.#number = number
+    for (const { headers, arrival } of headersFrom(log, position)) keys.noteStored(headers, 'kept', arrival)
     if (letters.next <= letter) return
-    for (const { once, topic, arrival } of numberedAppends(letters.open(), letter)) {
-      if (topic === task.topic.name) refusedNumbers.add(once.key, once.number, arrival)
+    for (const { headers, arrival } of headersFrom(letters.open(), letter)) {
+      if (headers[TOPIC_HEADER] === task.topic.name) keys.noteStored(headers, 'letters', arrival)
     }
   }
 
@@ -85,47 +74,57 @@ export class Ingestion {
     this.#lettersBefore = this.#options.letters.next
     const { kept, repeated, bytes } = this.#withoutRepeated(pushed)
     const prepared = this.#options.task.prepare(bytes, arrival)
-    const shares = sharesOf(kept, prepared.refused)
+    const shares = sharesOf(kept, prepared, bytes)
     const failure = await this.#keep(shares, bytes, arrival, source)
-    for (const share of shares) this.#settle(share, arrival)
+    for (const share of shares) this.#settle(share, bytes, arrival)
     for (const message of repeated) this.#settleRepeated(message, failure)
     this.#lettersBefore = null
     this.#options.onHeld(failure)
-    if (failure !== null) return await this.replay()
-    await this.#goOn(prepared, bytes, arrival)
+    const rows = prepared.batches.reduce((sum, { length }) => sum + length, 0)
+    // What the log holds is what goes on: where it is not exactly what was decoded, it is read again.
+    if (failure === null && this.#position + rows === this.log.next) await this.#goOn(prepared, bytes, arrival)
+    else await this.replay()
+    if (this.#position !== this.log.next) {
+      throw new MillraceError(
+        'INTERNAL',
+        `Topic ${this.log.topic} has ${this.log.next} records in its log, and stands at ${this.#position}.`,
+      )
+    }
+  }
+
+  /** Offset of the next record that the task takes. */
+  get #position(): number {
+    return this.#options.task.positionOf(this.#options.partition)!
   }
 
   /** Takes what is in the log and has not been taken yet. */
   async replay(onChunk: () => Promise<void> = async () => {}): Promise<void> {
-    const { task, log, partition } = this.#options
-    const from = task.positionOf(partition)!
-    for (const chunk of readChunks(log, from)) {
+    const { task, log } = this.#options
+    for (const chunk of readChunks(log, this.#position)) {
       if ('kind' in chunk) {
         this.#options.onWarning(skippedWarning(log.topic, chunk.from, chunk.to, chunk.reason))
         // The position goes past them, or what comes next would be counted from too low an offset.
-        await task.takeStored(NOTHING, this.#partition, chunk.to, 0)
+        await task.takeStored(NOTHING, this.#number, chunk.to, 0)
         continue
       }
-      await task.takeStored(chunk.bytes, this.#partition, chunk.firstOffset, chunk.arrival)
+      await task.takeStored(chunk.bytes, this.#number, chunk.firstOffset, chunk.arrival)
       await onChunk()
     }
   }
 
   /** Messages that are kept already, those that come twice at once among them, are left out. */
   #withoutRepeated({ messages, bytes, arrival }: Pushed) {
-    const { numbers } = this.#options
+    const { keys } = this.#options
     const kept: PushedMessage[] = []
     const repeated: PushedMessage[] = []
     const pieces: Uint8Array[] = []
     const fresh = new Set<string>()
     let at = 0
     for (const message of messages) {
-      const { once } = message
-      const name = once === null ? null : nameOf(once)
-      const isKnown = once !== null && (fresh.has(name!) || numbers.has(once.key, once.number))
-      if (isKnown) repeated.push(message)
+      const { idempotencyKey: key } = message
+      if (key !== null && (fresh.has(textOf(key)) || keys.isKept(key))) repeated.push(message)
       else {
-        if (name !== null) fresh.add(name)
+        if (key !== null) fresh.add(textOf(key))
         kept.push(message)
         pieces.push(bytes.subarray(at, at + message.bytes))
       }
@@ -141,14 +140,14 @@ export class Ingestion {
     arrival: number,
     source: string,
   ): Promise<MillraceError | null> {
-    const { log, letters, refusedNumbers } = this.#options
+    const { log, letters, keys } = this.#options
     try {
       for (const share of shares) this.#addLetters(share, bytes, arrival, source)
       // Before the records: a message whose letters are not kept must not be answered as kept.
       await letters.commit()
       for (const { message, refused } of shares) {
-        const { once } = message
-        if (once !== null && refused.length > 0) refusedNumbers.add(once.key, once.number, arrival)
+        const { idempotencyKey: key } = message
+        if (key !== null && refused.length > 0) keys.noteLetters(key, arrival)
       }
     } catch (cause) {
       for (const share of shares) share.error = cause as Error
@@ -156,7 +155,7 @@ export class Ingestion {
     }
     for (const share of shares) {
       try {
-        this.#append(share, bytes, arrival)
+        this.#append(share, arrival)
       } catch (cause) {
         share.error = cause as Error
       }
@@ -166,28 +165,29 @@ export class Ingestion {
     return failed === undefined ? null : coded(failed.error)
   }
 
-  #append(share: Share, bytes: Uint8Array, arrival: number): void {
-    const { once, headers: own } = share.message
-    const accepted = withoutRefused(share, bytes)
-    if (accepted.length === 0) return
-    const headers = once === null ? own : { ...own, ...headersOf(once) }
-    this.#options.log.put({ bytes: accepted, arrival, ...(headers === null ? {} : { headers }) }, error => {
+  #append(share: Share, arrival: number): void {
+    const { bytes, ends, message } = share
+    const { idempotencyKey: key, headers: own } = message
+    if (ends.length === 0) return
+    const headers = key === null ? own : { ...own, ...headersOf(key) }
+    this.#options.log.put({ bytes, ends, arrival, ...(headers === null ? {} : { headers }) }, error => {
       share.error = error
     })
   }
 
   #addLetters(share: Share, bytes: Uint8Array, arrival: number, source: string): void {
-    const { task, log, letters, refusedNumbers } = this.#options
-    const { once } = share.message
-    if (once !== null && refusedNumbers.has(once.key, once.number)) return
-    const headers = once && { ...headersOf(once), [HEADERS.topic]: task.topic.name }
-    for (const { start, length, line, reason, path, code } of share.refused) {
+    const { task, log, letters, keys } = this.#options
+    const { idempotencyKey: key } = share.message
+    if (key !== null && keys.hasLetters(key)) return
+    const headers = key && { ...headersOf(key), [TOPIC_HEADER]: task.topic.name }
+    const lines = linesOfRefused(share, bytes, Number.POSITIVE_INFINITY)
+    for (const [index, { start, length, reason, path, code }] of share.refused.entries()) {
       const letter = {
         topic: task.topic.name,
         source,
         partition: 0,
         position: log.next,
-        line: line === null ? null : line - share.firstLine + 1,
+        line: lines[index]! + 1,
         reason: path === '' ? reason : `${path}: ${reason}`,
         code,
         bytes: bytes.subarray(start, start + length),
@@ -199,27 +199,24 @@ export class Ingestion {
   }
 
   /** Of two that come at once the second is kept if the first one is. */
-  #settleRepeated({ once, settle }: PushedMessage, failure: MillraceError | null): void {
-    const isKept = failure === null || this.#options.numbers.has(once!.key, once!.number)
+  #settleRepeated({ idempotencyKey, settle }: PushedMessage, failure: MillraceError | null): void {
+    const isKept = failure === null || this.#options.keys.isKept(idempotencyKey!)
     settle(isKept ? { kind: 'repeated' } : { kind: 'failed', error: failure })
   }
 
-  #settle({ message, refused, firstLine, error }: Share, arrival: number): void {
+  #settle(share: Share, bytes: Uint8Array, arrival: number): void {
+    const { message, refused, ends, error } = share
     if (error !== null) {
       message.settle({ kind: 'failed', error: coded(error) })
       return
     }
-    if (message.once !== null) this.#options.numbers.add(message.once.key, message.once.number, arrival)
+    if (message.idempotencyKey !== null) this.#options.keys.noteKept(message.idempotencyKey, arrival)
     this.#options.task.countRefused(refused.length)
-    const outcome: PushOutcome = {
-      kind: 'kept',
-      accepted: message.records - refused.length,
-      refusedCount: refused.length,
-      refused: refused.slice(0, REASONS_MAX).map(({ line, path, reason }) => {
-        return { record: line === null ? 0 : line - firstLine, path, reason }
-      }),
-    }
-    message.settle(outcome)
+    const told = linesOfRefused(share, bytes, REASONS_MAX).map((record, index) => {
+      const { path, reason } = refused[index]!
+      return { record, path, reason }
+    })
+    message.settle({ kind: 'kept', accepted: ends.length, refusedCount: refused.length, refused: told })
   }
 
   async #goOn(prepared: Prepared, bytes: Uint8Array, arrival: number): Promise<void> {
@@ -227,61 +224,18 @@ export class Ingestion {
       const end = bytes.indexOf(LINE_FEED, start)
       return bytes.subarray(start, end < 0 ? bytes.length : end)
     }
-    await this.#options.task.takePrepared(prepared, this.#partition, arrival, bytes.length, lineAt)
+    await this.#options.task.takePrepared(prepared, this.#number, arrival, bytes.length, lineAt)
   }
 }
 
-type Once = NonNullable<PushedMessage['once']>
-
-function nameOf({ key, number }: Once): string {
-  return `${number} ${key}`
-}
-
-function headersOf({ key, number }: Once): Headers {
-  return { [HEADERS.key]: key, [HEADERS.number]: String(number) }
-}
-
-/** The numbered messages of a log from an offset on. */
-function* numberedAppends(log: TopicLog, from: number): Generator<{ once: Once; arrival: number; topic?: string }> {
+/** The headers of the appends of a log from an offset on. */
+function* headersFrom(log: TopicLog, from: number): Generator<{ headers: Headers; arrival: number }> {
   for (const event of log.read(from)) {
     if (event.kind !== 'block') continue
     for (const { headers } of appendsOf(event.block)) {
-      const key = headers?.[HEADERS.key]
-      if (key === undefined) continue
-      const topic = headers![HEADERS.topic]
-      const once = { key, number: Number(headers![HEADERS.number]) }
-      yield { once, arrival: event.block.header.lastArrival, ...(topic === undefined ? {} : { topic }) }
+      if (headers !== null) yield { headers, arrival: event.block.header.lastArrival }
     }
   }
-}
-
-/** What of the refused lines is whose. */
-function sharesOf(messages: readonly PushedMessage[], refused: readonly PreparedRefusal[]): Share[] {
-  let start = 0
-  let firstLine = 0
-  let next = 0
-  return messages.map(message => {
-    const end = start + message.bytes
-    const from = next
-    while (next < refused.length && refused[next]!.start < end) next++
-    const share: Share = { message, start, end, firstLine, refused: refused.slice(from, next), error: null }
-    start = end
-    firstLine += message.records
-    return share
-  })
-}
-
-/** The lines of a message that were not refused. */
-function withoutRefused({ start, end, refused }: Share, bytes: Uint8Array): Uint8Array {
-  if (refused.length === 0) return bytes.subarray(start, end)
-  const pieces: Uint8Array[] = []
-  let at = start
-  for (const line of refused) {
-    pieces.push(bytes.subarray(at, line.start))
-    at = Math.min(line.start + line.length + 1, end)
-  }
-  pieces.push(bytes.subarray(at, end))
-  return Buffer.concat(pieces)
 }
 
 function coded(cause: unknown): MillraceError {

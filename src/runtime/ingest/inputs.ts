@@ -1,6 +1,6 @@
 /** What an attempt reads: for each topic its task, its sources, and what takes in what is pushed to it. */
 import type { Source } from '../../connectors/contract.ts'
-import { MessageNumbers } from '../../engine/state/id-intervals.ts'
+import type { Stateful } from '../../engine/state/table.ts'
 import type { TopicLog } from '../../log/topic-log.ts'
 import type { TopicNode } from '../../plan/nodes.ts'
 import type { Clock } from '../../system/clock.ts'
@@ -10,13 +10,11 @@ import type { Store } from '../checkpoint/store.ts'
 import type { RunOptions } from '../options.ts'
 import type { TopicTask } from '../process/topic-task.ts'
 import type { Topics } from '../process/topics.ts'
+import { MessageKeys, memoryOf } from './idempotency.ts'
 import { Ingestion } from './ingestion.ts'
 import type { Sources } from './input-names.ts'
 import { LOG_PARTITION, logPosition, type TopicPosition } from './partitions.ts'
 import type { OpenedSource } from './topic-input.ts'
-
-/** A sender that has been silent for so long may count its messages anew. */
-const NUMBERS_KEPT_US = 7 * 24 * 3600 * 1_000_000
 
 export interface NamedSource {
   readonly source: Source
@@ -48,7 +46,8 @@ export interface Input {
 export class Inputs {
   readonly all: Input[] = []
   /** Of the messages that were pushed: state as that of any operator. */
-  readonly numbers: MessageNumbers[] = []
+  readonly numbers: Stateful[] = []
+  readonly #keys: MessageKeys[] = []
   readonly #options: InputsOptions
   readonly #opened = new Map<TopicNode, readonly NamedSource[]>()
 
@@ -105,17 +104,18 @@ export class Inputs {
     return this.all.find(({ task }) => task.topic.name === topic.name)?.ingestion?.log ?? null
   }
 
-  /**
-   * Pins what the operators and `readers` of a topic still need of the logs, and forgets senders that have been silent for
-   * long.
-   */
-  pin({ topics }: EpochHeader, readers: (topic: TopicNode) => readonly (TopicPosition | null)[]): void {
-    for (const numbers of this.numbers) numbers.forgetBefore(this.#options.clock.now() - NUMBERS_KEPT_US)
+  /** Pins what the operators (at the last safe epoch) and `readers` of a topic still need of its log. */
+  pin(safe: () => EpochHeader | null, readers: (topic: TopicNode) => readonly (TopicPosition | null)[]): void {
     for (const { task, ingestion } of this.all) {
-      if (ingestion === null) continue
-      const needed = [topics[task.topic.name] ?? null, ...readers(task.topic)]
-      ingestion.log.pin(Math.min(...needed.map(logPosition)))
+      const { topic } = task
+      const needed = () => [safe()?.topics[topic.name] ?? null, ...readers(topic)].map(logPosition)
+      ingestion?.log.pin(() => Math.min(...needed()))
     }
+  }
+
+  /** Forgets the keys of messages that are too old. */
+  forgetKeys(): void {
+    for (const keys of this.#keys) keys.forget(this.#options.clock.now())
   }
 
   /** Closes the sources that were opened; those that are pushed to are not the attempt's. */
@@ -125,16 +125,16 @@ export class Inputs {
   }
 
   #ingestion(topic: TopicNode, task: TopicTask, store: Store): Ingestion {
-    const numbers = new MessageNumbers(`${topic.name}/messages`)
-    const refusedNumbers = new MessageNumbers(`${topic.name}/refused messages`)
-    this.numbers.push(numbers, refusedNumbers)
+    const memory = memoryOf(this.#options.pushed(topic).map(({ source }) => source.keyMemory))
+    const keys = new MessageKeys(topic.name, memory)
+    this.#keys.push(keys)
+    this.numbers.push(...keys.stateful)
     return new Ingestion({
       task,
       log: store.ingested(topic, logPosition(store.header?.topics[topic.name] ?? null)),
       partition: LOG_PARTITION,
       letters: store.letters.ingestion,
-      numbers,
-      refusedNumbers,
+      keys,
       onHeld: this.#options.onHeld,
       onWarning: this.#options.onWarning,
     })

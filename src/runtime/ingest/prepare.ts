@@ -11,8 +11,6 @@ export interface PreparedRefusal {
   /** First byte of the line, and how many without its line feed. */
   readonly start: number
   readonly length: number
-  /** Number of the line from 0, where it is known. */
-  readonly line: number | null
   readonly path: string
   readonly reason: string
   readonly code: string
@@ -23,6 +21,8 @@ export interface Prepared {
   readonly batches: readonly DecodedBatch[]
   /** In the order of their lines. */
   readonly refused: readonly PreparedRefusal[]
+  /** Whether lines were blank: they are no records. */
+  readonly hasBlank: boolean
 }
 
 /** `judge` gives the batch without the rows that it refuses for another reason than their schema. */
@@ -34,29 +34,32 @@ export function prepareRecords(
 ): Prepared {
   const batches: DecodedBatch[] = []
   const refused: PreparedRefusal[] = []
-  let lines = 0
+  let hasBlank = false
   for (const { start, length, isTooLong } of linePieces(bytes, recordBytesMax)) {
     if (isTooLong) {
       const reason = lineTooLong(length, recordBytesMax)
-      refused.push({ start, length, line: lines++, path: '', reason, code: 'RECORD_INVALID' })
+      const bare = length - (bytes[start + length - 1] === LINE_FEED ? 1 : 0)
+      refused.push({ start, length: bare, path: '', reason, code: 'RECORD_INVALID' })
       continue
     }
     decoder.load(bytes.subarray(start, start + length))
     const isAll = length === bytes.length
+    let lines = 0
     for (let batch = decoder.next(); batch !== null; batch = decoder.next()) {
       const decoded = batch
-      for (const line of decoded.refused) {
-        refused.push({ ...line, code: 'RECORD_INVALID', start: start + line.start, line: lines + line.line })
+      for (const { start: at, length, path, reason, code } of decoded.refused) {
+        refused.push({ start: start + at, length, path, reason, code })
       }
       const accepted = judge(decoded, (row, why) => {
         const at = decoded.rowStarts[row]!
-        refused.push({ ...why, start: start + at, length: decoder.lineAt(at).length, line: null, path: '' })
+        refused.push({ ...why, start: start + at, length: decoder.lineAt(at).length, path: '' })
       })
+      hasBlank ||= decoded.linesEnd - lines > decoded.length + decoded.refused.length
+      lines = decoded.linesEnd
       batches.push(isAll && decoder.isDone && batches.length === 0 ? accepted : ownCopy(accepted, start))
-      if (decoder.isDone) lines += decoded.linesEnd
     }
   }
-  return { batches, refused: refused.sort((a, b) => a.start - b.start) }
+  return { batches, refused: refused.sort((a, b) => a.start - b.start), hasBlank }
 }
 
 /** Stretches of whole lines of at most so many bytes; a longer line comes alone, and says so. */

@@ -21,12 +21,12 @@ export class PushQueue implements Source {
   }
 
   /** Resolves when the records (NDJSON) are kept, or not. */
-  push(lines: Uint8Array, once: PushedMessage['once']): Promise<PushOutcome> {
+  push(lines: Uint8Array, idempotencyKey: PushedMessage['idempotencyKey']): Promise<PushOutcome> {
     const ended = lines.at(-1) === LINE_FEED ? lines : Buffer.concat([lines, Buffer.from('\n')])
     let records = 0
     for (let at = 0; at < ended.length; at = ended.indexOf(LINE_FEED, at) + 1) records++
     return new Promise(settle => {
-      const message = { records, bytes: ended.length, headers: null, once, settle }
+      const message = { records, bytes: ended.length, headers: null, idempotencyKey, settle }
       this.#waiting.push({ kind: 'pushed', bytes: ended, arrival: this.#clock.now(), messages: [message] })
       this.#wake()
     })

@@ -8,14 +8,13 @@
  */
 import type { Chunk, Damage } from '../../connectors/contract.ts'
 import type { Batch } from '../../engine/batch.ts'
-import { type DecodedBatch, Decoder, type RefusedLine } from '../../engine/decode/decoder.ts'
+import type { DecodedBatch, Decoder, RefusedLine } from '../../engine/decode/decoder.ts'
 import type { Flow } from '../../engine/flow.ts'
 import { moveState } from '../../engine/state/move.ts'
 import type { Stateful } from '../../engine/state/table.ts'
 import { TopicTime } from '../../engine/time.ts'
 import { Unpacker } from '../../engine/workers/piece.ts'
 import type { TopicNode, WindowNode } from '../../plan/nodes.ts'
-import { slowDecoder } from '../../plan/slow.ts'
 import { readSchema, type SchemaReading } from '../../plan/zod.ts'
 import type { Clock } from '../../system/clock.ts'
 import type { PieceEvent } from '../ingest/parallel-input.ts'
@@ -26,11 +25,8 @@ import type { DeadLetters } from '../rejects/dead-letters.ts'
 import { type Lines, type RefusalReason, Refusals, reasonOf } from '../rejects/refusals.ts'
 import { withoutAhead } from './ahead.ts'
 import { NoTimes } from './no-times.ts'
+import { decoderOf, RECORD_BYTES_MAX } from './topic-decoder.ts'
 
-/** The longest record that is taken; a longer one becomes a dead letter. */
-export const RECORD_BYTES_MAX = 1 << 20
-/** What a thread reads at once. */
-export const RANGE_BYTES = 1 << 19
 /** With very many keys a look at all of them takes a while: at most one part in so many of the time. */
 const IDLE_SHARE = 20
 
@@ -69,17 +65,15 @@ export class TopicTask {
   #current: Lines | null = null
 
   constructor(options: TopicTaskOptions) {
+    this.#options = options
     const { topic } = options
     this.topic = topic
-    this.#options = options
     this.#refusals = new Refusals(topic.name, this.#partitions.list, options.deadLetters)
     this.flow = options.makeFlow((row, step) => this.#onLate(row, step))
     this.#time = topic.eventTime && new TopicTime(topic.eventTime, topic.columns, topic.key)
     this.#timeColumn = topic.columns.findIndex(column => column.name === topic.eventTime?.column)
     this.schema = topic.schema && readSchema(topic.schema)
-    this.#decoder =
-      this.schema &&
-      new Decoder({ ...this.schema, slow: slowDecoder(topic.schema!) }, this.flow.reads, RECORD_BYTES_MAX + RANGE_BYTES)
+    this.#decoder = decoderOf(this.topic, this.schema, this.flow.reads)
   }
 
   get progress(): TopicProgress {
@@ -125,7 +119,7 @@ export class TopicTask {
     moveState(this.flow.stateful, flow.stateful)
     for (const [step, rows] of this.flow.rows) if (flow.rows.has(step)) flow.rows.set(step, rows)
     this.flow = flow
-    this.#decoder = this.#makeDecoder()
+    this.#decoder = decoderOf(this.topic, this.schema, this.flow.reads)
   }
 
   /** Does something before the next event is taken. */
@@ -133,7 +127,6 @@ export class TopicTask {
     this.#between.push(action)
   }
 
-  /** Whoever reads for the task calls it between two events. */
   pause(): void {
     for (const action of this.#between.splice(0)) action()
   }
@@ -198,13 +191,17 @@ export class TopicTask {
   /** Takes records out of the topic's log, where only accepted ones are. */
   async takeStored(bytes: Uint8Array, partition: number, firstOffset: number, arrival: number): Promise<void> {
     const decoder = this.#decoder!
-    const { position } = this.#partitions.list[partition]!
-    if (firstOffset > position) this.#partitions.list[partition]!.position = firstOffset
+    const place = this.#partitions.list[partition]!
+    if (firstOffset > place.position) place.position = firstOffset
     this.#bytes += bytes.length
     for (const { start, length } of linePieces(bytes, RECORD_BYTES_MAX)) {
       decoder.load(bytes.subarray(start, start + length))
+      let lines = 0
       for (let batch = decoder.next(); batch !== null; batch = decoder.next()) {
-        this.#takeKept(batch, partition, arrival, at => decoder.lineAt(at), batch.refused)
+        // Each stored line is an offset, also one that an earlier version stored although it was blank.
+        const offsets = batch.linesEnd - lines
+        this.#takeKept(batch, partition, arrival, at => decoder.lineAt(at), { refused: batch.refused, offsets })
+        lines += offsets
         await this.#backpressure()
       }
     }
@@ -227,7 +224,7 @@ export class TopicTask {
   ): Promise<void> {
     this.#bytes += bytes
     for (const batch of batches) {
-      this.#takeKept(batch, partition, arrival, lineAt, [])
+      this.#takeKept(batch, partition, arrival, lineAt, { refused: [], offsets: batch.length })
       await this.#backpressure()
     }
   }
@@ -303,16 +300,15 @@ export class TopicTask {
     partition: number,
     arrival: number,
     lineAt: Lines['lineAt'],
-    refused: readonly RefusedLine[],
+    { refused, offsets }: { readonly refused: readonly RefusedLine[]; readonly offsets: number },
   ): void {
     const place = this.#partitions.list[partition]!
     const { rowStarts } = batch
     const lines: Lines = { partition, position: place.position, byOffset: true, arrival, rowStarts, lineAt }
     // The schema has changed since they were kept.
-    for (const line of refused)
-      this.#refusals.record({ ...lines, position: place.position }, line.start, reasonOf(line))
+    for (const line of refused) this.#refusals.record(lines, line.start, reasonOf(line))
     this.#records += batch.length + refused.length
-    place.position += batch.length + refused.length
+    place.position += offsets
     this.#push(batch, partition, arrival, lines)
   }
 
@@ -335,13 +331,6 @@ export class TopicTask {
     const maxAhead_us = this.topic.eventTime?.maxAhead_us ?? null
     if (maxAhead_us === null || arrival === null) return batch
     return withoutAhead(batch, this.#timeColumn, { arrival, maxAhead_us }, refuse)
-  }
-
-  #makeDecoder(): Decoder | null {
-    const { schema, topic } = this
-    if (schema === null) return null
-    const slow = slowDecoder(topic.schema!)
-    return new Decoder({ ...schema, slow }, this.flow.reads, RECORD_BYTES_MAX + RANGE_BYTES)
   }
 
   #onLate(row: number, step: WindowNode): void {

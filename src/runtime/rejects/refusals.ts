@@ -89,6 +89,6 @@ export class Refusals {
 }
 
 /** Why a line is not taken, as the schema says it. */
-export function reasonOf({ reason, path }: RefusedLine): { readonly reason: string; readonly code: string } {
-  return { reason: path === '' ? reason : `${path}: ${reason}`, code: 'RECORD_INVALID' }
+export function reasonOf({ code, reason, path }: RefusedLine): { readonly reason: string; readonly code: string } {
+  return { reason: path === '' ? reason : `${path}: ${reason}`, code }
 }

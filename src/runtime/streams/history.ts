@@ -26,6 +26,6 @@ export interface History {
    * the source throws.
    */
   read(from: number, to: number): AsyncGenerator<HistoryRows, void, undefined>
-  /** Rows from this one on are needed by somebody; those in front of it may go. */
-  pin(position: number): void
+  /** Rows from the one that is answered then are needed by somebody; those in front of it may go. */
+  pin(position: () => number): void
 }

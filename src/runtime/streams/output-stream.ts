@@ -87,11 +87,17 @@ export class OutputStream implements EpochMember {
     return this.#tail.start
   }
 
-  /** Goes on behind the rows that the last epoch knew; before any reader is added. */
+  /** Goes on behind the rows that the last epoch knew; before any row is written. */
   resume(rows: number): void {
     this.#end = rows
     this.#staged = rows
     this.#safe = rows
+  }
+
+  /** All readers that the journal knows are there: what they do not need may go. */
+  pin(): void {
+    const history = this.stored ?? this.replayed
+    history?.pin(() => this.#committed())
   }
 
   /** Until `remove`, its rows stay in memory until the reader has taken them, and its committed ones can be read again. */
@@ -151,14 +157,15 @@ export class OutputStream implements EpochMember {
 
   #release(): void {
     let taken = this.#end
-    let committed = this.#safe
-    for (const reader of this.#readers) {
-      taken = Math.min(taken, reader.position)
-      committed = Math.min(committed, reader.committed)
-    }
+    for (const reader of this.#readers) taken = Math.min(taken, reader.position)
     this.#tail.dropBelow(taken)
     this.#onTaken()
-    this.stored?.pin(committed)
-    this.replayed?.pin(committed)
+  }
+
+  /** Rows in front of it are safe, and no reader asks for them again. */
+  #committed(): number {
+    let committed = this.#safe
+    for (const reader of this.#readers) committed = Math.min(committed, reader.committed)
+    return committed
   }
 }

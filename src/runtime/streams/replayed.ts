@@ -43,6 +43,7 @@ export interface ReplayedOptions {
 export class ReplayedRows implements History {
   readonly #options: ReplayedOptions
   #points: Point[] = [{ rows: 0, at: null }]
+  #pinned: () => number = () => 0
 
   constructor(options: ReplayedOptions) {
     this.#options = options
@@ -55,6 +56,7 @@ export class ReplayedRows implements History {
 
   /** Where the topic must be read from for the rows that are pinned. */
   get needs(): TopicPosition | null {
+    this.#forget()
     return this.#points[0]!.at
   }
 
@@ -78,7 +80,9 @@ export class ReplayedRows implements History {
     // As many rows, and further on: the records between made none.
     const isKnown = points[index - 1]?.rows === point.rows
     points.splice(isKnown ? index - 1 : index, isKnown ? 1 : 0, point)
-    if (points.length > POINTS_MAX) this.#points = points.filter((_, at) => at % 2 === 0 || at === points.length - 1)
+    if (points.length > POINTS_MAX / 2) this.#forget()
+    if (this.#points.length > POINTS_MAX)
+      this.#points = this.#points.filter((_, at, all) => at % 2 === 0 || at === all.length - 1)
   }
 
   /** The last point at which there were no more rows than this. */
@@ -86,9 +90,8 @@ export class ReplayedRows implements History {
     return this.#points.findLast(point => point.rows <= rows) ?? this.#points[0]!
   }
 
-  pin(position: number): void {
-    const index = this.#points.findLastIndex(({ rows }) => rows <= position)
-    if (index > 0) this.#points = this.#points.slice(index)
+  pin(position: () => number): void {
+    this.#pinned = position
   }
 
   /** How many rows the records from the first that is kept up to a position make. */
@@ -126,6 +129,13 @@ export class ReplayedRows implements History {
       }
     }
     if (made < to) yield { kind: 'skip', to }
+  }
+
+  /** Points in front of the last one that is needed. */
+  #forget(): void {
+    const position = this.#pinned()
+    const index = this.#points.findLastIndex(({ rows }) => rows <= position)
+    if (index > 0) this.#points = this.#points.slice(index)
   }
 
   #firstKept(): TopicPosition | null {

@@ -47,7 +47,7 @@ export class StoredLog implements History {
     if (this.#failure !== null) throw this.#failure
   }
 
-  pin(position: number): void {
+  pin(position: () => number): void {
     this.log.pin(position)
   }
 

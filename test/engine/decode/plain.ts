@@ -32,9 +32,9 @@ export function decodePlainly(schema: z.ZodType, input: Uint8Array): Decoded {
     if (!bytes.every(byte => byte === 32 || byte === 9 || byte === 13)) {
       const result = isUtf8(bytes)
         ? slow(bytes.toString('utf8'))
-        : ({ ok: false, reason: 'The record is not valid UTF-8', path: '' } as const)
+        : ({ ok: false, code: 'TEXT_NOT_UNICODE', reason: 'The record is not valid UTF-8', path: '' } as const)
       if (result.ok) rows.push({ start, cells: result.cells })
-      else refused.push({ ...place, reason: result.reason, path: result.path })
+      else refused.push({ ...place, code: result.code, reason: result.reason, path: result.path })
     }
     start = end + 1
   }

@@ -239,10 +239,28 @@ function leafSchema(random: Random, slowFields: boolean): Leaf {
     }
     case 15:
       return number(z.union([z.literal(1), z.literal(10), z.literal(100)]), r => pick(r, ['1', '10', '100']))
-    case 16:
-    case 17: {
+    case 16: {
       const unit = pick(random, ['s', 'ms', 'us', 'ns', 'iso'] as const)
       return { schema: timestamp(unit), good: r => timeText(r, unit, true), wild: r => timeText(r, unit) }
+    }
+    case 17: {
+      const zone = pick(random, ['Europe/Madrid', 'America/St_Johns', '+05:30'])
+      const good = (r: Random) =>
+        `"${new Date(Math.floor(r.next() * 2e12)).toISOString().slice(0, 19).replace('T', ' ')}"`
+      const wild = (r: Random) => {
+        const text = good(r).slice(1, -1)
+        const forms = [
+          text,
+          text.replace(' ', 'T'),
+          text.replace(/-\d\d /, '-31 '),
+          `${text}.5`,
+          `${text}.123`,
+          ` ${text}`,
+        ]
+        return `"${pick(r, [...forms, text.replace('2', 'é'), text.replace(' ', '\\u0020')])}"`
+      }
+      const schema = timestamp('yyyy-MM-dd HH:mm:ss[.SSS]', { zone })
+      return { schema: chance(random, 0.5) ? schema : schema.refine(time => time % 2_000_000 === 0), good, wild }
     }
     case 18: {
       const schema = timestamp('ns').refine(time => time % 2 === 0)
