@@ -69,6 +69,8 @@ async function withoutEpochs(): Promise<void> {
     untilEnd: true,
     oneByOne: topic.eventTime?.progress === 'key',
     columns: topic.columns,
+    required: new Set(),
+    onWarning: () => {},
     maximumChunkBytes: RECORD_BYTES_MAX,
     signal: never,
     from: new Map(),

@@ -25,9 +25,10 @@
  * A call may come before the one before it has resolved: a sink works on them in the order in which they came.
  */
 import type { Batch } from '../engine/batch.ts'
+import type { Anchor, ResumePoint } from '../formats/lines.ts'
 import type { SinkReference, SourceReference } from '../plan/nodes.ts'
 import type { Column } from '../plan/schema.ts'
-import { MillraceError } from '../system/errors.ts'
+import { type ErrorCode, MillraceError } from '../system/errors.ts'
 
 /** Bytes of whole records, from one partition, in order. */
 export interface Chunk {
@@ -40,6 +41,8 @@ export interface Chunk {
   readonly position: number
   /** When the records arrived, in microseconds since the epoch; null for historic input. */
   readonly arrival: number | null
+  /** Of a source that translates: where the first record stands in what it reads. Each line is then one line of that. */
+  readonly anchor?: Anchor
 }
 
 /** A stretch of a source that cannot be read; it becomes one dead letter, and the source goes on after it. */
@@ -54,6 +57,10 @@ export interface Damage {
   readonly bytesTotal?: number | null
   /** How many lines it took, where it is a known number of whole lines. */
   readonly lines?: number
+  /** Why it cannot be read. Default SOURCE_DAMAGED. */
+  readonly code?: ErrorCode
+  /** As that of a chunk. The stretch then takes no room in the positions of its partition. */
+  readonly anchor?: Anchor
 }
 
 /**
@@ -137,14 +144,18 @@ export interface SourceContext {
   readonly oneByOne: boolean
   /** The columns of the topic, so that a format without types (CSV) can be translated. */
   readonly columns: readonly Column[]
+  /** Those of them that no record may leave out. */
+  readonly required: ReadonlySet<string>
   /** The largest chunk that the engine takes, in bytes; a longer record is handed over as damage. */
   readonly maximumChunkBytes: number
   readonly signal: AbortSignal
   /**
-   * By the name of a partition the position at which it goes on: records before it are not handed out again. A partition
-   * that is not named begins at its start.
+   * By the name of a partition where it goes on: records before that are not handed out again. A partition that is not
+   * named begins at its start.
    */
-  readonly from: ReadonlyMap<string, number>
+  readonly from: ReadonlyMap<string, ResumePoint>
+  /** Takes what somebody should know and no record shows: a column that a file does not have. */
+  readonly onWarning: (warning: MillraceError) => void
   /** Name of the topic that the records are for: keys may be made for one topic only. */
   readonly topic: string
   readonly dataDirectory: string

@@ -1,8 +1,9 @@
 /** Cuts NDJSON bytes into chunks of whole lines, with bounded memory however long a line is. */
+import type { ErrorCode } from '../system/errors.ts'
 
 /** Part of one partition: whole lines, or a stretch that cannot be read. */
 export type Piece =
-  | { readonly kind: 'records'; readonly bytes: Uint8Array; readonly position: number }
+  | { readonly kind: 'records'; readonly bytes: Uint8Array; readonly position: number; readonly anchor?: Anchor }
   | {
       readonly kind: 'damaged'
       readonly position: number
@@ -10,7 +11,29 @@ export type Piece =
       readonly bytes: Uint8Array | null
       readonly bytesTotal: number | null
       readonly lines?: number
+      readonly code?: ErrorCode
+      readonly anchor?: Anchor
     }
+
+/** A place from which a translated partition can be read on without what stands before it. */
+export interface Anchor {
+  /** In the partition, whose positions count bytes of the translated form. */
+  readonly position: number
+  /** Lines (rows, where the format has no lines) of the file that stand before it. */
+  readonly lines: number
+  /** In the file as its format counts: unpacked bytes of CSV, rows of Parquet. */
+  readonly place: number
+}
+
+/** Where a partition goes on. */
+export interface ResumePoint {
+  /** Records before it are done. Infinity: all of them. */
+  readonly position: number
+  /** Lines that are done, counted as the last anchor counts them. */
+  readonly lines: number
+  /** The last one at or before the position; null: the partition is read from its start, and what is done left out. */
+  readonly anchor: Anchor | null
+}
 
 /** The input cannot be read further; what was read before it stands. */
 export class Damaged extends Error {

@@ -78,7 +78,9 @@ class Run {
     this.#context = context
     this.#stop = abortedWith(options.signal)
     this.#signal = this.#stop.signal
-    this.#sources = new RunSources(sources, options, context.clock, this.#signal)
+    this.#sources = new RunSources(sources, options, context.clock, this.#signal, warning =>
+      this.#warnings.add(warning),
+    )
   }
 
   async work(): Promise<RunSummary> {

@@ -26,6 +26,11 @@ export const ERRORS = {
     retried: false,
     next: 'Look at the record in dead_letters; have the sender write UTF-8 and cut texts between characters.',
   },
+  HEADER_MISMATCH: {
+    fault: 'user',
+    retried: false,
+    next: 'Correct the names in the header, or those in the schema of the topic.',
+  },
   RECORD_AHEAD: { fault: 'user', retried: false, next: 'Set the clock of the sender, or raise maxAhead.' },
   RECORD_LATE: { fault: 'outside', retried: false, next: 'Raise disorder, or let the window restate late records.' },
   SOURCE_DAMAGED: { fault: 'outside', retried: false, next: 'Look at the source at the position that is named.' },

@@ -117,6 +117,8 @@ const openSource = (source: Source, topic: TopicNode) =>
     untilEnd: true,
     oneByOne: false,
     columns: topic.columns,
+    required: new Set(),
+    onWarning: () => {},
     maximumChunkBytes: RECORD_BYTES_MAX,
     signal: new AbortController().signal,
     from: new Map(),

@@ -245,9 +245,9 @@ async function sourcesOf(session: Session, topic: TopicNode): Promise<readonly S
   const declared = session.plan.ingests.filter(ingest => ingest.topic.name === topic.name).map(({ source }) => source)
   const given = session.record.inputs?.[topic.name]
   if (given !== undefined && given.length > 0) {
-    const { sourceForInput } = await import('../connectors/input.ts')
+    const { sourceInPlaceOf } = await import('../connectors/input.ts')
     // A source that the pipeline declares has options that its path does not tell.
-    return given.map(path => declared.find(source => pathOf(source) === path) ?? sourceForInput(path))
+    return given.map(path => declared.find(source => pathOf(source) === path) ?? sourceInPlaceOf(declared, path))
   }
   if (declared.length === 0) return `the topic ${topic.name} had no input in this run`
   const other = declared.find(source => !REPLAYED.has(source.connector))

@@ -15,7 +15,7 @@ import {
   writeBytes,
 } from '../../system/files.ts'
 import type { Sink, SinkContext } from '../contract.ts'
-import type { FileOptions } from './describe.ts'
+import { CSV_OPTIONS, type FileOptions } from './describe.ts'
 import { formOf } from './format.ts'
 
 const BUFFER_BYTES = 256 * 1024
@@ -35,6 +35,12 @@ export async function fileSink(options: FileOptions): Promise<Sink> {
   if (form.compression !== 'none') {
     throw new MillraceError('OPTION_INVALID', `file(...): cannot write ${options.path} compressed.`, {
       next: 'Write .ndjson or .csv, or .parquet, which is compressed inside.',
+    })
+  }
+  const unused = CSV_OPTIONS.find(name => options[name] !== undefined)
+  if (unused !== undefined) {
+    throw new MillraceError('OPTION_INVALID', `file(...): ${unused} is for reading; ${options.path} is written.`, {
+      next: 'Leave it out: CSV is written with commas, a header, a decimal point and in UTF-8.',
     })
   }
   switch (form.format) {

@@ -1,28 +1,14 @@
 /** The file source: each file is a partition; every format comes out as NDJSON. */
 
-import { bytesOf } from '../../formats/bytes.ts'
-import { type Damaged, type Piece, piecesFrom, wholeLines } from '../../formats/lines.ts'
-import type { Column } from '../../plan/schema.ts'
 import { type Clock, systemClock } from '../../system/clock.ts'
 import { MillraceError } from '../../system/errors.ts'
-import { type FileStatus, statusOf, unreadable } from '../../system/files.ts'
+import { statusOf, unreadable } from '../../system/files.ts'
 import type { Chunk, Damage, Idle, PartitionEnd, SourceContext, SplittableSource } from '../contract.ts'
 import { pathsOf } from '../support/paths.ts'
 import type { FileOptions } from './describe.ts'
-import { type FileForm, formOf, holdsLines } from './format.ts'
-import { PlainReader, type SharedBuffer } from './plain.ts'
-
-/** What one partition says next. */
-export type PartitionEvent =
-  | { readonly kind: 'records'; readonly bytes: Uint8Array; readonly position: number; readonly arrival: number | null }
-  | Omit<Damage, 'partition'>
-  | Idle
-  | { readonly kind: 'end' }
-
-export interface PartitionReader {
-  next(): Promise<PartitionEvent>
-  close(): void | Promise<void>
-}
+import { formOf, holdsLines } from './format.ts'
+import type { SharedBuffer } from './plain.ts'
+import { checkFile, isPlain, type Partition, type PartitionReader, readerOf } from './readers.ts'
 
 /** How often a file that is followed is looked at when nothing new is in it. */
 const POLL_MS = 200
@@ -33,13 +19,6 @@ const POLL_MS = 200
  * the rest wait for their turn in the order of their names. Files that are followed are all read at once: they never end.
  */
 const PARTITIONS_AT_ONCE = 64
-
-interface Partition {
-  readonly number: number
-  readonly path: string
-  readonly form: FileForm
-  readonly status: FileStatus
-}
 
 export class FileSource implements SplittableSource {
   readonly #options: FileOptions
@@ -72,6 +51,7 @@ export class FileSource implements SplittableSource {
         holdsLines(path)
       return { number, path, form: lines ? { ...form, format: 'ndjson' as const } : form, status }
     })
+    for (const partition of this.#partitions) await checkFile(partition, this.#options, context)
     this.#waiting = [...this.#partitions]
     return this.#partitions.map(partition => ({
       name: partition.path,
@@ -82,7 +62,7 @@ export class FileSource implements SplittableSource {
   plainFiles(): ReturnType<SplittableSource['plainFiles']> {
     if (!this.#partitions.every(isPlain)) return null
     return this.#partitions.map(({ path, status }) => {
-      const start = this.#context?.from.get(path)
+      const start = this.#context?.from.get(path)?.position
       return { path, bytes: status.bytes, ...(start === undefined ? {} : { start }) }
     })
   }
@@ -134,64 +114,8 @@ export class FileSource implements SplittableSource {
   }
 
   #reader(partition: Partition, context: SourceContext): PartitionReader {
-    const from = context.from.get(partition.path) ?? 0
-    if (isPlain(partition)) {
-      this.#shared ??= { bytes: Buffer.allocUnsafe(context.maximumChunkBytes) }
-      return new PlainReader(partition.path, this.#shared, !context.untilEnd, this.#clock, from)
-    }
-    const lines = translated(partition, context.columns, context.maximumChunkBytes)
-    return new StreamReader(piecesFrom(wholeLines(lines, context.maximumChunkBytes), from))
-  }
-}
-
-/** A partition that is unpacked or translated on the way; it is not followed: what it holds at the start is all. */
-class StreamReader implements PartitionReader {
-  readonly #pieces: AsyncGenerator<Piece, void, undefined>
-
-  constructor(pieces: AsyncGenerator<Piece, void, undefined>) {
-    this.#pieces = pieces
-  }
-
-  async next(): Promise<PartitionEvent> {
-    const { value } = await this.#pieces.next()
-    if (value === undefined) return { kind: 'end' }
-    return value.kind === 'records' ? { ...value, arrival: null } : value
-  }
-
-  async close(): Promise<void> {
-    await this.#pieces.return()
-  }
-}
-
-function isPlain(partition: Partition): boolean {
-  return partition.form.format === 'ndjson' && partition.form.compression === 'none' && partition.status.kind === 'file'
-}
-
-/** The file's records as NDJSON bytes. */
-async function* translated(
-  { path, form }: Partition,
-  columns: readonly Column[],
-  limit: number,
-): AsyncGenerator<Uint8Array | Damaged, void, undefined> {
-  switch (form.format) {
-    case 'ndjson':
-      yield* bytesOf(path, form.compression)
-      return
-    case 'json': {
-      const { elementsAsLines } = await import('../../formats/json-array.ts')
-      yield* elementsAsLines(bytesOf(path, form.compression))
-      return
-    }
-    case 'csv': {
-      const { csvAsLines } = await import('../../formats/csv.ts')
-      yield* csvAsLines(bytesOf(path, form.compression), { delimiter: form.delimiter, columns, limit })
-      return
-    }
-    case 'parquet': {
-      const { parquetAsLines } = await import('./parquet.ts')
-      yield* parquetAsLines(path, columns)
-      return
-    }
+    this.#shared ??= { bytes: Buffer.allocUnsafe(context.maximumChunkBytes) }
+    return readerOf(partition, this.#options, context, { shared: this.#shared, clock: this.#clock })
   }
 }
 

@@ -1,7 +1,7 @@
 /** The three forms of an export: a zip of CSV files, a folder of them, and one JSON array. */
 import { basename, join } from 'node:path'
 import { bytesOf } from '../../formats/bytes.ts'
-import { csvRows } from '../../formats/csv.ts'
+import { csvRows } from '../../formats/csv/rows.ts'
 import { elementsAsLines } from '../../formats/json-array.ts'
 import { DAMAGED_BYTES_KEPT, Damaged, wholeLines } from '../../formats/lines.ts'
 import { entryBytes, listZip } from '../../formats/zip.ts'

@@ -39,7 +39,7 @@ class ExportSource implements Source {
     const limit = context.maximumChunkBytes
     this.#partitions = paths.map((each, number) => {
       const readings = readExport(each, { options: this.#options, columns: context.columns, limit })
-      const pieces = piecesFrom(wholeLines(asBytes(readings), limit), context.from.get(each) ?? 0)
+      const pieces = piecesFrom(wholeLines(asBytes(readings), limit), context.from.get(each)?.position ?? 0)
       return { number, pieces }
     })
     return paths.map(name => ({ name, bytes: null }))

@@ -1,6 +1,7 @@
 /** What an attempt reads: for each topic its task, its sources, and what takes in what is pushed to it. */
 import type { Source } from '../../connectors/contract.ts'
 import type { Stateful } from '../../engine/state/table.ts'
+import type { ResumePoint } from '../../formats/lines.ts'
 import type { TopicLog } from '../../log/topic-log.ts'
 import type { TopicNode } from '../../plan/nodes.ts'
 import type { Clock } from '../../system/clock.ts'
@@ -14,7 +15,7 @@ import type { Topics } from '../process/topics.ts'
 import { MessageKeys, memoryOf } from './idempotency.ts'
 import { Ingestion } from './ingestion.ts'
 import type { Sources } from './input-names.ts'
-import type { TopicPosition } from './partitions.ts'
+import { resumePointsOf, type TopicPosition } from './partitions.ts'
 import type { OpenedSource } from './topic-input.ts'
 
 /** The partition of a task that is the log of what was pushed. */
@@ -32,7 +33,7 @@ export interface InputsOptions {
   /** Sources of a topic that can be read again, opened at these positions. */
   readonly openSources: (
     topic: TopicNode,
-    from: ReadonlyMap<string, number>,
+    from: ReadonlyMap<string, ResumePoint>,
     untilEnd: boolean,
   ) => Promise<readonly NamedSource[]>
   /** Sources of a topic that are pushed to; they outlive an attempt. */
@@ -76,7 +77,7 @@ export class Inputs {
   async open(header: EpochHeader | null): Promise<void> {
     const { sources, openSources, options } = this.#options
     for (const topic of sources.keys()) {
-      this.#opened.set(topic, await openSources(topic, positionsOf(header?.topics[topic.name]), options.untilEnd))
+      this.#opened.set(topic, await openSources(topic, resumePointsOf(header?.topics[topic.name]), options.untilEnd))
     }
   }
 
@@ -140,14 +141,6 @@ export class Inputs {
       onWarning: this.#options.onWarning,
     })
   }
-}
-
-/** Where each partition goes on; one that has ended, nowhere. */
-function positionsOf(topic: TopicPosition | undefined): Map<string, number> {
-  const places = topic?.partitions.map(
-    ({ name, position, ended }) => [name, ended ? Number.POSITIVE_INFINITY : position] as const,
-  )
-  return new Map(places)
 }
 
 function logPosition(position: TopicPosition | null): number {

@@ -162,7 +162,7 @@ export class TopicTask {
   async take(chunk: Chunk): Promise<void> {
     const decoder = this.#decoder!
     const partition = this.#partitions.list[chunk.partition]!
-    const lineOfChunk = partition.lines
+    const lineOfChunk = chunk.anchor?.lines ?? partition.lines
     this.#bytes += chunk.bytes.length
     decoder.load(chunk.bytes)
     for (let batch = decoder.next(); batch !== null; batch = decoder.next()) {
@@ -185,6 +185,7 @@ export class TopicTask {
       this.#records += batch.length + batch.refused.length
       partition.position = chunk.position + batch.inputEnd
       partition.lines = lineOfChunk + batch.linesEnd
+      if (chunk.anchor !== undefined) partition.anchor = chunk.anchor
       await this.#push(accepted, chunk.partition, chunk.arrival ?? 0, { ...lines, rowStarts: accepted.rowStarts })
     }
   }

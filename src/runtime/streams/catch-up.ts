@@ -7,6 +7,7 @@ import type { Chunk, Source } from '../../connectors/contract.ts'
 import type { Batch } from '../../engine/batch.ts'
 import { Flow } from '../../engine/flow.ts'
 import { pick } from '../../engine/operators/pick.ts'
+import type { ResumePoint } from '../../formats/lines.ts'
 import type { TopicLog } from '../../log/topic-log.ts'
 import { type ChunkGap, readChunks } from '../../log/topic-reader.ts'
 import type { StreamNode } from '../../plan/nodes.ts'
@@ -44,7 +45,7 @@ export interface Stretch {
   readonly clock: Clock
   /** Opens the sources of the topic at the positions. */
   readonly open: (
-    from: ReadonlyMap<string, number>,
+    from: ReadonlyMap<string, ResumePoint>,
   ) => Promise<readonly { readonly source: Source; readonly partitions: readonly { readonly name: string }[] }[]>
   /** The log of what was pushed to the topic. */
   readonly log: { readonly log: TopicLog; readonly name: string } | null
@@ -86,8 +87,7 @@ export async function rowsOfStretch(stretch: Stretch, take: RowTaker): Promise<v
       stretch.onWarning(lackingWarning(stretch.name, log.log.topic, gap.from, gap.to, gap.reason))
     })
   }
-  const starts = new Map(from?.partitions.map(({ name, position }) => [name, position]) ?? [])
-  for (const { source, partitions } of await stretch.open(starts)) {
+  for (const { source, partitions } of await stretch.open(startsOf(from))) {
     try {
       const names = partitions.map(({ name }) => name)
       await readUpTo(task, source, names, ends)
@@ -95,6 +95,14 @@ export async function rowsOfStretch(stretch: Stretch, take: RowTaker): Promise<v
       await source.close()
     }
   }
+}
+
+/** A partition that has ended since may still be read again. */
+function startsOf(from: TopicPosition | null): ReadonlyMap<string, ResumePoint> {
+  const points = from?.partitions.map(({ name, position, lines, anchor = null }) => {
+    return [name, { position, lines, anchor }] as const
+  })
+  return new Map(points)
 }
 
 async function readLogUpTo(
