@@ -113,6 +113,20 @@ test('decimal commas, words for null, and names for a file without a header', as
   expect(letters).toMatchObject([{ line: 4, code: 'RECORD_INVALID', reason: expect.stringContaining('level') }])
 })
 
+test('a time whose pattern is of digits alone is a text', async () => {
+  const path = write('digits.csv', 'at\n20231028135225\n')
+  const { plan } = pipeline('digits', ({ ingest, from }) => {
+    const times = topic('times', z.object({ at: timestamp('yyyyMMddHHmmss', { zone: 'UTC' }) }))
+    ingest(file({ path }), times)
+    from(times).to(topic('copies'))
+  })
+  const dataDirectory = join(folder, 'data')
+  await runPipeline(plan, runOptions(dataDirectory, { untilEnd: true }))
+  expect([...readTopic(dataDirectory, 'copies')].map(line => JSON.parse(line))).toEqual([
+    { at: '2023-10-28T13:52:25.000Z' },
+  ])
+})
+
 describe('a header that does not fit', () => {
   const fails = async (
     content: string | Uint8Array,

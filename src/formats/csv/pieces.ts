@@ -1,6 +1,6 @@
 /** The rows of a CSV file as NDJSON: the header's names are column paths, the topic's columns say what each cell is. */
 import { jsonLayout } from '../../engine/row-layout.ts'
-import type { Column } from '../../plan/schema.ts'
+import { type Column, isNumberUnit } from '../../plan/schema.ts'
 import type { ErrorCode } from '../../system/errors.ts'
 import { type Anchor, Damaged, lineTooLong, type Piece, type ResumePoint } from '../lines.ts'
 import { type CsvRow, cellAsJson, cellsOf } from './cells.ts'
@@ -185,7 +185,9 @@ function rowEncoder(
   decimal: CsvOptions['decimal'],
 ): (row: CsvRow) => string {
   const layout = jsonLayout(names)
-  const types = new Map(columns.map(column => [column.name, column.type]))
+  // A time that is written as text is text, also where its pattern is of digits alone.
+  const isTextTime = ({ unit }: Column) => unit !== undefined && !isNumberUnit(unit)
+  const types = new Map(columns.map(column => [column.name, isTextTime(column) ? 'text' : column.type]))
   const cells = layout.cells.map(({ prefix, column }) => ({
     prefix: Buffer.from(prefix).toString(),
     column,

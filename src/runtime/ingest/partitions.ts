@@ -1,4 +1,5 @@
 /** The partitions of one topic as its task reads them, each with the position that it has come to. */
+import type { Chunk } from '../../connectors/contract.ts'
 import type { Anchor, ResumePoint } from '../../formats/lines.ts'
 
 export interface Partition {
@@ -39,6 +40,14 @@ export class Partitions {
     const known = this.list.findIndex(partition => partition.name === name)
     const number = known < 0 ? this.list.push({ name, position: 0, lines: 0, ended: false }) - 1 : known
     return { number, position: this.list[number]!.position }
+  }
+
+  /** Moves behind the first bytes of a chunk. */
+  move({ partition: number, position, anchor }: Chunk, length: number, lines: number): void {
+    const partition = this.list[number]!
+    partition.position = position + length
+    partition.lines = lines
+    if (anchor !== undefined) partition.anchor = anchor
   }
 
   /** Where the next record of the partition with this name begins, null when there is none. */

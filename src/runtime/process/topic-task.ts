@@ -161,8 +161,7 @@ export class TopicTask {
   /** Takes a chunk of a source that can be read again: what its schema refuses becomes dead letters here. */
   async take(chunk: Chunk): Promise<void> {
     const decoder = this.#decoder!
-    const partition = this.#partitions.list[chunk.partition]!
-    const lineOfChunk = chunk.anchor?.lines ?? partition.lines
+    const lineOfChunk = chunk.anchor?.lines ?? this.#partitions.list[chunk.partition]!.lines
     this.#bytes += chunk.bytes.length
     decoder.load(chunk.bytes)
     for (let batch = decoder.next(); batch !== null; batch = decoder.next()) {
@@ -183,9 +182,7 @@ export class TopicTask {
       }
       const accepted = this.#withoutAhead(batch, chunk.arrival, (row, why) => this.#refusals.row(lines, row, why))
       this.#records += batch.length + batch.refused.length
-      partition.position = chunk.position + batch.inputEnd
-      partition.lines = lineOfChunk + batch.linesEnd
-      if (chunk.anchor !== undefined) partition.anchor = chunk.anchor
+      this.#partitions.move(chunk, batch.inputEnd, lineOfChunk + batch.linesEnd)
       await this.#push(accepted, chunk.partition, chunk.arrival ?? 0, { ...lines, rowStarts: accepted.rowStarts })
     }
   }
