@@ -98,6 +98,12 @@ export interface KeyMemory {
 
 export const KEY_MEMORY: KeyMemory = { duration_us: 24 * 3600 * 1_000_000, bytes: 64 << 20 }
 
+export interface RejectedBudget {
+  readonly left: number
+  /** Says that a message with so many rejected records is kept. */
+  take(records: number): void
+}
+
 export interface PushedMessage {
   /** How many of the records (lines, blank ones excluded) are this message's; the source knows it. */
   readonly records: number
@@ -107,6 +113,8 @@ export interface PushedMessage {
   readonly headers: Readonly<Record<string, string>> | null
   /** A message with the key of one that is kept already is not kept again, while the key is remembered; null: it is. */
   readonly idempotencyKey: IdempotencyKey | null
+  /** How many rejected records its client may still have; null: any number. One with more is not kept at all. */
+  readonly rejectedBudget: RejectedBudget | null
   readonly settle: (outcome: PushOutcome) => void
 }
 
@@ -120,7 +128,10 @@ export type PushOutcome =
     }
   /** The same message is kept already. */
   | { readonly kind: 'repeated' }
-  /** Nothing of it is kept: the sender may send it again. LOG_FULL: the disk is full. */
+  /**
+   * Nothing of it is kept: the sender may send it again. LOG_FULL: the disk is full. REJECTED_TOO_MANY: more of its records
+   * are rejected than its client may have.
+   */
   | { readonly kind: 'failed'; readonly error: MillraceError }
 
 /** Nothing is there now, but more may come: the source follows something that grows. */

@@ -24,6 +24,8 @@ import { Target } from './target.ts'
 /** What a route gets of a request that was let in. */
 export interface Received {
   readonly body: Buffer
+  /** Whose limits count: the API key's id, the address where none was needed. */
+  readonly client: string
   /** Id of the API key that came with it; null: none was needed. */
   readonly keyId: string | null
   /** One header, by its name in lower case. */
@@ -244,6 +246,7 @@ export class HttpHost {
     return await route.receive({
       body,
       keyId: admission.keyId,
+      client: admission.keyId ?? request.ip,
       header: name => {
         const value = request.headers[name]
         return value === undefined ? null : String(value)

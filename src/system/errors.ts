@@ -64,6 +64,11 @@ export const ERRORS = {
   REQUEST_INVALID: { fault: 'user', retried: false, next: 'Correct the request as the message says.' },
   REQUEST_TOO_LARGE: { fault: 'user', retried: false, next: 'Send the records in several smaller requests.' },
   TOO_BUSY: { fault: 'outside', retried: true, next: 'Send the same request again after a moment.' },
+  REJECTED_TOO_MANY: {
+    fault: 'user',
+    retried: true,
+    next: 'Correct the sender, or wait: rejected records are taken again each minute.',
+  },
   RUN_STOPPING: { fault: 'outside', retried: false, next: 'Send it again when the pipeline runs again.' },
   NODE_TOO_OLD: { fault: 'user', retried: false, next: 'Install Node 24 or newer.' },
   INTERNAL: { fault: 'internal', retried: false, next: 'Please report this with the pipeline and the message.' },

@@ -5,7 +5,7 @@ import { linesOf } from '../../src/ingress/lines.ts'
 import { parses } from './parses.ts'
 
 const framed = (text: string, isLines = false) => {
-  const { bytes, records, isBroken } = linesOf(Buffer.from(text), isLines)
+  const { bytes, records, isBroken } = linesOf(Buffer.from(text), isLines, 1 << 20)
   const lines = Buffer.from(bytes).toString().split('\n')
   expect(lines.pop()).toBe('')
   expect(lines).toHaveLength(records)

@@ -3,8 +3,8 @@
 import { Damaged, type Piece, piecesFrom, wholeLines } from '../../formats/lines.ts'
 import { statusOf, unreadable } from '../../system/files.ts'
 import type { Chunk, Damage, Idle, PartitionEnd, Source, SourceContext } from '../contract.ts'
-import { keyMemoryOf } from '../support/key-memory.ts'
 import { pathsOf } from '../support/paths.ts'
+import { pushSettingsOf } from '../support/push-settings.ts'
 import type { SensorLoggerOptions } from './describe.ts'
 import { readExport } from './exports.ts'
 import type { Reading } from './readings.ts'
@@ -13,7 +13,7 @@ export async function openSource(options: Readonly<Record<string, unknown>>): Pr
   const { export: path, path: pushedTo = '/sensor-logger', userId = null } = options as SensorLoggerOptions
   if (path !== undefined) return new ExportSource(path, options as SensorLoggerOptions)
   const { pushSource } = await import('./push.ts')
-  return pushSource(pushedTo, userId, keyMemoryOf(options as SensorLoggerOptions))
+  return pushSource(pushedTo, userId, pushSettingsOf(options as SensorLoggerOptions))
 }
 
 const OUTPUT_CHARACTERS = 64 * 1024

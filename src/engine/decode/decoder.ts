@@ -26,6 +26,8 @@ const SHAPES_MAX = 24
 /** Lines that may be looked at in vain: so many, and one more with each so many lines of any kind. */
 const LEARN_ATTEMPTS_MAX = 500
 const LINES_PER_LEARN_ATTEMPT = 1000
+/** Lines on the slow way that one batch may have: as many as are read and checked within some milliseconds. */
+const SLOW_LINES_MAX = 2048
 const LINE_FEED = 10
 const JSON_NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/
 
@@ -180,7 +182,8 @@ export class Decoder {
     let row = 0
     let position = this.#position
     let blank = 0
-    while (position < this.#end && row < ROWS_MAX) {
+    let slow = 0
+    while (position < this.#end && row < ROWS_MAX && slow < SLOW_LINES_MAX) {
       const fast = this.#fast(position, row)
       if (fast > position) {
         position = fast
@@ -191,6 +194,7 @@ export class Decoder {
       const bytes = this.#memory.bytes.subarray(position, end)
       if (isBlank(bytes)) blank++
       else {
+        slow++
         const refusal = this.#slow(bytes, row)
         if (refusal === null) {
           this.#memory.words[(this.#memory.layout.rowStarts >> 2) + row] = position - origin

@@ -137,6 +137,7 @@ export class Inputs {
       partition: LOG_PARTITION,
       letters: store.letters.ingestion,
       keys,
+      clock: this.#options.clock,
       onHeld: this.#options.onHeld,
       onWarning: this.#options.onWarning,
     })

@@ -17,9 +17,10 @@ import type { TopicNode, WindowNode } from '../../plan/nodes.ts'
 import { slowDecoder } from '../../plan/slow.ts'
 import { readSchema, type SchemaReading } from '../../plan/zod.ts'
 import type { Clock } from '../../system/clock.ts'
+import type { Turns } from '../../system/turns.ts'
 import type { PieceEvent } from '../ingest/parallel-input.ts'
 import { Partitions, type TopicPosition } from '../ingest/partitions.ts'
-import { linePieces, type Prepared, prepareRecords } from '../ingest/prepare.ts'
+import { linePieces, type Prepared, type PrepareOptions, prepareRecords } from '../ingest/prepare.ts'
 import type { TopicProgress } from '../options.ts'
 import type { DeadLetters } from '../rejects/dead-letters.ts'
 import { type Lines, type RefusalReason, Refusals, reasonOf } from '../rejects/refusals.ts'
@@ -205,11 +206,10 @@ export class TopicTask {
     }
   }
 
-  /** Decodes records (whole lines, as many as there are) that are to be kept before they go on. */
-  prepare(bytes: Uint8Array, arrival: number): Prepared {
-    return prepareRecords(this.#decoder!, bytes, RECORD_BYTES_MAX, (batch, refuse) =>
-      this.#withoutAhead(batch, arrival, refuse),
-    )
+  /** Decodes records (whole lines) that are to be kept before they go on; null: more than `refusedMax` are refused. */
+  prepare(bytes: Uint8Array, arrival: number, refusedMax: number, turns: Turns): Promise<Prepared | null> {
+    const judge: PrepareOptions['judge'] = (batch, refuse) => this.#withoutAhead(batch, arrival, refuse)
+    return prepareRecords(this.#decoder!, bytes, { recordBytesMax: RECORD_BYTES_MAX, refusedMax, judge, turns })
   }
 
   /** Takes records that were prepared and are kept now; `lineAt` finds the line that begins at a place of their bytes. */
