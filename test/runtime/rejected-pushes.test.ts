@@ -166,6 +166,7 @@ describe('texts of a million escapes', () => {
   test.each([
     ['longer than a record may be', `{"n":1,"text":"${escapes}"}`, 422],
     ['not ended, and longer', `{"n":1,"text":"${escapes}`, 422],
+    ['a million code points', `{"n":1,"text":"${'\\u00e4'.repeat(1_000_000)}"}`, 422],
     ['within a record', `{"n":1,"text":"${some}"}`, 200],
     ['of another type', `{"n":"${some}"}`, 422],
     ['not ended', `{"n":1,"text":"${some}`, 400],
