@@ -192,6 +192,11 @@ export interface Source {
   readonly replays?: boolean
   /** Of a source whose messages have idempotency keys: how long they are remembered. Default: KEY_MEMORY. */
   readonly keyMemory?: KeyMemory
+  /**
+   * Whether all records are in one partition, whatever comes; absent: no. Else records of one key may be in several, and
+   * with progress by key each of them is judged within its own.
+   */
+  readonly hasOnePartition?: boolean
   /** Where a person or a device sends to, once it is open: `http://127.0.0.1:4401/sensor-logger`. */
   readonly address?: string | null
   /** The partitions, each with the name that dead letters and progress show; files in a stable order. */

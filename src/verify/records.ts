@@ -46,6 +46,8 @@ export interface Records {
   readonly relation: string
   /** DuckDB read the lines itself. */
   readonly isFast: boolean
+  /** Records of one key may be in several partitions. */
+  readonly isScattered: boolean
 }
 
 /** Loads the records into a table. Throws VERIFY_UNSUPPORTED for a topic without a schema. */
@@ -60,16 +62,21 @@ export async function loadRecords(database: Database, input: RecordsInput): Prom
   const table = quoted(`records of ${topic.name}`)
   const relation = `(SELECT *, rowid AS ${HIDDEN.position} FROM ${table})`
   const { wire } = readSchema(topic.schema)
+  const isScattered = await isScatteredOver(input.sources)
   const units = new Map<number, PlainUnit>()
   const arePlain = collectUnits(wire, units)
   if (!input.isDoubtful && arePlain && slowReason(wire) === null) {
     const lines = await linesOf(input)
     await createTable(database, table, topic.columns)
-    if (await readFast(database, table, topic.columns, units, lines)) return { relation, isFast: true }
+    if (await readFast(database, table, topic.columns, units, lines)) return { relation, isFast: true, isScattered }
   }
   await createTable(database, table, topic.columns)
   await readSlow(database, table, input)
-  return { relation, isFast: false }
+  return { relation, isFast: false, isScattered }
+}
+
+async function isScatteredOver([first, ...others]: readonly SourceReference[]): Promise<boolean> {
+  return others.length > 0 || first === undefined || (await loadSource(first)).hasOnePartition !== true
 }
 
 const createTable = (database: Database, table: string, columns: readonly Column[]) =>

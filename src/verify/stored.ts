@@ -11,6 +11,7 @@ export function storedTopic(dataDirectory: string, topic: string, end: number | 
 }
 
 class StoredTopic implements Source {
+  readonly hasOnePartition = true
   readonly #dataDirectory: string
   readonly #topic: string
   readonly #end: number

@@ -160,7 +160,9 @@ async function verifyOutput(session: Session, output: Output, isDoubtful = false
   if (typeof delivered === 'string') return delivered
   const records = await recordsOf(session, topic, isDoubtful)
   if (typeof records === 'string') return records
-  const query = oracleQuery(output.stream, { relation: records.relation, produced }, output.upsert ?? []) as OracleQuery
+  const { relation, isScattered } = records
+  const source = { relation, isScattered, produced }
+  const query = oracleQuery(output.stream, source, output.upsert ?? []) as OracleQuery
   session.say(`${output.name}: recomputing`)
   const name = (side: string) => quoted(`${side} ${output.name}`)
   const sides = { oracle: name('oracle'), delivered: name('delivered'), columns: query.columns }

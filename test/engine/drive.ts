@@ -27,11 +27,15 @@ export function start(topic: TopicNode, streams: readonly StreamNode[], partitio
     },
     keepsState,
   })
-  const time = new TopicTime(topic.eventTime!, topic.columns, topic.key)
+  const time = new TopicTime(topic.eventTime!, topic.columns, topic.key, {
+    hasJointGroups: flow.needsLowestKey,
+    isScattered: partitions > 1,
+  })
   const stateful = keepsState ? [time.stateful('time'), ...flow.stateful] : []
   for (let partition = 0; partition < partitions; partition++) time.addPartition(partition)
+  const awaits = (key: number, emit: number) => flow.awaits(key, emit)
   const advance = () => {
-    if (topic.eventTime!.progress === 'partition' || flow.needsLowestKey) flow.advance(time.watermark())
+    for (const watermark of time.watermarks({ awaits, needsLowestKey: flow.needsLowestKey })) flow.advance(watermark)
   }
   return { flow, time, stateful, rows, late: () => late, advance }
 }

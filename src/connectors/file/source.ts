@@ -4,7 +4,7 @@ import { type Clock, systemClock } from '../../system/clock.ts'
 import { MillraceError } from '../../system/errors.ts'
 import { statusOf, unreadable } from '../../system/files.ts'
 import type { Chunk, Damage, Idle, PartitionEnd, SourceContext, SplittableSource } from '../contract.ts'
-import { pathsOf } from '../support/paths.ts'
+import { isPattern, pathsOf } from '../support/paths.ts'
 import type { FileOptions } from './describe.ts'
 import { formOf, holdsLines } from './format.ts'
 import type { SharedBuffer } from './plain.ts'
@@ -57,6 +57,10 @@ export class FileSource implements SplittableSource {
       name: partition.path,
       bytes: isPlain(partition) ? partition.status.bytes : null,
     }))
+  }
+
+  get hasOnePartition(): boolean {
+    return !isPattern(this.#options.path)
   }
 
   plainFiles(): ReturnType<SplittableSource['plainFiles']> {

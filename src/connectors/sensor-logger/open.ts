@@ -3,7 +3,7 @@
 import { Damaged, type Piece, piecesFrom, wholeLines } from '../../formats/lines.ts'
 import { statusOf, unreadable } from '../../system/files.ts'
 import type { Chunk, Damage, Idle, PartitionEnd, Source, SourceContext } from '../contract.ts'
-import { pathsOf } from '../support/paths.ts'
+import { isPattern, pathsOf } from '../support/paths.ts'
 import { pushSettingsOf } from '../support/push-settings.ts'
 import type { SensorLoggerOptions } from './describe.ts'
 import { readExport } from './exports.ts'
@@ -28,6 +28,10 @@ class ExportSource implements Source {
   constructor(path: string, options: SensorLoggerOptions) {
     this.#path = path
     this.#options = options
+  }
+
+  get hasOnePartition(): boolean {
+    return !isPattern(this.#path)
   }
 
   async open(context: SourceContext): Promise<readonly { readonly name: string; readonly bytes: number | null }[]> {

@@ -93,8 +93,11 @@ export class Inputs {
   /** Adds all partitions to the tasks, which are back at the epoch. */
   begin(store: Store): void {
     for (const { task, sources, ingestion } of this.all) {
+      const opened = this.#opened.get(task.topic) ?? []
+      const logs = ingestion === null ? 0 : 1
+      if (opened.length + logs > 1 || opened.some(({ source }) => source.hasOnePartition !== true)) task.scatterKeys()
       ingestion?.begin(store.header?.letters.ingestion ?? 0)
-      for (const { source, partitions } of this.#opened.get(task.topic) ?? []) {
+      for (const { source, partitions } of opened) {
         const numbers = partitions.map(({ name, bytes }) => task.addPartition(name, bytes).number)
         sources.push({ source, name: partitions[0]?.name ?? '', partitions: numbers })
       }

@@ -23,7 +23,7 @@ import { Partitions, type TopicPosition } from '../ingest/partitions.ts'
 import { linePieces, type Prepared, type PrepareOptions, prepareRecords } from '../ingest/prepare.ts'
 import type { TopicProgress } from '../options.ts'
 import type { DeadLetters } from '../rejects/dead-letters.ts'
-import { type Lines, type RefusalReason, Refusals, reasonOf } from '../rejects/refusals.ts'
+import { type Lines, Refusals, reasonOf } from '../rejects/refusals.ts'
 import { withoutAhead } from './ahead.ts'
 import { NoTimes } from './no-times.ts'
 
@@ -49,7 +49,6 @@ export class TopicTask {
   readonly topic: TopicNode
   readonly #options: TopicTaskOptions
   readonly #time: TopicTime | null
-  readonly #timeColumn: number
   readonly #partitions = new Partitions()
   readonly #refusals: Refusals
   #decoder: Decoder | null
@@ -72,8 +71,9 @@ export class TopicTask {
     this.#options = options
     this.#refusals = new Refusals(topic.name, this.#partitions.list, options.deadLetters)
     this.flow = options.makeFlow((row, step) => this.#onLate(row, step))
-    this.#time = topic.eventTime && new TopicTime(topic.eventTime, topic.columns, topic.key)
-    this.#timeColumn = topic.columns.findIndex(column => column.name === topic.eventTime?.column)
+    this.#time =
+      topic.eventTime &&
+      new TopicTime(topic.eventTime, topic.columns, topic.key, { hasJointGroups: this.flow.needsLowestKey })
     this.schema = topic.schema && readSchema(topic.schema)
     this.#decoder = this.#makeDecoder()
   }
@@ -134,6 +134,11 @@ export class TopicTask {
     for (const action of this.#between.splice(0)) action()
   }
 
+  /** Says that records of one key may come in several partitions; before any record comes. */
+  scatterKeys(): void {
+    this.#time?.scatterKeys()
+  }
+
   /** The number of the partition with this name, and where it goes on; `bytes`: how long it is, null when nobody can say. */
   addPartition(name: string, bytes: number | null): { readonly number: number; readonly position: number } {
     this.#bytesTotal = bytes === null || this.#bytesTotal === null ? null : this.#bytesTotal + bytes
@@ -181,7 +186,7 @@ export class TopicTask {
           length: refused.length,
         })
       }
-      const accepted = this.#withoutAhead(batch, chunk.arrival, (row, why) => this.#refusals.row(lines, row, why))
+      const accepted = withoutAhead(batch, this.topic, chunk.arrival, (row, why) => this.#refusals.row(lines, row, why))
       this.#records += batch.length + batch.refused.length
       this.#partitions.move(chunk, batch.inputEnd, lineOfChunk + batch.linesEnd)
       await this.#push(accepted, chunk.partition, chunk.arrival ?? 0, { ...lines, rowStarts: accepted.rowStarts })
@@ -208,7 +213,7 @@ export class TopicTask {
 
   /** Decodes records (whole lines) that are to be kept before they go on; null: more than `refusedMax` are refused. */
   prepare(bytes: Uint8Array, arrival: number, refusedMax: number, turns: Turns): Promise<Prepared | null> {
-    const judge: PrepareOptions['judge'] = (batch, refuse) => this.#withoutAhead(batch, arrival, refuse)
+    const judge: PrepareOptions['judge'] = (batch, refuse) => withoutAhead(batch, this.topic, arrival, refuse)
     return prepareRecords(this.#decoder!, bytes, { recordBytesMax: RECORD_BYTES_MAX, refusedMax, judge, turns })
   }
 
@@ -314,16 +319,6 @@ export class TopicTask {
     await this.#advance()
   }
 
-  #withoutAhead(
-    batch: DecodedBatch,
-    arrival: number | null,
-    refuse: (row: number, why: RefusalReason) => void,
-  ): DecodedBatch {
-    const maxAhead_us = this.topic.eventTime?.maxAhead_us ?? null
-    if (maxAhead_us === null || arrival === null) return batch
-    return withoutAhead(batch, this.#timeColumn, { arrival, maxAhead_us }, refuse)
-  }
-
   #makeDecoder(): Decoder | null {
     const { schema, topic } = this
     if (schema === null) return null
@@ -341,8 +336,9 @@ export class TopicTask {
   }
 
   async #advance(): Promise<void> {
-    if (this.#time === null) return
-    if (this.topic.eventTime!.progress === 'key' && !this.flow.needsLowestKey) return
-    await this.flow.advance(this.#time.watermark())
+    const { flow } = this
+    const awaits = (key: number, emit: number) => flow.awaits(key, emit)
+    const { needsLowestKey } = flow
+    for (const watermark of this.#time?.watermarks({ awaits, needsLowestKey }) ?? []) await flow.advance(watermark)
   }
 }

@@ -8,7 +8,7 @@
  * What it computes:
  * - The frontier of a record is the largest event time among the records of its partition (`progress: 'key'`: those of
  *   its partition with its key) up to and with itself, in the order of the log, whatever any filter keeps; less the
- *   disorder.
+ *   disorder (frontier.ts says how a key starts that is new).
  * - A record counts in each window that holds its event time and that ends (with `restate`, ends and its allowed lateness
  *   is over) after the record's frontier. A record can be too late for one window and in time for the next.
  * - A changelog's rows are its last revisions; `revision` and `is_final` themselves are not recomputed.
@@ -30,6 +30,7 @@ import type {
 } from '../../plan/nodes.ts'
 import type { Column, Location } from '../../plan/schema.ts'
 import { aggregateSql, isExact } from './aggregate.ts'
+import { frontierBy, frontiers, hasJointGroups, type RecordsOfTopic } from './frontier.ts'
 import { HIDDEN, literal, quoted } from './text.ts'
 
 export interface OracleQuery {
@@ -56,9 +57,7 @@ export interface Unsupported {
   readonly location: Location | null
 }
 
-export interface OracleSource {
-  /** The SQL name of the relation with the topic's records. */
-  readonly relation: string
+export interface OracleSource extends RecordsOfTopic {
   /** Streams by the name of the topic that they produce: a stream that reads such a topic is recomputed through them. */
   readonly produced: ReadonlyMap<string, StreamNode>
 }
@@ -75,6 +74,8 @@ interface Built {
   readonly identity: ReadonlyMap<string, string> | null
   readonly windowEnd: string | null
 }
+
+const TIMES: ReadonlySet<string> = new Set([HIDDEN.time, HIDDEN.frontier, HIDDEN.joint])
 
 class Refusal extends Error {
   readonly location: Location | null
@@ -95,7 +96,7 @@ export function oracleQuery(
   latestBy: readonly string[] = [],
 ): OracleQuery | Unsupported {
   try {
-    const built = build(stream, source)
+    const built = build(stream, { ...source, hasJointGroups: hasJointGroups(stream, source.produced) })
     const names = built.columns.map(column => quoted(column.name))
     const identity = built.identity === null ? null : [...built.identity.values()]
     const latest =
@@ -153,7 +154,7 @@ function read(node: ReadNode, source: OracleSource): Built {
   if (producer !== undefined) {
     // Its records carry no frontier of the first topic: a window on them has another log.
     const built = build(producer, source)
-    return { ...built, hidden: built.hidden.filter(name => name !== HIDDEN.time && name !== HIDDEN.frontier) }
+    return { ...built, hidden: built.hidden.filter(name => !TIMES.has(name)) }
   }
   const columns = topic.columns.map(column => ({ ...column, exact: true }))
   const plain = { topic, columns, identity: null, windowEnd: null, steps: [], order: [HIDDEN.position] }
@@ -164,15 +165,8 @@ function read(node: ReadNode, source: OracleSource): Built {
     const hidden = [HIDDEN.position]
     return then({ ...plain, hidden }, `SELECT ${[...selected, ...hidden].join(', ')} FROM ${source.relation}`)
   }
-  const time = quoted(topic.eventTime.column)
-  const groups = [HIDDEN.partition, ...(topic.eventTime.progress === 'key' ? topic.key.map(quoted) : [])]
-  const over = `PARTITION BY ${groups.join(', ')} ORDER BY ${HIDDEN.position} ROWS UNBOUNDED PRECEDING`
-  const frontier = `max(${time}) OVER (${over}) - ${topic.eventTime.disorder_us}`
-  const carried = [`${time} AS ${HIDDEN.time}`, `${frontier} AS ${HIDDEN.frontier}`, HIDDEN.position]
-  return then(
-    { ...plain, hidden: [HIDDEN.time, HIDDEN.frontier, HIDDEN.position] },
-    `SELECT ${[...selected, ...carried].join(', ')} FROM ${source.relation}`,
-  )
+  const { steps, rows, hidden } = frontiers(topic, topic.eventTime, source)
+  return then({ ...plain, steps, hidden }, `SELECT ${[...selected, ...hidden].join(', ')} FROM ${rows}`)
 }
 
 function filter(node: FilterNode, source: OracleSource): Built {
@@ -263,7 +257,7 @@ function elementSql(column: Column): string {
 
 /**
  * Walks each key's rows in the order of the log. A row is dropped when the last kept one of its key is at most `within` of
- * event time away and still remembered: the row's frontier has not passed the end of that time.
+ * event time away and still remembered: the row's frontier is not beyond that time.
  */
 function dedupe(node: DedupeNode, source: OracleSource): Built {
   const input = build(node.input, source)
@@ -272,11 +266,11 @@ function dedupe(node: DedupeNode, source: OracleSource): Built {
   }
   const keys = node.key.map(quoted)
   const order = `[${input.order.join(', ')}]`
-  const row = `{'t': ${HIDDEN.time}, 'f': ${HIDDEN.frontier}, 'p': ${order}, 'kept': []::BIGINT[][]}`
+  const row = `{'t': ${HIDDEN.time}, 'f': ${frontierBy(node.input, node.key)}, 'p': ${order}, 'kept': []::BIGINT[][]}`
   const start = `{'t': NULL::BIGINT, 'f': NULL::BIGINT, 'p': NULL::BIGINT[], 'kept': []::BIGINT[][]}`
   // Names that no column has: DuckDB would take the column.
   const [a, x] = ['"#state"', '"#row"']
-  const forgotten = `${a}.t IS NULL OR abs(${x}.t - ${a}.t) > ${node.within_us} OR ${x}.f >= ${a}.t + ${node.within_us}`
+  const forgotten = `${a}.t IS NULL OR abs(${x}.t - ${a}.t) > ${node.within_us} OR ${x}.f > ${a}.t + ${node.within_us}`
   const next = `{'t': ${x}.t, 'f': ${x}.f, 'p': ${x}.p, 'kept': list_append(${a}.kept, ${x}.p)}`
   const walk = `list_reduce(list(${row} ORDER BY ${order}), lambda ${a}, ${x}: CASE WHEN ${forgotten} THEN ${next} ELSE ${a} END, ${start})`
   return then(
@@ -292,7 +286,8 @@ function window(node: WindowNode, source: OracleSource): Built {
     throw new Refusal('a window over another window’s results has no records of its own in the topic', node.location)
   }
   const { size_us: size, every_us: every } = node
-  const { time, frontier } = HIDDEN
+  const { time } = HIDDEN
+  const frontier = frontierBy(node.input, node.keys)
   const latest = `(${time} - (${time} % ${every} + ${every}) % ${every})`
   const each = Math.ceil(size / every)
   const start = each === 1 ? latest : `(${latest} - "#back" * ${every})`

@@ -19,6 +19,8 @@ export const HIDDEN = {
   time: '"#time"',
   /** Event time that the record's partition or key had reached, less the disorder, BIGINT. */
   frontier: '"#frontier"',
+  /** The same for steps whose groups hold rows of several progress keys, BIGINT. */
+  joint: '"#joint"',
   /** Order of the records: unique, and growing within each partition. */
   position: '"#position"',
   partition: '"#partition"',
