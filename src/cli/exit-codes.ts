@@ -11,6 +11,8 @@ export const EXIT = {
   pipeline: 3,
   /** A file, a disk or a server outside failed. */
   outside: 4,
+  /** The pipeline was changed in a way that its data directory does not go on with. */
+  changed: 6,
   internal: 70,
 } as const
 
@@ -23,6 +25,7 @@ export const EXIT_MEANINGS: readonly (readonly [number, string])[] = [
   [EXIT.usage, 'the command line is wrong'],
   [EXIT.pipeline, 'the pipeline or its data is wrong (also: --strict stopped)'],
   [EXIT.outside, 'something outside failed: a file, a disk, a server'],
+  [EXIT.changed, 'the pipeline was changed in a way that its data directory does not go on with; nothing was altered'],
   [EXIT.internal, 'a fault of Millrace'],
 ]
 
@@ -43,6 +46,7 @@ const USAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 /** The exit code for an error that ended a command. */
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof MillraceError)) return EXIT.internal
+  if (error.code === 'CHANGE_REFUSED') return EXIT.changed
   if (USAGE.has(error.code)) return EXIT.usage
   switch (ERRORS[error.code].fault) {
     case 'user':

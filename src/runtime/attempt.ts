@@ -14,8 +14,9 @@ import { abortedWith } from '../system/abort.ts'
 import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
 import type { Storage } from '../system/storage.ts'
+import { type Continuing, goOn, keptOf } from './checkpoint/changes.ts'
 import { type EpochMember, Epochs } from './checkpoint/epochs.ts'
-import { type EpochHeader, fingerprintsOf, refuseOther, unverified } from './checkpoint/header.ts'
+import { type EpochHeader, fingerprintsOf, unverified } from './checkpoint/header.ts'
 import { Store } from './checkpoint/store.ts'
 import { Revival } from './consumers/revival.ts'
 import { Shortfall } from './consumers/shortfall.ts'
@@ -34,11 +35,9 @@ const FOLLOWING = { stateWaits_ms: 100, rowsWait_ms: 0, commitEvery_ms: 500 }
 const BOUNDED = { stateWaits_ms: 0, rowsWait_ms: 5000, commitEvery_ms: 0 }
 const RETAIN_EVERY_MS = 10_000
 
-export interface AttemptOptions extends InputsOptions {
+export interface AttemptOptions extends InputsOptions, Continuing {
   readonly plan: Plan
   readonly sources: Sources
-  /** Of the inputs. */
-  readonly identity: string
   readonly options: RunOptions
   readonly clock: Clock
   readonly storage: Storage
@@ -56,6 +55,8 @@ export class Attempt {
   readonly #targets: Target[] = []
   readonly #inputs: Inputs
   readonly #fingerprints: Readonly<Record<string, string>>
+  /** Of the inputs with which the directory was begun: its rows are known by it. */
+  #identity = ''
   #store: Store | null = null
   #journal: Store['journal'] | null = null
   #outputs: Outputs | null = null
@@ -102,7 +103,7 @@ export class Attempt {
 
   /** Opens all, goes back to the last epoch, and makes up for what a crash left undone. */
   async open(): Promise<void> {
-    const { plan, clock, storage, options, sources, identity, onNotice } = this.#o
+    const { plan, clock, storage, options, sources, onNotice } = this.#o
     const { dataDirectory, strict, untilEnd } = options
     const paces = untilEnd ? BOUNDED : FOLLOWING
     const warehouseFile = resolve(dataDirectory, plan.warehouseFile)
@@ -110,7 +111,8 @@ export class Attempt {
     const store = new Store({ dataDirectory, storage, clock, strict, budgetBytes, warehouseFile, onNotice })
     this.#store = store
     this.#journal = store.journal
-    refuseOther(store.header, { plan, identity, fingerprints: this.#fingerprints, dataDirectory })
+    const identity = goOn(store.header, { ...this.#o, dataDirectory })
+    this.#identity = identity
     for (const warning of unverified(store.header, plan)) this.#o.onWarning(warning)
     // Before the outputs: an input that is not there must not leave its mark on them.
     await this.#inputs.open(store.header)
@@ -301,14 +303,15 @@ export class Attempt {
   }
 
   #header(): EpochHeader {
-    const { plan, identity } = this.#o
+    const { plan, meanings } = this.#o
     const { topics } = this.#outputs!
     const { letters } = this.#store!
     this.#staged = {
       pipeline: plan.name,
       namespace: plan.namespace,
-      identity,
+      identity: this.#identity,
       fingerprints: this.#fingerprints,
+      ...keptOf(plan, meanings),
       topics: Object.fromEntries(this.#topics!.tasks.map(task => [task.topic.name, task.position])),
       lengths: Object.fromEntries(topics.map(output => [output.name, output.rows])),
       letters: { ingestion: this.#inputs.lettersDone, processing: letters.processing.next },

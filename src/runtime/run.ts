@@ -12,6 +12,7 @@ import { ERRORS, MillraceError } from '../system/errors.ts'
 import { readText, remove, replaceText } from '../system/files.ts'
 import { diskStorage, type Storage } from '../system/storage.ts'
 import { Attempt } from './attempt.ts'
+import { type Meaning, type Meanings, meaningsOf } from './checkpoint/changes.ts'
 import type { WatchedStep } from './consumers/watchers.ts'
 import { handleOf } from './handle.ts'
 import { inputIdentity, pathsOf, refuseTimeless, type Sources, sourcesOf } from './ingest/input-names.ts'
@@ -21,6 +22,7 @@ import { takeOwnership } from './owner/owner.ts'
 import { FIRST_WAIT_MS, longerWait_ms } from './retry.ts'
 import { toldAs, Warnings, warehouseWarning, warningOf } from './warnings.ts'
 
+const RUN_FILE = 'run.json'
 const PROGRESS_EVERY_MS = 200
 const YIELD_EVERY_MS = 50
 /** A run that goes on for weeks shares the machine: few rows at a time, so little is enough. */
@@ -67,6 +69,7 @@ class Run {
   #warehouse: Promise<Warehouse> | null = null
   #held: MillraceError | null = null
   readonly #warnings = new Warnings()
+  #meanings: Meanings = new Map()
   #isReady = false
   #lastProgress_ms = 0
   #lastYield_ms = 0
@@ -149,10 +152,14 @@ class Run {
   async #attemptOnce(): Promise<RunSummary['reason']> {
     const { clock, storage } = this.#context
     if (!this.#isReady) await this.#sources.openPushed()
+    const { untilEnd } = this.#options
+    this.#meanings = meaningsOf(this.#plan, this.#inputs, untilEnd)
     const attempt = new Attempt({
       plan: this.#plan,
       sources: this.#inputs,
-      identity: inputIdentity(this.#inputs, this.#options.untilEnd),
+      identity: inputIdentity(this.#inputs, untilEnd),
+      meanings: this.#meanings,
+      textOf: (subject, digest) => this.#textBefore(subject, digest),
       watched: this.#watched,
       options: { ...this.#options, signal: this.#signal },
       clock,
@@ -265,14 +272,24 @@ class Run {
     if (warning !== null) this.#warnings.add(warning)
   }
 
-  /** Writes what `verify` and `query` need to know of this run. */
+  /** What a subject of the pipeline meant to the run that was ready here last. */
+  #textBefore(subject: string, digest: string): readonly string[] | null {
+    const text = readText(join(this.#options.dataDirectory, RUN_FILE))
+    const record = text === null ? null : (JSON.parse(text) as { meanings?: Record<string, Meaning> })
+    const meaning = record?.meanings?.[subject]
+    return meaning?.digest === digest ? meaning.lines : null
+  }
+
+  /** Writes what `verify`, `query` and a later start need to know of this run. */
   #saveRun(): void {
     const inputs = Object.fromEntries([...this.#inputs].map(([topic, references]) => [topic.name, pathsOf(references)]))
     const stored = this.#sources.pushedTopics
     const { name, namespace, warehouseFile } = this.#plan
     const { untilEnd, dataDirectory } = this.#options
-    const path = join(dataDirectory, 'run.json')
-    const text = `${JSON.stringify({ pipeline: name, namespace, warehouseFile, inputs, stored, untilEnd }, null, 2)}\n`
+    const path = join(dataDirectory, RUN_FILE)
+    const meanings = Object.fromEntries(this.#meanings)
+    const record = { pipeline: name, namespace, warehouseFile, inputs, stored, untilEnd, meanings }
+    const text = `${JSON.stringify(record, null, 2)}\n`
     if (readText(path) !== text) replaceText(path, text)
   }
 }

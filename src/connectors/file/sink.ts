@@ -105,7 +105,9 @@ export class RowFileSink implements Sink {
       throw new MillraceError(
         'DATA_DIR_MISMATCH',
         `${this.#path} has ${bytes} bytes, but ${kept} were committed: somebody else has cut or removed it.`,
-        { next: `Put the file back, or remove ${this.#path}.position.json too and use a fresh --data-dir.` },
+        {
+          next: 'Put the file back as it was. Without a copy, give the sink another path: it gets what is still held.',
+        },
       )
     }
     if (bytes > kept) truncateFile(this.#descriptor, kept, this.#path)

@@ -73,7 +73,7 @@ export class Target {
       throw new MillraceError(
         'DATA_DIR_MISMATCH',
         `${this.name} holds ${held} rows of ${consumer}, and the journal in ${dataDirectory} knows of ${rows}.`,
-        { next: 'Put back copies of both that belong together, or begin with an empty sink and a fresh --data-dir.' },
+        { next: 'Put back copies of the sink and of the data directory that belong together.' },
       )
     }
   }

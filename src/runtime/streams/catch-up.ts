@@ -152,6 +152,8 @@ function unfilled(name: string, { topic }: TopicLog, { from, to, reason }: Chunk
   return new MillraceError(
     'LOG_DAMAGED',
     `${name} lacks rows, and topic ${topic} has lost the records from offset ${from} up to ${to} that they would be made of: ${reason}.`,
-    { next: 'Put back a copy of the whole data directory, or use a fresh one: nothing else can fill the gap.' },
+    {
+      next: 'Put back a copy of the whole data directory. Without one nothing can fill the gap: an output of another name gets what is still there.',
+    },
   )
 }
