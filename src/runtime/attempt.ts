@@ -55,8 +55,6 @@ export class Attempt {
   readonly #targets: Target[] = []
   readonly #inputs: Inputs
   readonly #fingerprints: Readonly<Record<string, string>>
-  /** Of the inputs with which the directory was begun: its rows are known by it. */
-  #identity = ''
   #store: Store | null = null
   #journal: Store['journal'] | null = null
   #outputs: Outputs | null = null
@@ -112,7 +110,6 @@ export class Attempt {
     this.#store = store
     this.#journal = store.journal
     const identity = goOn(store.header, { ...this.#o, dataDirectory })
-    this.#identity = identity
     for (const warning of unverified(store.header, plan)) this.#o.onWarning(warning)
     // Before the outputs: an input that is not there must not leave its mark on them.
     await this.#inputs.open(store.header)
@@ -303,13 +300,13 @@ export class Attempt {
   }
 
   #header(): EpochHeader {
-    const { plan, meanings } = this.#o
+    const { plan, meanings, identity } = this.#o
     const { topics } = this.#outputs!
-    const { letters } = this.#store!
+    const { letters, header } = this.#store!
     this.#staged = {
       pipeline: plan.name,
       namespace: plan.namespace,
-      identity: this.#identity,
+      identity: header?.identity ?? identity,
       fingerprints: this.#fingerprints,
       ...keptOf(plan, meanings),
       topics: Object.fromEntries(this.#topics!.tasks.map(task => [task.topic.name, task.position])),
