@@ -6,6 +6,8 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
+import { isForwarded } from '../ingress/access.ts'
+import { boundConnections } from '../ingress/connections.ts'
 import { withoutSchemas } from '../ingress/without-schemas.ts'
 import { panelStreamsOf } from '../plan/walk.ts'
 import type { RunHandle } from '../runtime/options.ts'
@@ -136,7 +138,7 @@ async function serverOf(options: ConsoleOptions, visits: Visits, clock: Clock): 
     forceCloseConnections: true,
     http: { headersTimeout: 5_000, connectionsCheckingInterval: 2_000, maxHeaderSize: 8_192 },
   })
-  app.server.maxConnections = CONNECTIONS_MAX
+  boundConnections(app.server, { maximum: CONNECTIONS_MAX, isSecure: false, hasUpgrades: true })
   const sockets = new Map<WebSocket, { isAlive: boolean }>()
   await app.register(websocket, {
     errorHandler: (_error, socket) => socket.terminate(),
@@ -151,6 +153,9 @@ async function serverOf(options: ConsoleOptions, visits: Visits, clock: Clock): 
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(SECURITY_HEADERS)
     if (!guard.acceptsHost(request.headers)) return refuse(reply, 421, 'This name is not one of the console.')
+    if (options.key === null && isForwarded(request.headers)) {
+      return refuse(reply, 403, 'The request came through a proxy, and the console has no key: it is for this machine.')
+    }
     if (request.ws && pathOf(request) !== '/live') return refuse(reply, 404, 'There is no such socket.')
   })
   app.get('/healthz', async (_request, reply) => reply.type('text/plain').send('ok\n'))

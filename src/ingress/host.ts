@@ -6,7 +6,6 @@
  * the route has words of its own for its clients.
  */
 import type { Server } from 'node:http'
-import type {} from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Listen, SourceContext } from '../connectors/contract.ts'
 import { type Clock, systemClock } from '../system/clock.ts'
@@ -16,8 +15,11 @@ import { BodyReader } from './body.ts'
 import { boundConnections } from './connections.ts'
 import { forgetRest } from './forget.ts'
 import { KeyStore } from './key-store.ts'
+import { type HostLimits, LIMITS } from './limits.ts'
 import { failureProblem } from './outcome.ts'
 import { type Answer, busy, Problem, problemAnswer } from './problem.ts'
+import { RequestRate } from './rate.ts'
+import { Receiving } from './receiving.ts'
 import { openServer } from './server.ts'
 import { Target } from './target.ts'
 
@@ -47,28 +49,6 @@ export interface Route {
   readonly refuse?: (problem: Problem) => Answer
 }
 
-/** Limits of a listener; tests lower them. */
-export interface HostLimits {
-  readonly connections: number
-  /** Bytes of all bodies that are being received. */
-  readonly receivingBytes: number
-  /** How long a client may take for its headers, and for a whole request. */
-  readonly headers_ms: number
-  readonly request_ms: number
-  /** How often slow clients are looked for. */
-  readonly check_ms: number
-}
-
-const LIMITS: HostLimits = {
-  connections: 4096,
-  receivingBytes: 32 << 20,
-  headers_ms: 10_000,
-  request_ms: 60_000,
-  check_ms: 1000,
-}
-
-/** Where nobody else is on the machine no rate is too high; elsewhere one client must not use up what all need. */
-const REQUESTS_PER_SECOND = 500
 /** How long connections may last when the listener closes. */
 const LAST_ANSWERS_MS = 1000
 const RESERVED = new Set(['/', '/healthz'])
@@ -112,25 +92,40 @@ export async function acquireHost(
   }
 }
 
-type Limiter = ReturnType<FastifyInstance['createRateLimit']>
+interface HostParts {
+  readonly access: Access
+  readonly receiving: Receiving
+  readonly lastWords_ms: number
+}
+
+interface Entry {
+  readonly route: Route
+  readonly rate: RequestRate
+}
 
 export class HttpHost {
   readonly #access: Access
   readonly #bodies: BodyReader
+  readonly #lastWords_ms: number
   readonly #clock: Clock
   readonly #isLocal: boolean
   readonly #release: () => boolean
-  readonly #clients = new WeakMap<FastifyRequest, string>()
-  readonly #routes = new Map<string, { readonly route: Route; readonly limiter: Limiter | null }>()
+  readonly #routes = new Map<string, Entry>()
   #server: FastifyInstance | null = null
   #address = ''
   #closing = false
 
-  private constructor(access: Access, bodies: BodyReader, clock: Clock, isLocal: boolean, release: () => boolean) {
+  private constructor(
+    listen: Listen,
+    { access, receiving, lastWords_ms }: HostParts,
+    clock: Clock,
+    release: () => boolean,
+  ) {
     this.#access = access
-    this.#bodies = bodies
+    this.#bodies = new BodyReader(receiving)
+    this.#lastWords_ms = lastWords_ms
     this.#clock = clock
-    this.#isLocal = isLocal
+    this.#isLocal = isLocal(listen)
     this.#release = release
   }
 
@@ -143,10 +138,15 @@ export class HttpHost {
     release: () => boolean,
   ): Promise<HttpHost> {
     const access = new Access(listen, new KeyStore(dataDirectory, clock))
-    const host = new HttpHost(access, new BodyReader(limits.receivingBytes), clock, isLocal(listen), release)
-    const { server, address } = await openServer(listen, limits, {
+    const { connections: maximum, receivingBytes: bytes, receivingClientBytes: clientBytes, lastWords_ms } = limits
+    const receiving = new Receiving({ bytes, clientBytes: Math.min(clientBytes, bytes) }, clock)
+    const host = new HttpHost(listen, { access, receiving, lastWords_ms }, clock, release)
+    const { server, address } = await openServer(listen, limits, clock, {
       answer: (request, reply) => host.#answer(request, reply),
-      prepare: server => boundConnections(server as Server, limits.connections, listen.tls !== null),
+      prepare: server => {
+        const makeRoom = () => receiving.evictForConnection()
+        boundConnections(server as Server, { maximum, isSecure: listen.tls !== null, makeRoom })
+      },
     })
     host.#server = server
     host.#address = address
@@ -171,16 +171,8 @@ export class HttpHost {
         next: 'Give each source a path of its own.',
       })
     }
-    const max = route.requestsPerSecond ?? (this.#isLocal ? null : REQUESTS_PER_SECOND)
-    const limiter =
-      max === null
-        ? null
-        : this.#server!.createRateLimit({
-            max,
-            timeWindow: 1000,
-            keyGenerator: request => this.#clients.get(request) ?? '',
-          })
-    this.#routes.set(path, { route, limiter })
+    const rate = new RequestRate(this.#server!, route.requestsPerSecond, this.#isLocal)
+    this.#routes.set(path, { route, rate })
     return () => this.#routes.delete(path)
   }
 
@@ -208,7 +200,7 @@ export class HttpHost {
     }
     // The client went away.
     if (answer === null) return reply.hijack()
-    forgetRest(request.raw, this.#clock)
+    forgetRest(request.raw, this.#clock, this.#lastWords_ms)
     if (typeof answer.body === 'string') reply.type('text/plain; charset=utf-8')
     return reply
       .code(answer.status)
@@ -216,11 +208,7 @@ export class HttpHost {
       .send(answer.body)
   }
 
-  async #receive(
-    request: FastifyRequest,
-    target: Target,
-    { route, limiter }: { readonly route: Route; readonly limiter: Limiter | null },
-  ): Promise<Answer | null> {
+  async #receive(request: FastifyRequest, target: Target, { route, rate }: Entry): Promise<Answer | null> {
     if (this.#closing) throw failureProblem(new MillraceError('RUN_STOPPING', 'The pipeline is being stopped.'))
     if (request.method !== 'POST') {
       throw new Problem(405, 'REQUEST_INVALID', `${route.path} takes records by POST.`, {
@@ -229,24 +217,16 @@ export class HttpHost {
       })
     }
     const admission = this.#access.admit(request, target, route.topic)
-    if (limiter !== null) {
-      this.#clients.set(request, admission.keyId ?? request.ip)
-      const rate = await limiter(request)
-      if (!rate.isAllowed && rate.isExceeded) {
-        throw new Problem(429, 'TOO_BUSY', `More than ${rate.max} requests a second.`, {
-          next: 'Wait as Retry-After says, and send more records in each request.',
-          headers: { 'retry-after': String(Math.max(1, rate.ttlInSeconds)) },
-        })
-      }
-    }
+    const client = admission.keyId ?? request.ip
+    await rate.check(request, client)
     if (admission.problem !== null) throw admission.problem
     refuseMultipart(request.headers['content-type'])
-    const body = await this.#bodies.read(request.raw, route.bodyBytesMax)
+    const body = await this.#bodies.read(request.raw, client, route.bodyBytesMax)
     if (body === null) return null
     return await route.receive({
       body,
       keyId: admission.keyId,
-      client: admission.keyId ?? request.ip,
+      client,
       header: name => {
         const value = request.headers[name]
         return value === undefined ? null : String(value)

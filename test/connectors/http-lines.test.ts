@@ -171,8 +171,8 @@ describe('where JSON stops', () => {
 })
 
 test('the place of a fault is found behind a million escapes', () => {
-  for (const escape of ['\\n', '\\u00e4', '\\"', 'a\\\\']) {
-    const text = `{"text":"${escape.repeat(1_000_000)}`
+  for (const written of ['\\n', '\\u00e4', '\\"', 'a\\\\']) {
+    const text = `{"text":"${written.repeat(1_000_000)}`
     expect(jsonFault(`${text}"}`)).toBeNull()
     expect(jsonFault(`${text}\\x"}`)).toMatchObject({ line: 1, column: 9 })
   }

@@ -580,3 +580,41 @@ describe('options', () => {
     expect(consoleKeyOf(folder)).not.toBe(key)
   })
 })
+
+test('300 silent connections keep nobody out, and no page that is open is ended for them', async () => {
+  const address = await open({ key: null })
+  const page = new WebSocket(`${address.replace('http', 'ws')}/live`, ['millrace.v1'])
+  sockets.push(page)
+  let isClosed = false
+  page.on('close', () => {
+    isClosed = true
+  })
+  await new Promise(resolve => page.once('open', resolve))
+  const silent = await Promise.all(
+    Array.from({ length: 300 }, async () => {
+      const socket = connect(Number(new URL(address).port), '127.0.0.1')
+      socket.on('error', () => {})
+      await new Promise(resolve => socket.once('connect', resolve))
+      return socket
+    }),
+  )
+  expect((await fetch(address)).status).toBe(200)
+  expect(isClosed).toBe(false)
+  for (const socket of silent) socket.destroy()
+})
+
+test('a console without a key is for this machine: nothing goes through a proxy', async () => {
+  const address = await open({ key: null })
+  expect((await fetch(address)).status).toBe(200)
+  for (const headers of [
+    { 'x-forwarded-for': '203.0.113.9' },
+    { forwarded: 'for=203.0.113.9' },
+    { 'x-real-ip': '::2' },
+  ]) {
+    expect((await fetch(address, { headers })).status).toBe(403)
+    const socket = new WebSocket(`${address.replace('http', 'ws')}/live`, ['millrace.v1'], { headers })
+    sockets.push(socket)
+    const [error] = await new Promise<[Error]>(resolve => socket.once('error', error => resolve([error])))
+    expect(error.message).toContain('403')
+  }
+})
