@@ -18,6 +18,7 @@ import { RECORD_BYTES_MAX } from '../runtime/process/topic-task.ts'
 import { MillraceError } from '../system/errors.ts'
 import { closeFile, openForWriting, writeBytes } from '../system/files.ts'
 import type { Database } from './database.ts'
+import { copyHead } from './delivered.ts'
 import { cellOf, readLines } from './json-columns.ts'
 import { HIDDEN, quoted } from './oracle/text.ts'
 
@@ -32,9 +33,25 @@ const STORED_AS: Record<ColumnType, string> = {
 /** Stands for a time that only the slow path reads. */
 const ODD_TIME = '-9223372036854775808'
 
+/** What of a partition is read. */
+export interface Extent {
+  /** The number by which the run knows it. */
+  readonly number: number
+  /** Where the next record begins that does not count, in the positions of its source; null: all count. */
+  readonly end: number | null
+  /** Lines below `end`, where they were counted. */
+  readonly lines: number | null
+}
+
 export interface RecordsInput {
   readonly topic: TopicNode
   readonly sources: readonly SourceReference[]
+  /** By its name, or its number among the partitions here; null: nothing of it counts. Default: all count. */
+  readonly extentOf?: (name: string, number: number) => Extent | null
+  /** Columns whose cells are left out. */
+  readonly unread?: ReadonlySet<string>
+  /** Places of records that were refused for when they arrived: `NUMBER:POSITION`. */
+  readonly refusedAt?: ReadonlySet<string>
   /** Read all lines through JSON and zod: the run refused some of them, or DuckDB's reading is in doubt. */
   readonly isDoubtful: boolean
   /** A folder for what must be unpacked or translated. */
@@ -44,6 +61,8 @@ export interface RecordsInput {
 export interface Records {
   /** SQL of a relation with the topic's columns and the hidden ones. */
   readonly relation: string
+  /** Partitions that there are. */
+  readonly partitions: number
   /** DuckDB read the lines itself. */
   readonly isFast: boolean
   /** Records of one key may be in several partitions. */
@@ -64,15 +83,16 @@ export async function loadRecords(database: Database, input: RecordsInput): Prom
   const { wire } = readSchema(topic.schema)
   const isScattered = await isScatteredOver(input.sources)
   const units = new Map<number, PlainUnit>()
-  const arePlain = collectUnits(wire, units)
+  const arePlain = collectUnits(wire, units) && (input.unread?.size ?? 0) === 0 && (input.refusedAt?.size ?? 0) === 0
   if (!input.isDoubtful && arePlain && slowReason(wire) === null) {
     const lines = await linesOf(input)
     await createTable(database, table, topic.columns)
-    if (await readFast(database, table, topic.columns, units, lines)) return { relation, isFast: true, isScattered }
+    if (await readFast(database, table, topic.columns, units, lines)) {
+      return { relation, partitions: lines.length, isFast: true, isScattered }
+    }
   }
   await createTable(database, table, topic.columns)
-  await readSlow(database, table, input)
-  return { relation, isFast: false, isScattered }
+  return { relation, partitions: await readSlow(database, table, input), isFast: false, isScattered }
 }
 
 async function isScatteredOver([first, ...others]: readonly SourceReference[]): Promise<boolean> {
@@ -97,26 +117,43 @@ function collectUnits(node: WireNode, units: Map<number, PlainUnit>): boolean {
   return true
 }
 
-/** One plain file of lines for each partition. */
-async function linesOf(input: RecordsInput): Promise<readonly string[]> {
-  const paths: string[] = []
+interface Lines extends Extent {
+  readonly path: string
+}
+
+const extentIn = ({ extentOf }: RecordsInput, name: string, number: number): Extent | null =>
+  extentOf === undefined ? { number, end: null, lines: null } : extentOf(name, number)
+
+/** One plain file of lines for each partition of which something counts. */
+async function linesOf(input: RecordsInput): Promise<readonly Lines[]> {
+  const found: Lines[] = []
+  let first = 0
   for (const reference of input.sources) {
     const source = await loadSource(reference)
     try {
       const partitions = await openSource(source, input.topic)
       const plain = 'plainFiles' in source ? (source as SplittableSource).plainFiles() : null
-      if (plain !== null) {
-        paths.push(...plain.map(file => file.path))
-        continue
+      const files = partitions.map(({ name }, index) => ({
+        extent: extentIn(input, name, first + index),
+        path: `${input.folder}/${input.topic.name}-${first + index}.ndjson`,
+      }))
+      first += partitions.length
+      if (plain === null) await translate(source, files)
+      for (const [index, { extent, path }] of files.entries()) {
+        if (extent === null) continue
+        const whole = plain?.[index]
+        if (whole === undefined) found.push({ ...extent, path })
+        else if (extent.end === null || extent.end >= whole.bytes) found.push({ ...extent, path: whole.path })
+        else {
+          copyHead(whole.path, extent.end, path)
+          found.push({ ...extent, path })
+        }
       }
-      const first = paths.length
-      for (const index of partitions.keys()) paths.push(`${input.folder}/${input.topic.name}-${first + index}.ndjson`)
-      await translate(source, paths.slice(first))
     } finally {
       await source.close()
     }
   }
-  return paths
+  return found
 }
 
 const openSource = (source: Source, topic: TopicNode) =>
@@ -134,18 +171,29 @@ const openSource = (source: Source, topic: TopicNode) =>
     listen: { host: '127.0.0.1', port: 0, tls: null, trustedProxies: [], keys: 'required' },
   })
 
-async function translate(source: Source, paths: readonly string[]): Promise<void> {
-  const files = paths.map(path => ({ path, descriptor: openForWriting(path), bytes: 0 }))
+async function translate(
+  source: Source,
+  partitions: readonly { readonly extent: Extent | null; readonly path: string }[],
+): Promise<void> {
+  const files = partitions.map(({ path, extent }) => ({ path, extent, descriptor: openForWriting(path), bytes: 0 }))
   try {
     for await (const chunk of chunksOf(source)) {
       const file = files[chunk.partition]!
-      const bytes = chunk.bytes.at(-1) === 10 ? chunk.bytes : Buffer.concat([chunk.bytes, Buffer.from('\n')])
+      const counted = countedPart(chunk, file.extent)
+      if (counted.length === 0) continue
+      const bytes = counted.at(-1) === 10 ? counted : Buffer.concat([counted, Buffer.from('\n')])
       writeBytes(file.descriptor, bytes, file.bytes, file.path)
       file.bytes += bytes.length
     }
   } finally {
     for (const file of files) closeFile(file.descriptor)
   }
+}
+
+/** The bytes of a chunk that count. */
+function countedPart({ bytes, position }: Chunk, extent: Extent | null): Uint8Array {
+  if (extent === null) return bytes.subarray(0, 0)
+  return extent.end === null ? bytes : bytes.subarray(0, Math.max(0, extent.end - position))
 }
 
 async function* chunksOf(source: Source): AsyncGenerator<Chunk> {
@@ -160,15 +208,15 @@ async function readFast(
   table: string,
   columns: readonly Column[],
   units: ReadonlyMap<number, PlainUnit>,
-  paths: readonly string[],
+  lines: readonly Lines[],
 ): Promise<boolean> {
   const cells = columns.map((column, index) =>
     column.type === 'timestamp' ? microseconds(cellOf(column), units.get(index)!) : cellOf(column),
   )
   try {
-    for (const [partition, path] of paths.entries()) {
+    for (const { path, number } of lines) {
       await database.run(
-        `INSERT INTO ${table} SELECT ${cells.join(', ')}, ${partition} FROM ${readLines([path], columns)}`,
+        `INSERT INTO ${table} SELECT ${cells.join(', ')}, ${number} FROM ${readLines([path], columns)}`,
       )
     }
   } catch {
@@ -202,8 +250,9 @@ function microseconds(text: string, unit: PlainUnit): string {
   return `CASE WHEN ${text} IS NOT NULL THEN coalesce(CASE WHEN ${plain} THEN ${whole} ELSE ${other} END, ${ODD_TIME}) END`
 }
 
-async function readSlow(database: Database, table: string, input: RecordsInput): Promise<void> {
-  const { topic } = input
+/** Answers how many partitions there are. */
+async function readSlow(database: Database, table: string, input: RecordsInput): Promise<number> {
+  const { topic, unread, refusedAt } = input
   const decode = slowDecoder(topic.schema!)
   const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   const appender = await database.connection.createAppender(table.slice(1, -1).replaceAll('""', '"'))
@@ -212,8 +261,12 @@ async function readSlow(database: Database, table: string, input: RecordsInput):
     const source = await loadSource(reference)
     try {
       const partitions = await openSource(source, topic)
+      const extents = partitions.map(({ name }, index) => extentIn(input, name, first + index))
       for await (const chunk of chunksOf(source)) {
-        for (const bytes of linesIn(chunk.bytes)) {
+        const extent = extents[chunk.partition] ?? null
+        if (extent === null) continue
+        for (const { bytes, start } of linesIn(countedPart(chunk, extent))) {
+          if (refusedAt?.has(`${extent.number}:${chunk.position + start}`)) continue
           let line: string
           try {
             line = text.decode(bytes)
@@ -223,9 +276,9 @@ async function readSlow(database: Database, table: string, input: RecordsInput):
           const answer = decode(line)
           if (!answer.ok) continue
           topic.columns.forEach((column, index) => {
-            appendCell(appender, column.type, answer.cells[index])
+            appendCell(appender, column.type, unread?.has(column.name) ? null : answer.cells[index])
           })
-          appender.appendInteger(first + chunk.partition)
+          appender.appendInteger(extent.number)
           appender.endRow()
         }
       }
@@ -235,13 +288,14 @@ async function readSlow(database: Database, table: string, input: RecordsInput):
     }
   }
   appender.closeSync()
+  return first
 }
 
-function* linesIn(bytes: Uint8Array): Generator<Uint8Array> {
+function* linesIn(bytes: Uint8Array): Generator<{ readonly bytes: Uint8Array; readonly start: number }> {
   for (let start = 0; start < bytes.length; ) {
     const end = bytes.indexOf(10, start)
     const stop = end < 0 ? bytes.length : end
-    if (stop > start) yield bytes.subarray(start, stop)
+    if (stop > start) yield { bytes: bytes.subarray(start, stop), start }
     start = stop + 1
   }
 }

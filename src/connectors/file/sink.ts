@@ -114,7 +114,11 @@ export class RowFileSink implements Sink {
     this.#written = kept
     this.#buffered = 0
     if (this.#buffer.length === 0) this.#buffer = Buffer.allocUnsafe(BUFFER_BYTES)
-    if (kept === 0) this.#put(this.#rows.header)
+    if (kept === 0) {
+      this.#put(this.#rows.header)
+      // A file of no rows has its header.
+      this.#drain()
+    }
     return held?.rows ?? 0
   }
 

@@ -7,7 +7,7 @@
  */
 import { hasOwnTime } from '../../plan/event-time.ts'
 import type { EventTime, StreamNode, TopicNode } from '../../plan/nodes.ts'
-import { chainOf, readOf } from '../../plan/walk.ts'
+import { chainOf } from '../../plan/walk.ts'
 import { HIDDEN, quoted } from './text.ts'
 
 const { time, frontier, joint, position, partition } = HIDDEN
@@ -35,13 +35,12 @@ export interface RecordsOfTopic {
 }
 
 /** Whether a step behind the topic has groups with rows of several progress keys. */
-export function hasJointGroups(stream: StreamNode, produced: ReadonlyMap<string, StreamNode>): boolean {
-  const { topic } = readOf(stream)
-  const producer = produced.get(topic.name)
-  const isJoint = (node: StreamNode) =>
-    (node.kind === 'window' && !hasOwnTime(node.input, node.keys)) ||
-    (node.kind === 'dedupe' && !hasOwnTime(node.input, node.key))
-  return chainOf(stream).some(isJoint) || (producer !== undefined && hasJointGroups(producer, produced))
+export function hasJointGroups(stream: StreamNode): boolean {
+  return chainOf(stream).some(
+    node =>
+      (node.kind === 'window' && !hasOwnTime(node.input, node.keys)) ||
+      (node.kind === 'dedupe' && !hasOwnTime(node.input, node.key)),
+  )
 }
 
 /** Adds the event time and the frontiers to the records of a topic. */
@@ -50,7 +49,7 @@ export function frontiers(
   { column, disorder_us, progress }: EventTime,
   { relation, isScattered = false, hasJointGroups = false }: RecordsOfTopic,
 ): Frontiers {
-  const at = quoted(column)
+  const at = `${quoted(column)}::BIGINT`
   const hidden = [time, frontier, joint, position]
   const keys = topic.key.map(quoted)
   const own = progress === 'key' ? [partition, ...keys] : [partition]

@@ -24,4 +24,14 @@ export const HIDDEN = {
   /** Order of the records: unique, and growing within each partition. */
   position: '"#position"',
   partition: '"#partition"',
+  /** Of a result: the end of its window, and how many records count in it. */
+  end: '"#end"',
+  records: '"#records"',
+  /**
+   * While the input has not ended, how far event time had come in the end, less the disorder: for the key of the row, for
+   * all keys, and for the windows of the step. NULL: it has not begun.
+   */
+  own: '"#own"',
+  all: '"#all"',
+  limit: '"#limit"',
 } as const
