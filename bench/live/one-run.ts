@@ -67,7 +67,6 @@ async function withoutEpochs(): Promise<void> {
   const opened = await loadSource(source)
   const partitions = await opened.open({
     untilEnd: true,
-    oneByOne: topic.eventTime?.progress === 'key',
     columns: topic.columns,
     required: new Set(),
     onWarning: () => {},

@@ -148,11 +148,6 @@ export interface PartitionEnd {
 export interface SourceContext {
   /** true: read to the end as it stands now and stop. false: follow what grows. */
   readonly untilEnd: boolean
-  /**
-   * true: partitions one after the other in their order, where that is possible, because a key may go on in the next one.
-   * false: all at once, because event time waits for the last of them.
-   */
-  readonly oneByOne: boolean
   /** The columns of the topic, so that a format without types (CSV) can be translated. */
   readonly columns: readonly Column[]
   /** Those of them that no record may leave out. */
@@ -202,12 +197,21 @@ export interface Source {
   /** The partitions, each with the name that dead letters and progress show; files in a stable order. */
   open(context: SourceContext): Promise<readonly { readonly name: string; readonly bytes: number | null }[]>
   /**
-   * Waits until there is something to say. With `untilEnd` it never answers `idle`. A source that is pushed to answers
+   * Waits until there is something to say. With `untilEnd` it never answers `idle`. Of several partitions the one that
+   * `reachedIn` says is furthest behind comes next; without, they take turns. A source that is pushed to answers
    * `pushed` with all that waits (up to `maximumChunkBytes`), and `idle` when nothing came for 200 ms.
    */
-  read(): Promise<Chunk | Pushed | Damage | Idle | PartitionEnd | null>
+  read(reachedIn?: ReachedIn | null): Promise<Chunk | Pushed | Damage | Idle | PartitionEnd | null>
+  /**
+   * The first records of each partition that is read from its start, as NDJSON, where the source can say them before it is
+   * read: then partitions that begin later wait for their turn. `read` gives them again.
+   */
+  heads?(): AsyncIterable<{ readonly partition: number; readonly bytes: Uint8Array }>
   close(): Promise<void>
 }
+
+/** How far event time has come in a partition, -Infinity before its first record. */
+export type ReachedIn = (partition: number) => number
 
 /**
  * A source whose bytes are NDJSON in plain files also offers their ranges, so that workers can read them in parallel;

@@ -191,6 +191,18 @@ export class TopicTime {
     this.#keys?.wake(now)
   }
 
+  /** How far event time has come in a partition: -Infinity before its first record, +Infinity when it has ended. */
+  reachedIn(partition: number): number {
+    const { live, maximum } = this.#partitions[partition]!
+    return live ? maximum : Number.POSITIVE_INFINITY
+  }
+
+  /** Says that the first record of a partition has this time: it holds nobody up who has not come so far. */
+  beginPartition(partition: number, time: number): void {
+    const state = this.#partitions[partition]!
+    if (state.offset === 0) state.maximum = time
+  }
+
   endPartition(partition: number): void {
     this.#partitions[partition]!.live = false
   }

@@ -159,7 +159,6 @@ async function linesOf(input: RecordsInput): Promise<readonly Lines[]> {
 const openSource = (source: Source, topic: TopicNode) =>
   source.open({
     untilEnd: true,
-    oneByOne: false,
     columns: topic.columns,
     required: new Set(),
     onWarning: () => {},

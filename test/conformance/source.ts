@@ -38,7 +38,6 @@ export interface Reading {
 export function contextOf(columns: readonly Column[], changes: Partial<SourceContext> = {}): SourceContext {
   return {
     untilEnd: true,
-    oneByOne: false,
     columns,
     required: new Set(),
     onWarning: () => {},

@@ -3,7 +3,16 @@
 import { type Clock, systemClock } from '../../system/clock.ts'
 import { MillraceError } from '../../system/errors.ts'
 import { statusOf, unreadable } from '../../system/files.ts'
-import type { Chunk, Damage, Idle, PartitionEnd, SourceContext, SplittableSource } from '../contract.ts'
+import type {
+  Chunk,
+  Damage,
+  Idle,
+  PartitionEnd,
+  ReachedIn,
+  Source,
+  SourceContext,
+  SplittableSource,
+} from '../contract.ts'
 import { isPattern, pathsOf } from '../support/paths.ts'
 import type { FileOptions } from './describe.ts'
 import { formOf, holdsLines } from './format.ts'
@@ -14,18 +23,23 @@ import { checkFile, isPlain, type Partition, type PartitionReader, readerOf } fr
 const POLL_MS = 200
 
 /**
- * Partitions that are read at the same time. Their chunks are taken in turn, one of each, so that none lags much behind
- * the others and windows close early; more than this many files would need as many open descriptors and unpackers, so
- * the rest wait for their turn in the order of their names. Files that are followed are all read at once: they never end.
+ * Files that are open at the same time in a run with an end; the rest wait for their turn. Files that are followed are all
+ * read at once: they never end.
  */
 const PARTITIONS_AT_ONCE = 64
+
+interface Active {
+  readonly partition: Partition
+  readonly reader: PartitionReader
+}
 
 export class FileSource implements SplittableSource {
   readonly #options: FileOptions
   readonly #clock: Clock
   #partitions: Partition[] = []
   #waiting: Partition[] = []
-  #active: { readonly partition: Partition; readonly reader: PartitionReader }[] = []
+  #isSorted = false
+  #active: Active[] = []
   #turn = 0
   #idleInARow = 0
   #context: SourceContext | null = null
@@ -71,18 +85,38 @@ export class FileSource implements SplittableSource {
     })
   }
 
-  async read(): Promise<Chunk | Damage | Idle | PartitionEnd | null> {
+  async *heads(): ReturnType<NonNullable<Source['heads']>> {
+    const context = this.#context!
+    for (const partition of this.#partitions) {
+      if (context.from.has(partition.path)) continue
+      const reader = this.#reader(partition, context)
+      for (
+        let event = await reader.next();
+        event.kind !== 'end' && event.kind !== 'idle';
+        event = await reader.next()
+      ) {
+        if (event.kind !== 'records' || event.bytes.length === 0) continue
+        yield { partition: partition.number, bytes: event.bytes }
+        break
+      }
+      await reader.close()
+    }
+  }
+
+  async read(reachedIn: ReachedIn | null = null): Promise<Chunk | Damage | Idle | PartitionEnd | null> {
     const context = this.#context
     if (context === null) throw new MillraceError('INTERNAL', 'The file source was read before it was opened.')
     while (!this.#closed && !context.signal.aborted) {
-      const atOnce = context.oneByOne ? 1 : PARTITIONS_AT_ONCE
-      const room = context.untilEnd ? atOnce : this.#partitions.length
-      while (this.#active.length < room && this.#waiting.length > 0) {
-        const partition = this.#waiting.shift()!
-        this.#active.push({ partition, reader: this.#reader(partition, context) })
-      }
+      this.#begin(context, reachedIn)
       if (this.#active.length === 0) return null
       this.#turn %= this.#active.length
+      const behind = this.#furthestBehind(reachedIn)
+      if (
+        behind !== null &&
+        reachedIn!(behind.partition.number) < reachedIn!(this.#active[this.#turn]!.partition.number)
+      ) {
+        this.#turn = this.#active.indexOf(behind)
+      }
       const { partition, reader } = this.#active[this.#turn]!
       const event = await reader.next()
       switch (event.kind) {
@@ -109,6 +143,30 @@ export class FileSource implements SplittableSource {
       }
     }
     return null
+  }
+
+  /** Opens partitions: in order of their first event times, each when those that are open have come so far. */
+  #begin({ untilEnd }: SourceContext, reachedIn: ReachedIn | null): void {
+    if (!this.#isSorted && reachedIn !== null) {
+      this.#waiting.sort((a, b) => reachedIn(a.number) - reachedIn(b.number) || a.number - b.number)
+      this.#isSorted = true
+    }
+    const room = untilEnd ? PARTITIONS_AT_ONCE : this.#partitions.length
+    for (let next = this.#waiting[0]; next !== undefined && this.#active.length < room; next = this.#waiting[0]) {
+      const behind = this.#furthestBehind(reachedIn)
+      if (behind !== null && reachedIn!(behind.partition.number) < reachedIn!(next.number)) return
+      this.#waiting.shift()
+      this.#active.push({ partition: next, reader: this.#reader(next, this.#context!) })
+    }
+  }
+
+  #furthestBehind(reachedIn: ReachedIn | null): Active | null {
+    if (reachedIn === null) return null
+    let found: Active | null = null
+    for (const active of this.#active) {
+      if (found === null || reachedIn(active.partition.number) < reachedIn(found.partition.number)) found = active
+    }
+    return found
   }
 
   async close(): Promise<void> {

@@ -2,7 +2,7 @@
 
 import { Damaged, type Piece, piecesFrom, wholeLines } from '../../formats/lines.ts'
 import { statusOf, unreadable } from '../../system/files.ts'
-import type { Chunk, Damage, Idle, PartitionEnd, Source, SourceContext } from '../contract.ts'
+import type { Chunk, Damage, Idle, PartitionEnd, ReachedIn, Source, SourceContext } from '../contract.ts'
 import { isPattern, pathsOf } from '../support/paths.ts'
 import { pushSettingsOf } from '../support/push-settings.ts'
 import type { SensorLoggerOptions } from './describe.ts'
@@ -49,10 +49,13 @@ class ExportSource implements Source {
     return paths.map(name => ({ name, bytes: null }))
   }
 
-  /** Partitions take turns, a chunk each, so that none lags much behind the others. */
-  async read(): Promise<Chunk | Damage | Idle | PartitionEnd | null> {
+  /** The partition that is furthest behind, or in turn, a chunk each. */
+  async read(reachedIn: ReachedIn | null = null): Promise<Chunk | Damage | Idle | PartitionEnd | null> {
     if (this.#partitions.length === 0 || this.#signal?.aborted) return null
     this.#turn %= this.#partitions.length
+    for (const [index, { number }] of this.#partitions.entries()) {
+      if (reachedIn !== null && reachedIn(number) < reachedIn(this.#partitions[this.#turn]!.number)) this.#turn = index
+    }
     const { number, pieces } = this.#partitions[this.#turn]!
     const { value } = await pieces.next()
     if (value === undefined) {

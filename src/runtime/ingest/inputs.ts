@@ -95,7 +95,8 @@ export class Inputs {
     for (const { task, sources, ingestion } of this.all) {
       const opened = this.#opened.get(task.topic) ?? []
       const logs = ingestion === null ? 0 : 1
-      if (opened.length + logs > 1 || opened.some(({ source }) => source.hasOnePartition !== true)) task.scatterKeys()
+      if (opened.length + logs > 1 || opened.some(({ source }) => source.hasOnePartition !== true))
+        task.time?.scatterKeys()
       ingestion?.begin(store.header?.letters.ingestion ?? 0)
       for (const { source, partitions } of opened) {
         const numbers = partitions.map(({ name, bytes }) => task.addPartition(name, bytes).number)

@@ -123,7 +123,6 @@ export class RunSources {
     const { listen = LISTEN, dataDirectory } = this.#options
     const partitions = await source.open({
       untilEnd,
-      oneByOne: topic.eventTime?.progress === 'key',
       columns: topic.columns,
       required: topic.schema === null ? new Set() : requiredColumns(topic.schema),
       maximumChunkBytes: source.replays === false ? PUSHED_BYTES_MAX : RECORD_BYTES_MAX,

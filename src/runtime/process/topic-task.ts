@@ -48,7 +48,7 @@ export interface TopicTaskOptions {
 export class TopicTask {
   readonly topic: TopicNode
   readonly #options: TopicTaskOptions
-  readonly #time: TopicTime | null
+  readonly time: TopicTime | null
   readonly #partitions = new Partitions()
   readonly #refusals: Refusals
   #decoder: Decoder | null
@@ -71,7 +71,7 @@ export class TopicTask {
     this.#options = options
     this.#refusals = new Refusals(topic.name, this.#partitions.list, options.deadLetters)
     this.flow = options.makeFlow((row, step) => this.#onLate(row, step))
-    this.#time =
+    this.time =
       topic.eventTime &&
       new TopicTime(topic.eventTime, topic.columns, topic.key, { hasJointGroups: this.flow.needsLowestKey })
     this.schema = topic.schema && readSchema(topic.schema)
@@ -86,14 +86,14 @@ export class TopicTask {
       bytesTotal: this.#bytesTotal,
       deadLetters: this.#refusals.count,
       late: this.#late,
-      watermark: this.#time?.furthest ?? null,
+      watermark: this.time?.furthest ?? null,
     }
   }
 
   /** What has state: an epoch keeps it. */
   get stateful(): readonly Stateful[] {
     const { stateful } = this.flow
-    return this.#time === null ? stateful : [this.#time.stateful(`${this.topic.name}/time`), ...stateful]
+    return this.time === null ? stateful : [this.time.stateful(`${this.topic.name}/time`), ...stateful]
   }
 
   get position(): TopicPosition {
@@ -134,16 +134,11 @@ export class TopicTask {
     for (const action of this.#between.splice(0)) action()
   }
 
-  /** Says that records of one key may come in several partitions; before any record comes. */
-  scatterKeys(): void {
-    this.#time?.scatterKeys()
-  }
-
   /** The number of the partition with this name, and where it goes on; `bytes`: how long it is, null when nobody can say. */
   addPartition(name: string, bytes: number | null): { readonly number: number; readonly position: number } {
     this.#bytesTotal = bytes === null || this.#bytesTotal === null ? null : this.#bytesTotal + bytes
     const place = this.#partitions.add(name)
-    this.#time?.addPartition(place.number)
+    this.time?.addPartition(place.number)
     return place
   }
 
@@ -154,14 +149,14 @@ export class TopicTask {
 
   endPartition(partition: number): Promise<void> {
     this.#partitions.list[partition]!.ended = true
-    this.#time?.endPartition(partition)
+    this.time?.endPartition(partition)
     this.#options.onChange?.()
     return this.#advance()
   }
 
   /** After a pause of the process itself nobody was silent: idleness counts from now on. */
   wake(): void {
-    this.#time?.wake(this.#options.clock.now())
+    this.time?.wake(this.#options.clock.now())
   }
 
   /** Takes a chunk of a source that can be read again: what its schema refuses becomes dead letters here. */
@@ -245,7 +240,7 @@ export class TopicTask {
       this.#options.onChange?.()
       const { rowStarts } = rows
       this.#current = { rowStarts, partition, position: piece.position, byOffset: false, arrival: null, lineAt }
-      const times = this.#time ? this.#time.observe(source, partition, 0) : this.#noTimes.of(source)
+      const times = this.time ? this.time.observe(source, partition, 0) : this.#noTimes.of(source)
       const pushed = this.flow.pushPrepared(prepared, times)
       this.#current = null
       if (pushed) await pushed
@@ -256,9 +251,9 @@ export class TopicTask {
   /** Takes rows that another stream of the pipeline sends to this topic. */
   async pushDerived(batch: Batch): Promise<void> {
     this.#records += batch.length
-    this.#time?.addPartition(0)
+    this.time?.addPartition(0)
     const own = batch.origin === null ? batch : { ...batch, origin: null }
-    const times = this.#time ? this.#time.observe(own, 0, this.#options.clock.now()) : this.#noTimes.of(own)
+    const times = this.time ? this.time.observe(own, 0, this.#options.clock.now()) : this.#noTimes.of(own)
     await this.flow.push(own, times)
     await this.#advance()
   }
@@ -285,7 +280,7 @@ export class TopicTask {
     const began_ms = clock.monotonic_ms()
     if (began_ms < this.#nextIdle_ms) return
     const awaited = (key: number, emit: number) => this.flow.awaits(key, emit)
-    for (const watermark of this.#time?.idle(clock.now(), awaited) ?? []) await this.flow.advance(watermark)
+    for (const watermark of this.time?.idle(clock.now(), awaited) ?? []) await this.flow.advance(watermark)
     this.#nextIdle_ms = began_ms + (clock.monotonic_ms() - began_ms) * IDLE_SHARE
     await this.#options.onIdle?.()
   }
@@ -311,7 +306,7 @@ export class TopicTask {
     this.#options.onChange?.()
     if (batch.length > 0) {
       this.#current = lines
-      const times = this.#time ? this.#time.observe(batch, partition, arrived) : this.#noTimes.of(batch)
+      const times = this.time ? this.time.observe(batch, partition, arrived) : this.#noTimes.of(batch)
       const pushed = this.flow.push(batch, times)
       this.#current = null
       if (pushed) await pushed
@@ -339,6 +334,6 @@ export class TopicTask {
     const { flow } = this
     const awaits = (key: number, emit: number) => flow.awaits(key, emit)
     const { needsLowestKey } = flow
-    for (const watermark of this.#time?.watermarks({ awaits, needsLowestKey }) ?? []) await flow.advance(watermark)
+    for (const watermark of this.time?.watermarks({ awaits, needsLowestKey }) ?? []) await flow.advance(watermark)
   }
 }
