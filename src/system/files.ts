@@ -6,6 +6,7 @@
 import * as fs from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { MillraceError, nearest } from './errors.ts'
+import { userFileMode } from './process.ts'
 
 /** What a path is now. `identity` changes when another file takes its place. */
 export interface FileStatus {
@@ -155,6 +156,11 @@ export function versionOf(path: string): string | null {
   } catch (cause) {
     throw unreadable(path, cause)
   }
+}
+
+/** Gives a file the rights that the user wants for theirs. */
+export function shareAsUserWants(path: string): void {
+  writing(path, () => fs.chmodSync(path, userFileMode()))
 }
 
 /** Lets only its owner read and write it. */

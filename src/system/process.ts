@@ -45,6 +45,30 @@ export function processIsAlive(id: number): boolean {
   }
 }
 
+/** The user's mask for the rights of new files; null: it is still the process's own. */
+let userMask: number | null = null
+
+/** Files that this process makes from now on are for its user alone: 0600, in folders of 0700. */
+export function keepFilesPrivate(): void {
+  userMask ??= process.umask(0o077)
+}
+
+/** Does something that makes files or folders with the rights that the user wants for theirs. */
+export function withUserMask<T>(action: () => T): T {
+  if (userMask === null) return action()
+  process.umask(userMask)
+  try {
+    return action()
+  } finally {
+    process.umask(0o077)
+  }
+}
+
+/** The rights that the user wants for a file of theirs. */
+export function userFileMode(): number {
+  return 0o666 & ~(userMask ?? process.umask())
+}
+
 /**
  * Has the engine keep its space for new objects small. It grows to 50 MB under a steady load, for fewer collections that
  * take longer: right for a file that is read to its end, not for a process that runs for weeks and answers at once.

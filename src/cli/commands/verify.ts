@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { ownerOf } from '../../control/client.ts'
 import type { Plan } from '../../plan/nodes.ts'
 import { remove } from '../../system/files.ts'
-import { ownProcessId } from '../../system/process.ts'
+import { keepFilesPrivate, ownProcessId } from '../../system/process.ts'
 import type { VerifyReport } from '../../verify/verify.ts'
 import { disagrees, verifyPipeline } from '../../verify/verify.ts'
 import type { Arguments } from '../arguments.ts'
@@ -19,6 +19,8 @@ const SHOWN = 5
 
 export async function run(values: Arguments): Promise<number> {
   const { plan, dataDirectory } = await loadPipeline(values.required('FILE'))
+  // It keeps what it compares in the data directory meanwhile.
+  keepFilesPrivate()
   const terminal = processTerminal()
   const say = (step: string) => terminal.live([terminal.remarkStyle.dim(step)])
   const report = await verify(plan, dataDirectory(values.text('data-dir')), say).finally(() => terminal.live([]))

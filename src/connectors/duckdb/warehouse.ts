@@ -202,7 +202,12 @@ function removeUnfinished(path: string): void {
 export function openFailure(path: string, error: unknown): MillraceError {
   const message = duckdbMessage(error)
   if (/could not set lock|conflicting lock|used by another process/i.test(wordsOf(path, error))) {
-    return new MillraceError('DATA_DIR_BUSY', `Another process has ${path} open.`, { cause: error })
+    // DuckDB names it where the system does.
+    const who = /held in (.+?\(PID \d+\)(?: by user [^\s.]+)?)/.exec(message)?.[1] ?? 'another process'
+    return new MillraceError('DATA_DIR_BUSY', `The warehouse ${path} is open in ${who}.`, {
+      cause: error,
+      next: `Close it there: DuckDB lets in one process, readers included. Keep other users out: chmod 600 ${path}`,
+    })
   }
   return new MillraceError('FILE_UNREADABLE', `Cannot open the warehouse ${path}: ${message}`, {
     cause: error,

@@ -3,9 +3,10 @@ import { resolve } from 'node:path'
 import { jsonLayout } from '../../engine/row-layout.ts'
 import { Damaged } from '../../formats/lines.ts'
 import { type Column, isNumberUnit, type TimestampUnit, textTime } from '../../plan/schema.ts'
-import { remove, replaceFile, replaceText, statusOf } from '../../system/files.ts'
+import { remove, replaceFile, replaceText, shareAsUserWants, statusOf } from '../../system/files.ts'
 import type { Sink, SinkContext } from '../contract.ts'
 import { duckdbMessage, loadDuckDB, quoteName, quoteText, withScratch } from '../support/duckdb.ts'
+import { isWithin } from '../support/paths.ts'
 import type { FileOptions } from './describe.ts'
 import { RowFileSink } from './sink.ts'
 
@@ -127,6 +128,7 @@ export async function parquetSink(options: FileOptions): Promise<Sink> {
       const temporary = `${path}.tmp`
       remove(temporary)
       await withScratch(connection => connection.run(copyStatement(staging.path, temporary, columns)))
+      if (!isWithin(dataDirectory, path)) shareAsUserWants(temporary)
       replaceFile(temporary, path)
       remove(`${path}.stale`)
     },

@@ -1,10 +1,11 @@
 /** The file sink: NDJSON or CSV rows in a file that grows by whole commits; Parquet is made of them at the end. */
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import type { Batch } from '../../engine/batch.ts'
 import { type RowWriter, rowWriter } from '../../engine/rows-json.ts'
 import { MillraceError } from '../../system/errors.ts'
 import {
   closeFile,
+  makeFolder,
   openForWriting,
   readText,
   replaceText,
@@ -14,7 +15,9 @@ import {
   truncateFile,
   writeBytes,
 } from '../../system/files.ts'
+import { withUserMask } from '../../system/process.ts'
 import type { Sink, SinkContext } from '../contract.ts'
+import { isWithin } from '../support/paths.ts'
 import { CSV_OPTIONS, type FileOptions } from './describe.ts'
 import { formOf } from './format.ts'
 
@@ -94,9 +97,10 @@ export class RowFileSink implements Sink {
           next: 'Move it away, or give the sink another path.',
         })
       }
+      this.#asUserWants(() => makeFolder(dirname(this.#path)))
       this.#savePosition(0, 0)
     }
-    this.#descriptor = openForWriting(this.#path)
+    this.#descriptor = this.#asUserWants(() => openForWriting(this.#path))
     const bytes = statusOfOpen(this.#descriptor).bytes
     const kept = held?.bytes ?? 0
     if (bytes < kept) {
@@ -137,6 +141,11 @@ export class RowFileSink implements Sink {
     closeFile(this.#descriptor)
     this.#descriptor = -1
     this.#buffered = 0
+  }
+
+  /** Outside of the data directory files are the user's own, and have the rights that they want. */
+  #asUserWants<T>(action: () => T): T {
+    return isWithin(this.#context!.dataDirectory, this.#path) ? action() : withUserMask(action)
   }
 
   #put(bytes: Uint8Array): void {

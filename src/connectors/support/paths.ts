@@ -1,4 +1,5 @@
-/** The files that a path or a pattern names. */
+/** Questions about paths. */
+import { isAbsolute, relative } from 'node:path'
 import { MillraceError } from '../../system/errors.ts'
 import { filesMatching, statusOf } from '../../system/files.ts'
 
@@ -16,4 +17,10 @@ export function pathsOf(path: string): string[] {
 /** Whether more files than one may match it, now or later. */
 export function isPattern(path: string): boolean {
   return /[*?[\]{}]/.test(path) && statusOf(path) === null
+}
+
+/** Whether an absolute path lies in the folder, or below it. */
+export function isWithin(folder: string, path: string): boolean {
+  const way = relative(folder, path)
+  return way !== '' && !isAbsolute(way) && way.split(/[\\/]/)[0] !== '..'
 }
