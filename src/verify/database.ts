@@ -1,7 +1,7 @@
 /** A DuckDB of its own for one verification: bounded memory, spilling beside the data it speaks of. */
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { openFailure } from '../connectors/duckdb/warehouse.ts'
-import { loadDuckDB } from '../connectors/support/duckdb.ts'
+import { loadDuckDB } from '../formats/duckdb.ts'
 import { literal } from './oracle/text.ts'
 import { settledJson } from './settled-json.ts'
 

@@ -173,7 +173,8 @@ export function sourceConformance(source: SourceCase): void {
         const bytes = whole.bytes[partition]!
         const ends = [...bytes.keys()].filter(at => bytes[at] === 10).map(at => at + 1)
         for (const from of [...ends.slice(0, 2), ...ends.slice(-2), Number.POSITIVE_INFINITY]) {
-          const point = { position: from, lines: 0, anchor: null }
+          const lines = bytes.subarray(0, from).filter(byte => byte === 10).length
+          const point = { position: from, lines, anchor: null }
           const rest = await readAll(reference, contextOf(source.columns, { from: new Map([[name, point]]) }))
           expect(String(rest.bytes[partition])).toBe(String(bytes.subarray(Math.min(from, bytes.length))))
         }

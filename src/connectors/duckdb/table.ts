@@ -1,10 +1,10 @@
 /** One table of the warehouse as a sink: rows and position in one transaction. */
 import type { DuckDBAppender, DuckDBConnection } from '@duckdb/node-api'
 import type { Batch } from '../../engine/batch.ts'
+import { quoteName } from '../../formats/duckdb.ts'
 import type { Column } from '../../plan/schema.ts'
 import { MillraceError } from '../../system/errors.ts'
 import type { Sink, SinkContext } from '../contract.ts'
-import { quoteName } from '../support/duckdb.ts'
 import { advanceLedger, readLedger } from './ledger.ts'
 import { parseTableName, type TableName, warehouseColumns } from './names.ts'
 import { type BatchAppender, batchAppender, duckdbType } from './vectors.ts'

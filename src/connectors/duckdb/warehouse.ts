@@ -7,11 +7,11 @@
 
 import { dirname, join } from 'node:path'
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import { type DuckDB, duckdbMessage, loadDuckDB } from '../../formats/duckdb.ts'
 import { MillraceError } from '../../system/errors.ts'
 import { moveFile } from '../../system/file-names.ts'
 import { closeFile, makeFolder, openForReading, readBytes, remove, replaceFile, statusOf } from '../../system/files.ts'
 import type { Sink } from '../contract.ts'
-import { type DuckDB, duckdbMessage, loadDuckDB } from '../support/duckdb.ts'
 import { confine } from './confine.ts'
 import { createLedger } from './ledger.ts'
 import { LiveQueries, type LiveQueryOptions } from './live-query.ts'

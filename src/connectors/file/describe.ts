@@ -58,6 +58,11 @@ const FileOptions = z
     columns: z.array(z.string().min(1)).min(1).optional(),
     /** CSV sources: how the text is encoded. Default UTF-8. */
     encoding: z.enum(ENCODINGS).optional(),
+    /**
+     * Parquet sources: what binary values are. 'text' (default): UTF-8; a row where one is not, and a text is needed, is
+     * refused. 'base64': anything, written as base64.
+     */
+    binary: z.enum(['text', 'base64']).optional(),
     /** NDJSON and CSV sinks: how times are written. Default ISO 8601. */
     timestamps: z.enum(['iso', 'ms', 'us']).optional(),
   })

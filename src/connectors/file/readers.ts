@@ -3,6 +3,7 @@ import { bytesOf } from '../../formats/bytes.ts'
 import { type CsvHeader, checkCsvHeader, readCsvHeader } from '../../formats/csv/header.ts'
 import type { CsvOptions } from '../../formats/csv/options.ts'
 import { csvPieces } from '../../formats/csv/pieces.ts'
+import { checkHeader } from '../../formats/header.ts'
 import { elementsAsLines } from '../../formats/json-array.ts'
 import { Damaged, type Piece, piecesFrom, wholeLines } from '../../formats/lines.ts'
 import type { Clock } from '../../system/clock.ts'
@@ -45,6 +46,11 @@ export async function checkFile(partition: Partition, options: FileOptions, cont
     const csv = csvOptionsOf(options, form, maximumChunkBytes)
     const header = await csvHeaderOf(partition, csv)
     if (header !== null) for (const warning of checkCsvHeader(header, check, csv)) onWarning(warning)
+  }
+  if (form.format === 'parquet') {
+    const { parquetHeader } = await import('../../formats/parquet/pieces.ts')
+    const fields = await parquetHeader(path)
+    if (fields !== null) for (const warning of checkHeader(fields, check)) onWarning(warning)
   }
 }
 
@@ -98,8 +104,9 @@ async function* piecesOf(
       yield* csvPiecesOf(partition, options, context)
       return
     case 'parquet': {
-      const { parquetAsLines } = await import('./parquet.ts')
-      yield* piecesFrom(wholeLines(parquetAsLines(path, columns), limit), position)
+      const { parquetPieces } = await import('../../formats/parquet/pieces.ts')
+      const { binary = 'text' } = options
+      yield* parquetPieces(path, from, { columns, binary, limit, onWarning: context.onWarning })
       return
     }
   }

@@ -1,4 +1,4 @@
-/** The file sink: NDJSON or CSV rows in a file that grows by whole commits; Parquet is made of them at the end. */
+/** The file sink: NDJSON or CSV rows in a file that grows by whole commits. */
 import { dirname, resolve } from 'node:path'
 import type { Batch } from '../../engine/batch.ts'
 import { type RowWriter, rowWriter } from '../../engine/rows-json.ts'
@@ -52,8 +52,8 @@ export async function fileSink(options: FileOptions): Promise<Sink> {
         next: "Write lines: a name that ends in .ndjson, or format: 'ndjson'.",
       })
     case 'parquet': {
-      const { parquetSink } = await import('./parquet.ts')
-      return parquetSink(options)
+      const { ParquetSink } = await import('./parquet-sink.ts')
+      return new ParquetSink(options.path)
     }
     case 'ndjson':
     case 'csv':
@@ -130,9 +130,14 @@ export class RowFileSink implements Sink {
     if (batch.length > 0) this.#put(this.#rows!.write(batch))
   }
 
-  async commit(position: number): Promise<void> {
+  /** Makes all rows so far safe, committed or not. */
+  sync(): void {
     this.#drain()
     syncFile(this.#descriptor, this.#path)
+  }
+
+  async commit(position: number): Promise<void> {
+    this.sync()
     this.#savePosition(position, this.#written)
   }
 
