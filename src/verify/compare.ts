@@ -2,7 +2,7 @@
  * Holds what a run delivered against the oracle's rows. Each row of either side gets a verdict: rows are paired by what
  * identifies them, or as bags, and a pair names the columns in which it differs.
  */
-import { loadDuckDB } from '../connectors/support/duckdb.ts'
+import { loadDuckDB } from '../formats/duckdb.ts'
 import { type ComparedColumn, isExactCell, settledCell, wrongColumns } from './cells.ts'
 import type { Database, Row } from './database.ts'
 import { type InexactRow, matchRows } from './matching.ts'
