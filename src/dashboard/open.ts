@@ -17,6 +17,7 @@ import { isLoopback } from './address.ts'
 import { Assets } from './assets.ts'
 import { graphOf } from './graph.ts'
 import { Guard, PROTOCOL, protocolsOf } from './guard.ts'
+import { CLIENTS_MAX, CONNECTIONS_MAX, MESSAGE_BYTES_MAX, REQUEST_MS } from './limits.ts'
 import { dashboardsOf } from './panels.ts'
 import type { Hello } from './protocol.ts'
 import { type Client, Publisher } from './publisher.ts'
@@ -24,9 +25,6 @@ import { StatusReporter } from './status.ts'
 
 const STATUS_MS = 500
 const PING_MS = 20_000
-const CONNECTIONS_MAX = 256
-const CLIENTS_MAX = 50
-const MESSAGE_BYTES_MAX = 1_024
 const GOODBYE_MS = 200
 const KEY_CHARACTERS_MIN = 16
 const HISTORY_ROWS_MAX = 20_000
@@ -133,8 +131,8 @@ async function serverOf(options: ConsoleOptions, visits: Visits, clock: Clock): 
     ...withoutSchemas,
     bodyLimit: MESSAGE_BYTES_MAX,
     connectionTimeout: 30_000,
-    requestTimeout: 10_000,
-    keepAliveTimeout: 10_000,
+    requestTimeout: REQUEST_MS,
+    keepAliveTimeout: REQUEST_MS,
     forceCloseConnections: true,
     http: { headersTimeout: 5_000, connectionsCheckingInterval: 2_000, maxHeaderSize: 8_192 },
   })

@@ -3,11 +3,13 @@ export const BODY_BYTES_MAX = 8 << 20
 export const RECORDS_MAX = 100_000
 export const REJECTED_PER_MINUTE = 10_000
 export const WAITING_BYTES_MAX = 64 << 20
+export const IDEMPOTENCY_KEY_BYTES_MAX = 256
 /** Of one client; of programs on this machine as many as they like. */
 export const REQUESTS_PER_SECOND = 500
 export const HEADER_BYTES_MAX = 16 * 1024
 /** Longer than between two pushes of most devices, so that they keep their connection. */
 export const KEEP_ALIVE_MS = 75_000
+export const HANDSHAKE_MS = 10_000
 
 /** Limits of a listener; tests lower them. */
 export interface HostLimits {

@@ -6,7 +6,7 @@ import type { Listen } from '../connectors/contract.ts'
 import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
 import { cutOff } from './forget.ts'
-import { HEADER_BYTES_MAX, type HostLimits, KEEP_ALIVE_MS } from './limits.ts'
+import { HANDSHAKE_MS, HEADER_BYTES_MAX, type HostLimits, KEEP_ALIVE_MS } from './limits.ts'
 import { Problem, problemAnswer } from './problem.ts'
 import { withoutSchemas } from './without-schemas.ts'
 
@@ -15,8 +15,6 @@ export interface ServerHooks {
   /** Called before the first connection. */
   readonly prepare: (server: Server) => void
 }
-
-const HANDSHAKE_MS = 10_000
 
 export async function openServer(
   listen: Listen,

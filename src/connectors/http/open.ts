@@ -2,6 +2,7 @@
 
 import { jsonFault } from '../../formats/json-fault.ts'
 import type { Received } from '../../ingress/host.ts'
+import { IDEMPOTENCY_KEY_BYTES_MAX as KEY_BYTES_MAX } from '../../ingress/limits.ts'
 import { linesOf } from '../../ingress/lines.ts'
 import { failureProblem } from '../../ingress/outcome.ts'
 import { type Answer, Problem } from '../../ingress/problem.ts'
@@ -30,7 +31,6 @@ export async function openSource(
 }
 
 const OPEN_BRACKET = 91
-const KEY_BYTES_MAX = 256
 /** Of a larger body the place of a fault is not looked for: no record is that long. */
 const FAULT_BYTES_MAX = 1 << 20
 
