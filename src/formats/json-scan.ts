@@ -123,5 +123,7 @@ export function skipArray(bytes: Uint8Array, at: number, elements: Stretches): n
     if (bytes[at] === CLOSE_BRACKET) return at + 1
     if (bytes[at] !== COMMA) return -1
     at = skipBlank(bytes, at + 1)
+    // A comma behind the last element takes nothing away.
+    if (bytes[at] === CLOSE_BRACKET) return at + 1
   }
 }
