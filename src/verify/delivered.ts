@@ -4,8 +4,9 @@ import { warehouseColumn } from '../connectors/duckdb/names.ts'
 import { isStored, openForReading, readTopic } from '../log/topic-store.ts'
 import type { DeliverNode, SinkReference, StreamNode, TopicNode } from '../plan/nodes.ts'
 import type { Column } from '../plan/schema.ts'
-import { closeFile, openForReading as openFile, readBytes, readText, statusOf, writePieces } from '../system/files.ts'
+import { readText, statusOf, writePieces } from '../system/files.ts'
 import type { Row } from './database.ts'
+import { copyHead } from './heads.ts'
 import { cellOf, readLines } from './json-columns.ts'
 import { literal, quoted } from './oracle/text.ts'
 
@@ -138,26 +139,6 @@ function committedFile(file: string, places: Places): string {
   const copy = join(places.folder, `committed-${file.replaceAll(/[^A-Za-z0-9]/g, '-')}`)
   copyHead(file, bytes, copy)
   return copy
-}
-
-/** The first bytes of a file, in a file of their own. */
-export function copyHead(from: string, bytes: number, to: string): void {
-  const descriptor = openFile(from)
-  try {
-    writePieces(to, headOf(descriptor, bytes))
-  } finally {
-    closeFile(descriptor)
-  }
-}
-
-function* headOf(descriptor: number, bytes: number): Generator<Uint8Array, void, undefined> {
-  const piece = Buffer.alloc(1024 * 1024)
-  for (let position = 0; position < bytes; ) {
-    const read = readBytes(descriptor, piece, 0, Math.min(piece.length, bytes - position), position)
-    if (read === 0) return
-    yield piece.subarray(0, read)
-    position += read
-  }
 }
 
 /** Rows of the stream that the output holds by its own ledger; null: it has none. */

@@ -49,7 +49,7 @@ export function progressOf(dataDirectory: string, untilEnd: boolean): Progress {
       const found = partitionsOf(topic)[number]
       if (found === undefined) return null
       const { position, lines, ended } = found
-      return { number, end: header.ended ? null : position, lines, ended }
+      return { number, end: header.ended || ended ? null : position, lines, ended }
     },
     waits: topic => partitionsOf(topic).some(({ position, ended }) => !ended && position === 0),
     rowsOf: topic => header.lengths[topic] ?? null,

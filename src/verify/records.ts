@@ -8,18 +8,28 @@
  * a disagreement that stands on DuckDB's reading is looked at again the slow way before it is reported.
  */
 import type { DuckDBAppender } from '@duckdb/node-api'
-import { type Chunk, loadSource, type Source, type SplittableSource } from '../connectors/contract.ts'
-import type { SourceReference, TopicNode } from '../plan/nodes.ts'
+import { loadSource } from '../connectors/contract.ts'
+import type { SourceReference } from '../plan/nodes.ts'
 import type { Column, ColumnType, NumberUnit } from '../plan/schema.ts'
 import { slowDecoder } from '../plan/slow.ts'
 import { slowReason, type WireNode } from '../plan/wire.ts'
 import { readSchema } from '../plan/zod.ts'
-import { RECORD_BYTES_MAX } from '../runtime/process/topic-task.ts'
 import { MillraceError } from '../system/errors.ts'
-import { closeFile, openForWriting, writeBytes } from '../system/files.ts'
 import type { Database } from './database.ts'
-import { copyHead } from './delivered.ts'
+import { linesOfFile } from './heads.ts'
 import { cellOf, readLines } from './json-columns.ts'
+import {
+  chunksOf,
+  countedPart,
+  extentIn,
+  isCsv,
+  type Lines,
+  linesOf,
+  linesPath,
+  openSource,
+  type RecordsInput,
+  translateCsv,
+} from './lines.ts'
 import { HIDDEN, quoted } from './oracle/text.ts'
 
 const STORED_AS: Record<ColumnType, string> = {
@@ -32,31 +42,6 @@ const STORED_AS: Record<ColumnType, string> = {
 
 /** Stands for a time that only the slow path reads. */
 const ODD_TIME = '-9223372036854775808'
-
-/** What of a partition is read. */
-export interface Extent {
-  /** The number by which the run knows it. */
-  readonly number: number
-  /** Where the next record begins that does not count, in the positions of its source; null: all count. */
-  readonly end: number | null
-  /** Lines below `end`, where they were counted. */
-  readonly lines: number | null
-}
-
-export interface RecordsInput {
-  readonly topic: TopicNode
-  readonly sources: readonly SourceReference[]
-  /** By its name, or its number among the partitions here; null: nothing of it counts. Default: all count. */
-  readonly extentOf?: (name: string, number: number) => Extent | null
-  /** Columns whose cells are left out. */
-  readonly unread?: ReadonlySet<string>
-  /** Places of records that were refused for when they arrived: `NUMBER:POSITION`. */
-  readonly refusedAt?: ReadonlySet<string>
-  /** Read all lines through JSON and zod: the run refused some of them, or DuckDB's reading is in doubt. */
-  readonly isDoubtful: boolean
-  /** A folder for what must be unpacked or translated. */
-  readonly folder: string
-}
 
 export interface Records {
   /** SQL of a relation with the topic's columns and the hidden ones. */
@@ -85,7 +70,7 @@ export async function loadRecords(database: Database, input: RecordsInput): Prom
   const units = new Map<number, PlainUnit>()
   const arePlain = collectUnits(wire, units) && (input.unread?.size ?? 0) === 0 && (input.refusedAt?.size ?? 0) === 0
   if (!input.isDoubtful && arePlain && slowReason(wire) === null) {
-    const lines = await linesOf(input)
+    const lines = await linesOf(database, input)
     await createTable(database, table, topic.columns)
     if (await readFast(database, table, topic.columns, units, lines)) {
       return { relation, partitions: lines.length, isFast: true, isScattered }
@@ -115,90 +100,6 @@ function collectUnits(node: WireNode, units: Map<number, PlainUnit>): boolean {
   if (typeof unit !== 'string') return false
   units.set(node.column, unit)
   return true
-}
-
-interface Lines extends Extent {
-  readonly path: string
-}
-
-const extentIn = ({ extentOf }: RecordsInput, name: string, number: number): Extent | null =>
-  extentOf === undefined ? { number, end: null, lines: null } : extentOf(name, number)
-
-/** One plain file of lines for each partition of which something counts. */
-async function linesOf(input: RecordsInput): Promise<readonly Lines[]> {
-  const found: Lines[] = []
-  let first = 0
-  for (const reference of input.sources) {
-    const source = await loadSource(reference)
-    try {
-      const partitions = await openSource(source, input.topic)
-      const plain = 'plainFiles' in source ? (source as SplittableSource).plainFiles() : null
-      const files = partitions.map(({ name }, index) => ({
-        extent: extentIn(input, name, first + index),
-        path: `${input.folder}/${input.topic.name}-${first + index}.ndjson`,
-      }))
-      first += partitions.length
-      if (plain === null) await translate(source, files)
-      for (const [index, { extent, path }] of files.entries()) {
-        if (extent === null) continue
-        const whole = plain?.[index]
-        if (whole === undefined) found.push({ ...extent, path })
-        else if (extent.end === null || extent.end >= whole.bytes) found.push({ ...extent, path: whole.path })
-        else {
-          copyHead(whole.path, extent.end, path)
-          found.push({ ...extent, path })
-        }
-      }
-    } finally {
-      await source.close()
-    }
-  }
-  return found
-}
-
-const openSource = (source: Source, topic: TopicNode) =>
-  source.open({
-    untilEnd: true,
-    columns: topic.columns,
-    required: new Set(),
-    onWarning: () => {},
-    maximumChunkBytes: RECORD_BYTES_MAX,
-    signal: new AbortController().signal,
-    from: new Map(),
-    topic: topic.name,
-    dataDirectory: '',
-    listen: { host: '127.0.0.1', port: 0, tls: null, trustedProxies: [], keys: 'required' },
-  })
-
-async function translate(
-  source: Source,
-  partitions: readonly { readonly extent: Extent | null; readonly path: string }[],
-): Promise<void> {
-  const files = partitions.map(({ path, extent }) => ({ path, extent, descriptor: openForWriting(path), bytes: 0 }))
-  try {
-    for await (const chunk of chunksOf(source)) {
-      const file = files[chunk.partition]!
-      const counted = countedPart(chunk, file.extent)
-      if (counted.length === 0) continue
-      const bytes = counted.at(-1) === 10 ? counted : Buffer.concat([counted, Buffer.from('\n')])
-      writeBytes(file.descriptor, bytes, file.bytes, file.path)
-      file.bytes += bytes.length
-    }
-  } finally {
-    for (const file of files) closeFile(file.descriptor)
-  }
-}
-
-/** The bytes of a chunk that count. */
-function countedPart({ bytes, position }: Chunk, extent: Extent | null): Uint8Array {
-  if (extent === null) return bytes.subarray(0, 0)
-  return extent.end === null ? bytes : bytes.subarray(0, Math.max(0, extent.end - position))
-}
-
-async function* chunksOf(source: Source): AsyncGenerator<Chunk> {
-  for (let piece = await source.read(); piece !== null; piece = await source.read()) {
-    if (piece.kind === 'records' && piece.bytes.length > 0) yield piece
-  }
 }
 
 /** false: some record must be seen by the slow path. */
@@ -255,30 +156,40 @@ async function readSlow(database: Database, table: string, input: RecordsInput):
   const decode = slowDecoder(topic.schema!)
   const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   const appender = await database.connection.createAppender(table.slice(1, -1).replaceAll('""', '"'))
+  const take = (bytes: Uint8Array, partition: number) => {
+    let line: string
+    try {
+      line = text.decode(bytes)
+    } catch {
+      return
+    }
+    const answer = decode(line)
+    if (!answer.ok) return
+    topic.columns.forEach((column, index) => {
+      appendCell(appender, column.type, unread?.has(column.name) ? null : answer.cells[index])
+    })
+    appender.appendInteger(partition)
+    appender.endRow()
+  }
   let first = 0
   for (const reference of input.sources) {
     const source = await loadSource(reference)
     try {
       const partitions = await openSource(source, topic)
       const extents = partitions.map(({ name }, index) => extentIn(input, name, first + index))
-      for await (const chunk of chunksOf(source)) {
+      const csv = partitions.map(({ name }) => isCsv(reference, name))
+      for (const [index, { name }] of partitions.entries()) {
+        const extent = extents[index] ?? null
+        if (csv[index] !== true || extent === null) continue
+        const path = linesPath(input, first + index)
+        await translateCsv(database, input, reference, { name, extent, path })
+        for (const line of linesOfFile(path)) take(line, extent.number)
+      }
+      for await (const chunk of csv.every(isOne => isOne) ? [] : chunksOf(source)) {
         const extent = extents[chunk.partition] ?? null
-        if (extent === null) continue
+        if (extent === null || csv[chunk.partition] === true) continue
         for (const { bytes, start } of linesIn(countedPart(chunk, extent))) {
-          if (refusedAt?.has(`${extent.number}:${chunk.position + start}`)) continue
-          let line: string
-          try {
-            line = text.decode(bytes)
-          } catch {
-            continue
-          }
-          const answer = decode(line)
-          if (!answer.ok) continue
-          topic.columns.forEach((column, index) => {
-            appendCell(appender, column.type, unread?.has(column.name) ? null : answer.cells[index])
-          })
-          appender.appendInteger(extent.number)
-          appender.endRow()
+          if (refusedAt?.has(`${extent.number}:${chunk.position + start}`) !== true) take(bytes, extent.number)
         }
       }
       first += partitions.length

@@ -4,9 +4,10 @@ import { isStored, openForReading, readTopic } from '../log/topic-store.ts'
 import type { Plan, SourceReference, TopicNode } from '../plan/nodes.ts'
 import { MillraceError } from '../system/errors.ts'
 import type { Database } from './database.ts'
+import { type Extent, isCsv } from './lines.ts'
 import type { OracleRelation } from './oracle/built.ts'
 import type { Progress } from './progress.ts'
-import { type Extent, loadRecords } from './records.ts'
+import { loadRecords } from './records.ts'
 import { LOG_PARTITION, storedTopic } from './stored.ts'
 import { transformedColumns } from './transforms.ts'
 
@@ -35,11 +36,11 @@ export interface TopicsOptions {
 }
 
 export class Topics {
-  /** Whether some topic's records were read by DuckDB alone. */
-  isFast = false
+  /** Whether some topic's records were read in a way that may differ from the run's where a record is odd. */
+  isDoubtful = false
   readonly #options: TopicsOptions
   readonly #relations = new Map<string, OracleRelation | string>()
-  readonly #refused: ReadonlyMap<string, ReadonlySet<string>>
+  readonly #refused: ReadonlyMap<string, Refused>
 
   constructor(options: TopicsOptions) {
     this.#options = options
@@ -75,6 +76,10 @@ export class Topics {
       return extent === null || name !== LOG_PARTITION ? extent : { ...extent, end: null }
     }
     const refused = this.#refused.get(topic.name)
+    const damaged = refused?.damaged === true && sources.some(isCsvSource)
+    if (damaged && isDoubtful) {
+      return `records of the topic ${topic.name} are damaged, and DuckDB goes on behind them otherwise than the run does`
+    }
     try {
       const { relation, partitions, isFast, isScattered } = await loadRecords(database, {
         topic,
@@ -83,9 +88,9 @@ export class Topics {
         extentOf,
         isDoubtful: isDoubtful || refused !== undefined,
         unread: new Set(unread.keys()),
-        refusedAt: this.#options.record.stored?.includes(topic.name) ? new Set() : (refused ?? new Set()),
+        refusedAt: this.#options.record.stored?.includes(topic.name) ? new Set() : (refused?.ahead ?? new Set()),
       })
-      if (isFast) this.isFast = true
+      if (isFast || damaged) this.isDoubtful = true
       return {
         sql: relation,
         columns: topic.columns.map(column => ({
@@ -100,7 +105,8 @@ export class Topics {
         waits: progress.waits(topic.name),
       }
     } catch (error) {
-      if (error instanceof MillraceError && error.code === 'FILE_UNREADABLE') return error.message
+      const codes: readonly string[] = ['FILE_UNREADABLE', 'VERIFY_UNSUPPORTED', 'HEADER_MISMATCH']
+      if (error instanceof MillraceError && codes.includes(error.code)) return error.message
       throw error
     }
   }
@@ -129,6 +135,8 @@ const REPLAYED = new Set(['file', 'sensor-logger'])
 const isPushed = ({ connector, options }: SourceReference) =>
   connector === 'sensor-logger' && options.export === undefined
 
+const isCsvSource = (source: SourceReference) => isCsv(source, String(source.options.path))
+
 /** A source that the pipeline declares has options that its path does not tell. */
 async function filesOf(
   paths: readonly string[],
@@ -143,16 +151,23 @@ function pathOf({ options }: SourceReference): string | null {
   return typeof path === 'string' ? resolve(path) : null
 }
 
-/** By topic some of whose records were refused: the places of those that came too far ahead of their time. */
-function refusedRecords(dataDirectory: string): ReadonlyMap<string, ReadonlySet<string>> {
-  const found = new Map<string, Set<string>>()
+interface Refused {
+  /** Places of records that came too far ahead of their time: when a record arrived is not in its file. */
+  readonly ahead: Set<string>
+  /** Some stretch could not be read. */
+  damaged: boolean
+}
+
+/** What the dead letters say, by topic. All that a schema refuses is refused again. */
+function refusedRecords(dataDirectory: string): ReadonlyMap<string, Refused> {
+  const found = new Map<string, Refused>()
   if (!isStored(dataDirectory, 'dead_letters')) return found
   for (const line of readTopic(dataDirectory, 'dead_letters')) {
     const letter = JSON.parse(line) as { topic: string; code?: string; partition?: number; position?: number }
-    const places = found.get(letter.topic) ?? new Set()
-    found.set(letter.topic, places)
-    // All that a schema refuses is refused again; when a record arrived is not in the file that it came from.
-    if (letter.code === 'RECORD_AHEAD') places.add(`${letter.partition}:${letter.position}`)
+    const refused = found.get(letter.topic) ?? { ahead: new Set(), damaged: false }
+    found.set(letter.topic, refused)
+    if (letter.code === 'RECORD_AHEAD') refused.ahead.add(`${letter.partition}:${letter.position}`)
+    if (letter.code === 'SOURCE_DAMAGED') refused.damaged = true
   }
   return found
 }

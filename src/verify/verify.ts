@@ -46,7 +46,7 @@ export async function verifyPipeline(plan: Plan, options: VerifyOptions): Promis
   }
   const first = await verifyOnce(plan, options, record, false)
   // DuckDB reads a record with two equal keys otherwise than JSON.parse: a difference stands when both ways find it.
-  if (!first.isFast || !first.report.outputs.some(disagrees)) return first.report
+  if (!first.isDoubtful || !first.report.outputs.some(disagrees)) return first.report
   return (await verifyOnce(plan, options, record, true)).report
 }
 
@@ -55,7 +55,7 @@ async function verifyOnce(
   { dataDirectory, snapshot, onProgress: say = () => {} }: VerifyOptions,
   record: RunRecord,
   isDoubtful: boolean,
-): Promise<{ readonly report: VerifyReport; readonly isFast: boolean }> {
+): Promise<{ readonly report: VerifyReport; readonly isDoubtful: boolean }> {
   const folder = join(dataDirectory, '.verify')
   remove(folder)
   makeFolder(folder)
@@ -85,7 +85,7 @@ async function verifyOnce(
       if (report.verified !== null) outputs.push(report.verified)
       notCompared.push(...report.notCompared)
     }
-    return { report: { outputs, notCompared }, isFast: topics.isFast }
+    return { report: { outputs, notCompared }, isDoubtful: topics.isDoubtful }
   } finally {
     database.close()
     remove(folder)

@@ -265,7 +265,7 @@ describe('windows', () => {
       ),
       { numRuns: 400 },
     )
-  })
+  }, 120_000)
 
   test('a key that is new in one of several partitions starts at the time of that partition', async () => {
     const at = (id: string, time: number, partition: number) => ({ id, 'v.x': 1, label: null, at: time, partition })
