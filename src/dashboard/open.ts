@@ -74,8 +74,8 @@ export async function openConsole(run: RunHandle, options: ConsoleOptions, clock
     })
   }
   const closing = new AbortController()
-  const publisher = new Publisher(run.plan, clock)
   const reporter = new StatusReporter(run, clock)
+  const publisher = new Publisher(run.plan, clock, error => reporter.missed(error))
   const started_ms = clock.now() / 1000
   const helloOf = (): Hello => ({
     kind: 'hello',
@@ -92,7 +92,8 @@ export async function openConsole(run: RunHandle, options: ConsoleOptions, clock
   })
   const welcome = (client: Client) => {
     publisher.add(client, helloOf())
-    client.send(JSON.stringify(reporter.status()))
+    const status = reporter.status()
+    if (status !== null) client.send(JSON.stringify(status))
   }
   const app = await serverOf(options, { welcome, leave: client => publisher.remove(client) }, clock)
   const unwatch = panelStreamsOf(run.plan).map(stream => {
@@ -114,7 +115,10 @@ export async function openConsole(run: RunHandle, options: ConsoleOptions, clock
       cause,
     })
   }
-  void repeat(STATUS_MS, clock, closing.signal, () => publisher.broadcast(reporter.status()))
+  void repeat(STATUS_MS, clock, closing.signal, () => {
+    const status = reporter.status()
+    if (status !== null) publisher.broadcast(status)
+  })
   return { address: addressOf(app, host), close }
 }
 

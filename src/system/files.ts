@@ -256,6 +256,8 @@ export function filesMatching(pattern: string): string[] {
     .sort()
 }
 
+const TOO_MANY_OPEN = 'this process has too many files open (ulimit -n says how many it may)'
+
 /** FILE_UNREADABLE for a path, naming the nearest existing name when the file is missing. */
 export function unreadable(path: string, cause: unknown): MillraceError {
   const code = (cause as NodeJS.ErrnoException | null)?.code
@@ -277,7 +279,9 @@ export function unreadable(path: string, cause: unknown): MillraceError {
       ? 'this user may not read it'
       : code === 'EISDIR'
         ? 'it is a folder'
-        : String((cause as Error | null)?.message ?? cause)
+        : code === 'EMFILE'
+          ? TOO_MANY_OPEN
+          : String((cause as Error | null)?.message ?? cause)
   return new MillraceError('FILE_UNREADABLE', `Cannot read ${path}: ${reason}.`, { cause })
 }
 
@@ -300,6 +304,8 @@ export function unwritable(path: string, cause: unknown): MillraceError {
         ? 'this user may not write there'
         : code === 'EROFS'
           ? 'the file system is read-only'
-          : String((cause as Error | null)?.message ?? cause)
+          : code === 'EMFILE'
+            ? TOO_MANY_OPEN
+            : String((cause as Error | null)?.message ?? cause)
   return new MillraceError('FILE_UNWRITABLE', `Cannot write ${path}: ${reason}.`, { cause })
 }

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 
-/** Memory of this process that is in use, in bytes. */
+/** Memory of this process that is in use, in bytes. Throws when no file descriptor is left: the system is asked by one. */
 export function residentBytes(): number {
   return process.memoryUsage.rss()
 }

@@ -237,6 +237,19 @@ describe('what a page is told', () => {
     ])
   })
 
+  test('a status that cannot be had is skipped, and the next one says why', async () => {
+    const page = ear(await open())
+    await page.take('status')
+    let times = 0
+    run.progress = () => {
+      if (++times < 3) throw new Error('too many open files')
+      return run.now
+    }
+    const { warnings } = await page.take('status', status => status.warnings.length > 0)
+    expect(times).toBe(3)
+    expect(warnings).toMatchObject([{ message: expect.stringContaining('too many open files') }])
+  })
+
   test('how the run is doing, with rates by node of the graph', async () => {
     const topics = (records: number, watermark: number | null) => [
       { topic: 'counted', records: 0, bytes: 0, bytesTotal: null, deadLetters: 0, late: 0, watermark: null },

@@ -209,7 +209,10 @@ export function openFailure(path: string, error: unknown): MillraceError {
       next: `Close it there: DuckDB lets in one process, readers included. Keep other users out: chmod 600 ${path}`,
     })
   }
-  return new MillraceError('FILE_UNREADABLE', `Cannot open the warehouse ${path}: ${message}`, {
+  const text = `Cannot open the warehouse ${path}: ${message}`
+  // The machine's trouble, not the file's: it may pass.
+  if (EXHAUSTED.test(wordsOf(path, error))) return new MillraceError('WAREHOUSE_FAILED', text, { cause: error })
+  return new MillraceError('FILE_UNREADABLE', text, {
     cause: error,
     next: aside(path),
   })
@@ -223,6 +226,7 @@ export function writeFailure(path: string, table: string, error: unknown): Millr
     : new MillraceError('WAREHOUSE_FAILED', message, { cause: error })
 }
 
+const EXHAUSTED = /too many open files|no space left|quota exceeded|cannot allocate memory|out of memory/i
 const DAMAGED = /corrupt database file|could not read enough bytes/i
 
 function aside(path: string): string {
