@@ -81,8 +81,17 @@ export interface TopicProgress {
   readonly bytesTotal: number | null
   readonly deadLetters: number
   readonly late: number
+  /** Fields that records had in this run and the schema does not name: they are in no column. */
+  readonly undeclared_fields: readonly UndeclaredProgress[]
   /** Event time up to which windows are closed, in microseconds; null before the first record. */
   readonly watermark: number | null
+}
+
+export interface UndeclaredProgress {
+  /** Its path; null: all that are beyond the first hundred, together. */
+  readonly field: string | null
+  /** Records that had it. */
+  readonly records: number
 }
 
 export interface OutputProgress {

@@ -252,8 +252,26 @@ describe('what a page is told', () => {
 
   test('how the run is doing, with rates by node of the graph', async () => {
     const topics = (records: number, watermark: number | null) => [
-      { topic: 'counted', records: 0, bytes: 0, bytesTotal: null, deadLetters: 0, late: 0, watermark: null },
-      { topic: 'readings', records, bytes: 0, bytesTotal: null, deadLetters: 3, late: 2, watermark },
+      {
+        topic: 'counted',
+        records: 0,
+        bytes: 0,
+        bytesTotal: null,
+        deadLetters: 0,
+        late: 0,
+        undeclared_fields: [],
+        watermark: null,
+      },
+      {
+        topic: 'readings',
+        records,
+        bytes: 0,
+        bytesTotal: null,
+        deadLetters: 3,
+        late: 2,
+        undeclared_fields: [],
+        watermark,
+      },
     ]
     const outputs = [
       { output: 'counted', rows: 5, behind: null },

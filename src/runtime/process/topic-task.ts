@@ -26,6 +26,7 @@ import type { DeadLetters } from '../rejects/dead-letters.ts'
 import { type Lines, Refusals, reasonOf } from '../rejects/refusals.ts'
 import { withoutAhead } from './ahead.ts'
 import { NoTimes } from './no-times.ts'
+import { Undeclared } from './undeclared.ts'
 
 /** The longest record that is taken; a longer one becomes a dead letter. */
 export const RECORD_BYTES_MAX = 1 << 20
@@ -62,6 +63,7 @@ export class TopicTask {
   #bytes = 0
   #bytesTotal: number | null = 0
   #late = 0
+  readonly #undeclared = new Undeclared()
   /** The rows under way, for what operators say of them. */
   #current: Lines | null = null
 
@@ -86,6 +88,7 @@ export class TopicTask {
       bytesTotal: this.#bytesTotal,
       deadLetters: this.#refusals.count,
       late: this.#late,
+      undeclared_fields: this.#undeclared.progress,
       watermark: this.time?.furthest ?? null,
     }
   }
@@ -183,6 +186,7 @@ export class TopicTask {
       }
       const accepted = withoutAhead(batch, this.topic, chunk.arrival, (row, why) => this.#refusals.row(lines, row, why))
       this.#records += batch.length + batch.refused.length
+      this.#undeclared.add(batch.undeclared)
       this.#partitions.move(chunk, batch.inputEnd, lineOfChunk + batch.linesEnd)
       await this.#push(accepted, chunk.partition, chunk.arrival ?? 0, { ...lines, rowStarts: accepted.rowStarts })
     }
@@ -229,6 +233,7 @@ export class TopicTask {
   async takePiece({ piece, partition }: PieceEvent, lineAt: Lines['lineAt']): Promise<void> {
     this.#bytes += piece.bytes
     const { columns } = this.schema!
+    this.#undeclared.add(piece.undeclared)
     const place = this.#partitions.list[partition]!
     const linesBefore = place.lines
     for (const rows of piece.rows) {
@@ -298,6 +303,7 @@ export class TopicTask {
     // The schema has changed since they were kept.
     for (const line of refused) this.#refusals.record(lines, line.start, reasonOf(line))
     this.#records += batch.length + refused.length
+    this.#undeclared.add(batch.undeclared)
     place.position += offsets
     await this.#push(batch, partition, arrival, lines)
   }
