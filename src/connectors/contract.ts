@@ -167,6 +167,8 @@ export interface SourceContext {
   readonly dataDirectory: string
   /** Where sources that are pushed to take connections. */
   readonly listen: Listen
+  /** Why the run does not do all of its work just now, in words for anybody; null: it does. Absent: always null. */
+  readonly notReady?: () => string | null
 }
 
 /** The address of the HTTP sources of a pipeline; they share it, each with a path of its own. */

@@ -95,7 +95,8 @@ export async function openConsole(run: RunHandle, options: ConsoleOptions, clock
     const status = reporter.status()
     if (status !== null) client.send(JSON.stringify(status))
   }
-  const app = await serverOf(options, { welcome, leave: client => publisher.remove(client) }, clock)
+  const visits = { welcome, leave: (client: Client) => publisher.remove(client), notReady: () => run.notReady() }
+  const app = await serverOf(options, visits, clock)
   const unwatch = panelStreamsOf(run.plan).map(stream => {
     // What an earlier run has made is on the page from the start.
     for (const batch of run.history(stream.identity, HISTORY_ROWS_MAX)) publisher.rows(stream, batch)
@@ -125,6 +126,8 @@ export async function openConsole(run: RunHandle, options: ConsoleOptions, clock
 interface Visits {
   welcome(client: Client): void
   leave(client: Client): void
+  /** Why the run is not ready; null: it is. */
+  notReady(): string | null
 }
 
 async function serverOf(options: ConsoleOptions, visits: Visits, clock: Clock): Promise<FastifyInstance> {
@@ -161,6 +164,10 @@ async function serverOf(options: ConsoleOptions, visits: Visits, clock: Clock): 
     if (request.ws && pathOf(request) !== '/live') return refuse(reply, 404, 'There is no such socket.')
   })
   app.get('/healthz', async (_request, reply) => reply.type('text/plain').send('ok\n'))
+  app.get('/readyz', async (_request, reply) => {
+    const reason = visits.notReady()
+    return reason === null ? reply.type('text/plain').send('ready\n') : refuse(reply, 503, reason)
+  })
   app.get('/session', async (request, reply) => {
     reply.header('cache-control', 'no-store')
     return guard.acceptsKey(request.headers) ? reply.code(204).send() : refuseKey(reply)

@@ -45,13 +45,15 @@ export interface Route {
   /** Of one key, or of one address where no key is given; null: the listener's default. */
   readonly requestsPerSecond: number | null
   receive(received: Received): Promise<Answer>
+  /** Why the run that takes the records is not ready; null: it is. */
+  notReady(): string | null
   /** The refusal in the words that its clients show; absent: JSON. */
   readonly refuse?: (problem: Problem) => Answer
 }
 
 /** How long connections may last when the listener closes. */
 const LAST_ANSWERS_MS = 1000
-const RESERVED = new Set(['/', '/healthz'])
+const RESERVED = new Set(['/', '/healthz', '/readyz'])
 const ROUTE_PATH = /^(?:\/[A-Za-z0-9._~-]+)+$/
 
 export type HostContext = Pick<SourceContext, 'listen' | 'dataDirectory'>
@@ -163,7 +165,7 @@ export class HttpHost {
     const { path } = route
     if (!ROUTE_PATH.test(path) || RESERVED.has(path)) {
       throw new MillraceError('PIPELINE_INVALID', `Records cannot be sent to the path ${JSON.stringify(path)}.`, {
-        next: "Give one such as '/events': letters, digits, - . _ ~ between slashes, none at the end; not /healthz.",
+        next: "Give one such as '/events': letters, digits, - . _ ~ between slashes, none at the end; not /healthz or /readyz.",
       })
     }
     if (this.#routes.has(path)) {
@@ -241,6 +243,11 @@ export class HttpHost {
       return { status: this.#closing ? 503 : 200, body: { status: this.#closing ? 'stopping' : 'ok' } }
     }
     const routes = [...this.#routes.values()].map(({ route }) => route)
+    if (isRead && target.path === '/readyz') {
+      const reason = this.#closing || routes.length === 0 ? 'The run is being stopped.' : routes[0]!.notReady()
+      if (reason === null) return { status: 200, body: { status: 'ready' } }
+      return { status: 503, body: { status: 'not ready', reason }, headers: { 'retry-after': '5' } }
+    }
     const shown = this.#access.maySee(request, target, routes) ? routes : null
     if (isRead && target.path === '/') {
       const hint = 'A key is needed to send records, and to see what can be sent here.'

@@ -94,6 +94,7 @@ export class PushSource implements Source {
         takes,
         bodyBytesMax: Math.min(this.#form.bodyBytesMax ?? BODY_BYTES_MAX, maximumChunkBytes),
         requestsPerSecond,
+        notReady: context.notReady ?? (() => null),
         receive: received => this.#receive(received, queue, rejected, maximumChunkBytes),
         ...(refuse === undefined ? {} : { refuse }),
       })

@@ -39,6 +39,11 @@ export interface RunHandle {
   readonly addresses: readonly { readonly topic: string; readonly connector: string; readonly address: string }[]
   progress(): RunProgress
   /**
+   * Why the run does not do all of its work just now (nothing is taken in, the warehouse takes no rows), in words for
+   * anybody; null: it does.
+   */
+  notReady(): string | null
+  /**
    * Rows that leave a step, by its identity, as soon as they are safe; the batch is lent for the call. Answers what ends
    * it. A step that is no output of the plan is looked into from the next epoch on. Throws OPTION_INVALID for a step that
    * there is not.

@@ -19,6 +19,7 @@ import { inputIdentity, pathsOf, refuseTimeless, type Sources, sourcesOf } from 
 import { RunSources } from './ingest/run-sources.ts'
 import type { RunOptions, RunProgress, RunSummary } from './options.ts'
 import { takeOwnership } from './owner/owner.ts'
+import { reasonNotReady } from './readiness.ts'
 import { FIRST_WAIT_MS, longerWait_ms } from './retry.ts'
 import { toldAs, Warnings, warehouseWarning, warningOf } from './warnings.ts'
 
@@ -71,6 +72,7 @@ class Run {
   readonly #warnings = new Warnings()
   #meanings: Meanings = new Map()
   #isReady = false
+  #isServed = false
   #lastProgress_ms = 0
   #lastYield_ms = 0
 
@@ -81,9 +83,10 @@ class Run {
     this.#context = context
     this.#stop = abortedWith(options.signal)
     this.#signal = this.#stop.signal
-    this.#sources = new RunSources(sources, options, context.clock, this.#signal, warning =>
-      this.#warnings.add(warning),
-    )
+    this.#sources = new RunSources(sources, options, context.clock, this.#signal, {
+      onWarning: warning => this.#warnings.add(warning),
+      notReady: () => this.#notReady(),
+    })
   }
 
   async work(): Promise<RunSummary> {
@@ -191,6 +194,7 @@ class Run {
       dataDirectory,
       addresses: this.#sources.addresses,
       progress: () => this.progress(),
+      notReady: () => this.#notReady(),
       watched: step => this.#attempt!.watched(step),
       history: (step, rowsMax) =>
         this.#attempt!.outputs!.topics.find(({ stream }) => stream.identity === step)?.last(rowsMax) ?? [],
@@ -202,6 +206,13 @@ class Run {
       replaceText(join(dataDirectory, 'addresses.json'), `${JSON.stringify(handle.addresses, null, 2)}\n`)
     }
     await onReady?.(handle)
+    this.#isServed = true
+  }
+
+  /** Others find the run by its socket only once `onReady` has opened it. */
+  #notReady(): string | null {
+    if (this.#signal.aborted) return 'The run is being stopped.'
+    return this.#isServed ? reasonNotReady(this.#plan, this.progress()) : 'The run is being opened.'
   }
 
   /** Whether waiting may help: then the run holds, says why, and tries again. What ends by itself fails at once. */

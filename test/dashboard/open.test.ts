@@ -517,6 +517,9 @@ describe('clients that are none', () => {
     expect(answer).toContain('400')
     expect((await get(address, '/', {}, 'POST')).status).toBe(404)
     expect((await get(address, '/healthz')).body.toString()).toBe('ok\n')
+    expect(await get(address, '/readyz')).toMatchObject({ status: 200, body: Buffer.from('ready\n') })
+    run.reason = 'Nothing is taken in: LOG_FULL.'
+    expect(await get(address, '/readyz')).toMatchObject({ status: 503, body: Buffer.from(`${run.reason}\n`) })
   })
 })
 

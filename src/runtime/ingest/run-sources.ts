@@ -1,5 +1,5 @@
 /** The sources of a run: those that can be read again, opened for each attempt, and those that are pushed to, for all. */
-import { type Listen, loadSource, type Source } from '../../connectors/contract.ts'
+import { type Listen, loadSource, type Source, type SourceContext } from '../../connectors/contract.ts'
 import type { ResumePoint } from '../../formats/lines.ts'
 import type { SourceReference, TopicNode } from '../../plan/nodes.ts'
 import { requiredColumns } from '../../plan/required.ts'
@@ -28,6 +28,7 @@ export class RunSources {
   readonly #clock: Clock
   readonly #signal: AbortSignal
   readonly #onWarning: (warning: MillraceError) => void
+  readonly #notReady: () => string | null
   readonly #pushed = new Map<string, PushedTopic>()
 
   constructor(
@@ -35,9 +36,10 @@ export class RunSources {
     options: RunOptions,
     clock: Clock,
     signal: AbortSignal,
-    onWarning: (warning: MillraceError) => void,
+    { onWarning, notReady }: Pick<SourceContext, 'onWarning'> & { notReady: () => string | null },
   ) {
     this.#onWarning = onWarning
+    this.#notReady = notReady
     this.#sources = sources
     this.#options = options
     this.#clock = clock
@@ -132,6 +134,7 @@ export class RunSources {
       topic: topic.name,
       dataDirectory,
       listen,
+      notReady: this.#notReady,
     })
     return { source, partitions }
   }
