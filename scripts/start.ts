@@ -19,6 +19,7 @@ import { runPipeline } from '../src/runtime/run.ts'
 import { systemClock } from '../src/system/clock.ts'
 import { MillraceError } from '../src/system/errors.ts'
 import { statusOf } from '../src/system/files.ts'
+import { keepFilesPrivate } from '../src/system/process.ts'
 import { phoneKeyOf } from './start/phone-key.ts'
 import { type Phones, startPhones } from './start/phones.ts'
 import { directoryOf, freePort, localAddress } from './start/place.ts'
@@ -69,6 +70,7 @@ async function start(): Promise<number> {
   if (words.includes('--help') || words.includes('-h')) return help()
   const values = parseArguments(COMMAND, words)
   const stop = stopOnSignals()
+  keepFilesPrivate()
   const terminal = processTerminal()
   const [{ plan }] = await Promise.all([loadPipeline(PIPELINE), buildPage(line => terminal.remark(line))])
   const dataDirectory = await directoryOf(values, join(root, '.millrace', plan.name))

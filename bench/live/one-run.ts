@@ -67,8 +67,9 @@ async function withoutEpochs(): Promise<void> {
   const opened = await loadSource(source)
   const partitions = await opened.open({
     untilEnd: true,
-    oneByOne: topic.eventTime?.progress === 'key',
     columns: topic.columns,
+    required: new Set(),
+    onWarning: () => {},
     maximumChunkBytes: RECORD_BYTES_MAX,
     signal: never,
     from: new Map(),

@@ -68,7 +68,7 @@ Temperatures of three sensors, summed up every 15 minutes by event time.
     millrace tap pipeline.ts '?'                # the steps whose rows can be looked at
 
 \`millrace run pipeline.ts --data-dir live\` follows the file: append a line and look. What a run stores is under
-\`.millrace/\`, or where \`--data-dir\` says; removing that folder starts anew. \`npm install\` brings the types for your editor.
+\`.millrace/\`, or where \`--data-dir\` says. \`npm install\` brings the types for your editor.
 `
 
 const TSCONFIG = {

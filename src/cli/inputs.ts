@@ -11,7 +11,7 @@ import { unknownName } from './load-pipeline.ts'
 export async function inputsOf(plan: Plan, words: readonly string[]): Promise<Map<string, SourceReference[]>> {
   const inputs = new Map<string, SourceReference[]>()
   if (words.length === 0) return inputs
-  const { sourceForInput } = await import('../connectors/input.ts')
+  const { sourceInPlaceOf } = await import('../connectors/input.ts')
   const produced = new Set(plan.produces.map(produce => produce.topic.name))
   const topics = plan.topics.map(topic => topic.name).filter(name => !produced.has(name))
   for (const word of words) {
@@ -27,7 +27,8 @@ export async function inputsOf(plan: Plan, words: readonly string[]): Promise<Ma
       throw new MillraceError('OPTION_INVALID', `The topic ${topic} is computed by the pipeline; it takes no --input.`)
     }
     if (!topics.includes(topic)) throw new MillraceError('TOPIC_UNKNOWN', unknownName('topic', topic, topics))
-    inputs.set(topic, [...(inputs.get(topic) ?? []), sourceForInput(path)])
+    const declared = plan.ingests.filter(ingest => ingest.topic.name === topic).map(({ source }) => source)
+    inputs.set(topic, [...(inputs.get(topic) ?? []), sourceInPlaceOf(declared, path)])
   }
   return inputs
 }

@@ -5,6 +5,9 @@ import { shortest } from './paths.ts'
 import { isBehind, keptText } from './progress.ts'
 import { elapsedText, grouped, type Style, short, tableLines } from './terminal.ts'
 
+/** So many undeclared fields are named to a person. */
+const UNDECLARED_SHOWN = 5
+
 /** A topic that the pipeline writes and nothing reads is told among the outputs. */
 export function shownAsTopic(plan: Plan): (topic: TopicProgress) => boolean {
   const written = new Set(plan.produces.map(produce => produce.topic.name))
@@ -40,7 +43,7 @@ export function summaryLines(plan: Plan, path: string, summary: RunSummary, styl
   if (summary.outputs.length > 0) {
     lines.push('', ...outputLines(summary.outputs, style))
   }
-  lines.push('', `data      ${directory}`)
+  lines.push('', `data      ${directory}`, ...summary.topics.flatMap(undeclaredLines))
   if (deadLetters > 0) lines.push(`refused   millrace deadletters list --data-dir ${directory}`)
   const verify = `millrace verify ${path} --data-dir ${directory}`
   const lacking = summary.outputs.filter(isBehind)
@@ -52,6 +55,19 @@ export function summaryLines(plan: Plan, path: string, summary: RunSummary, styl
     if (error !== null) lines.push(`          ${style.yellow(error.code)}: ${error.message} ${error.next}`)
   }
   return [...lines, `next      the same run again, then ${verify}`]
+}
+
+/** Fields that are in no column, the most frequent ones by name. */
+function undeclaredLines({ topic, undeclared_fields: fields }: TopicProgress): string[] {
+  if (fields.length === 0) return []
+  const named = fields.filter(({ field }) => field !== null).slice(0, UNDECLARED_SHOWN)
+  const more = fields.length - named.length
+  const texts = named.map(({ field, records }) => `${JSON.stringify(field)} in ${grouped(records)}`)
+  const others = more === 0 ? '' : `, and ${grouped(more)} more${more === 1 ? '' : ' (--json names them)'}`
+  return [
+    `ignored   ${topic} has fields that its schema does not name: ${texts.join(', ')} records${others}`,
+    "          they are in no column: declare them, or keep them with z.looseObject and rest('extra')",
+  ]
 }
 
 /** What went into each output; of sinks that are behind also what they lack. */

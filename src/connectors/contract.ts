@@ -27,9 +27,10 @@
  * The next run goes on from the position that the sink answers.
  */
 import type { Batch } from '../engine/batch.ts'
+import type { Anchor, ResumePoint } from '../formats/lines.ts'
 import type { SinkReference, SourceReference } from '../plan/nodes.ts'
 import type { Column } from '../plan/schema.ts'
-import { MillraceError } from '../system/errors.ts'
+import { type ErrorCode, MillraceError } from '../system/errors.ts'
 
 /** Bytes of whole records, from one partition, in order. */
 export interface Chunk {
@@ -42,6 +43,8 @@ export interface Chunk {
   readonly position: number
   /** When the records arrived, in microseconds since the epoch; null for historic input. */
   readonly arrival: number | null
+  /** Of a source that translates: where the first record stands in what it reads. Each line is then one line of that. */
+  readonly anchor?: Anchor
 }
 
 /** A stretch of a source that cannot be read; it becomes one dead letter, and the source goes on after it. */
@@ -56,6 +59,10 @@ export interface Damage {
   readonly bytesTotal?: number | null
   /** How many lines it took, where it is a known number of whole lines. */
   readonly lines?: number
+  /** Why it cannot be read. Default SOURCE_DAMAGED. */
+  readonly code?: ErrorCode
+  /** As that of a chunk. The stretch then takes no room in the positions of its partition. */
+  readonly anchor?: Anchor
 }
 
 /**
@@ -93,6 +100,12 @@ export interface KeyMemory {
 
 export const KEY_MEMORY: KeyMemory = { duration_us: 24 * 3600 * 1_000_000, bytes: 64 << 20 }
 
+export interface RejectedBudget {
+  readonly left: number
+  /** Says that a message with so many rejected records is kept. */
+  take(records: number): void
+}
+
 export interface PushedMessage {
   /** How many of the records (lines, blank ones excluded) are this message's; the source knows it. */
   readonly records: number
@@ -102,6 +115,8 @@ export interface PushedMessage {
   readonly headers: Readonly<Record<string, string>> | null
   /** A message with the key of one that is kept already is not kept again, while the key is remembered; null: it is. */
   readonly idempotencyKey: IdempotencyKey | null
+  /** How many rejected records its client may still have; null: any number. One with more is not kept at all. */
+  readonly rejectedBudget: RejectedBudget | null
   readonly settle: (outcome: PushOutcome) => void
 }
 
@@ -115,7 +130,10 @@ export type PushOutcome =
     }
   /** The same message is kept already. */
   | { readonly kind: 'repeated' }
-  /** Nothing of it is kept: the sender may send it again. LOG_FULL: the disk is full. */
+  /**
+   * Nothing of it is kept: the sender may send it again. LOG_FULL: the disk is full. REJECTED_TOO_MANY: more of its records
+   * are rejected than its client may have.
+   */
   | { readonly kind: 'failed'; readonly error: MillraceError }
 
 /** Nothing is there now, but more may come: the source follows something that grows. */
@@ -132,26 +150,27 @@ export interface PartitionEnd {
 export interface SourceContext {
   /** true: read to the end as it stands now and stop. false: follow what grows. */
   readonly untilEnd: boolean
-  /**
-   * true: partitions one after the other in their order, where that is possible, because a key may go on in the next one.
-   * false: all at once, because event time waits for the last of them.
-   */
-  readonly oneByOne: boolean
   /** The columns of the topic, so that a format without types (CSV) can be translated. */
   readonly columns: readonly Column[]
+  /** Those of them that no record may leave out. */
+  readonly required: ReadonlySet<string>
   /** The largest chunk that the engine takes, in bytes; a longer record is handed over as damage. */
   readonly maximumChunkBytes: number
   readonly signal: AbortSignal
   /**
-   * By the name of a partition the position at which it goes on: records before it are not handed out again. A partition
-   * that is not named begins at its start.
+   * By the name of a partition where it goes on: records before that are not handed out again. A partition that is not
+   * named begins at its start.
    */
-  readonly from: ReadonlyMap<string, number>
+  readonly from: ReadonlyMap<string, ResumePoint>
+  /** Takes what somebody should know and no record shows: a column that a file does not have. */
+  readonly onWarning: (warning: MillraceError) => void
   /** Name of the topic that the records are for: keys may be made for one topic only. */
   readonly topic: string
   readonly dataDirectory: string
   /** Where sources that are pushed to take connections. */
   readonly listen: Listen
+  /** Why the run does not do all of its work just now, in words for anybody; null: it does. Absent: always null. */
+  readonly notReady?: () => string | null
 }
 
 /** The address of the HTTP sources of a pipeline; they share it, each with a path of its own. */
@@ -172,17 +191,31 @@ export interface Source {
   readonly replays?: boolean
   /** Of a source whose messages have idempotency keys: how long they are remembered. Default: KEY_MEMORY. */
   readonly keyMemory?: KeyMemory
+  /**
+   * Whether all records are in one partition, whatever comes; absent: no. Else records of one key may be in several, and
+   * with progress by key each of them is judged within its own.
+   */
+  readonly hasOnePartition?: boolean
   /** Where a person or a device sends to, once it is open: `http://127.0.0.1:4401/sensor-logger`. */
   readonly address?: string | null
   /** The partitions, each with the name that dead letters and progress show; files in a stable order. */
   open(context: SourceContext): Promise<readonly { readonly name: string; readonly bytes: number | null }[]>
   /**
-   * Waits until there is something to say. With `untilEnd` it never answers `idle`. A source that is pushed to answers
+   * Waits until there is something to say. With `untilEnd` it never answers `idle`. Of several partitions the one that
+   * `reachedIn` says is furthest behind comes next; without, they take turns. A source that is pushed to answers
    * `pushed` with all that waits (up to `maximumChunkBytes`), and `idle` when nothing came for 200 ms.
    */
-  read(): Promise<Chunk | Pushed | Damage | Idle | PartitionEnd | null>
+  read(reachedIn?: ReachedIn | null): Promise<Chunk | Pushed | Damage | Idle | PartitionEnd | null>
+  /**
+   * The first records of each partition that is read from its start, as NDJSON, where the source can say them before it is
+   * read: then partitions that begin later wait for their turn. `read` gives them again.
+   */
+  heads?(): AsyncIterable<{ readonly partition: number; readonly bytes: Uint8Array }>
   close(): Promise<void>
 }
+
+/** How far event time has come in a partition, -Infinity before its first record. */
+export type ReachedIn = (partition: number) => number
 
 /**
  * A source whose bytes are NDJSON in plain files also offers their ranges, so that workers can read them in parallel;

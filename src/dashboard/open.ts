@@ -6,6 +6,8 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
+import { isForwarded } from '../ingress/access.ts'
+import { boundConnections } from '../ingress/connections.ts'
 import { withoutSchemas } from '../ingress/without-schemas.ts'
 import { panelStreamsOf } from '../plan/walk.ts'
 import type { RunHandle } from '../runtime/options.ts'
@@ -15,6 +17,7 @@ import { isLoopback } from './address.ts'
 import { Assets } from './assets.ts'
 import { graphOf } from './graph.ts'
 import { Guard, PROTOCOL, protocolsOf } from './guard.ts'
+import { CLIENTS_MAX, CONNECTIONS_MAX, MESSAGE_BYTES_MAX, REQUEST_MS } from './limits.ts'
 import { dashboardsOf } from './panels.ts'
 import type { Hello } from './protocol.ts'
 import { type Client, Publisher } from './publisher.ts'
@@ -22,9 +25,6 @@ import { StatusReporter } from './status.ts'
 
 const STATUS_MS = 500
 const PING_MS = 20_000
-const CONNECTIONS_MAX = 256
-const CLIENTS_MAX = 50
-const MESSAGE_BYTES_MAX = 1_024
 const GOODBYE_MS = 200
 const KEY_CHARACTERS_MIN = 16
 const HISTORY_ROWS_MAX = 20_000
@@ -74,8 +74,8 @@ export async function openConsole(run: RunHandle, options: ConsoleOptions, clock
     })
   }
   const closing = new AbortController()
-  const publisher = new Publisher(run.plan, clock)
   const reporter = new StatusReporter(run, clock)
+  const publisher = new Publisher(run.plan, clock, error => reporter.missed(error))
   const started_ms = clock.now() / 1000
   const helloOf = (): Hello => ({
     kind: 'hello',
@@ -92,9 +92,11 @@ export async function openConsole(run: RunHandle, options: ConsoleOptions, clock
   })
   const welcome = (client: Client) => {
     publisher.add(client, helloOf())
-    client.send(JSON.stringify(reporter.status()))
+    const status = reporter.status()
+    if (status !== null) client.send(JSON.stringify(status))
   }
-  const app = await serverOf(options, { welcome, leave: client => publisher.remove(client) }, clock)
+  const visits = { welcome, leave: (client: Client) => publisher.remove(client), notReady: () => run.notReady() }
+  const app = await serverOf(options, visits, clock)
   const unwatch = panelStreamsOf(run.plan).map(stream => {
     // What an earlier run has made is on the page from the start.
     for (const batch of run.history(stream.identity, HISTORY_ROWS_MAX)) publisher.rows(stream, batch)
@@ -114,13 +116,18 @@ export async function openConsole(run: RunHandle, options: ConsoleOptions, clock
       cause,
     })
   }
-  void repeat(STATUS_MS, clock, closing.signal, () => publisher.broadcast(reporter.status()))
+  void repeat(STATUS_MS, clock, closing.signal, () => {
+    const status = reporter.status()
+    if (status !== null) publisher.broadcast(status)
+  })
   return { address: addressOf(app, host), close }
 }
 
 interface Visits {
   welcome(client: Client): void
   leave(client: Client): void
+  /** Why the run is not ready; null: it is. */
+  notReady(): string | null
 }
 
 async function serverOf(options: ConsoleOptions, visits: Visits, clock: Clock): Promise<FastifyInstance> {
@@ -131,12 +138,12 @@ async function serverOf(options: ConsoleOptions, visits: Visits, clock: Clock): 
     ...withoutSchemas,
     bodyLimit: MESSAGE_BYTES_MAX,
     connectionTimeout: 30_000,
-    requestTimeout: 10_000,
-    keepAliveTimeout: 10_000,
+    requestTimeout: REQUEST_MS,
+    keepAliveTimeout: REQUEST_MS,
     forceCloseConnections: true,
     http: { headersTimeout: 5_000, connectionsCheckingInterval: 2_000, maxHeaderSize: 8_192 },
   })
-  app.server.maxConnections = CONNECTIONS_MAX
+  boundConnections(app.server, { maximum: CONNECTIONS_MAX, isSecure: false, hasUpgrades: true })
   const sockets = new Map<WebSocket, { isAlive: boolean }>()
   await app.register(websocket, {
     errorHandler: (_error, socket) => socket.terminate(),
@@ -151,9 +158,16 @@ async function serverOf(options: ConsoleOptions, visits: Visits, clock: Clock): 
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(SECURITY_HEADERS)
     if (!guard.acceptsHost(request.headers)) return refuse(reply, 421, 'This name is not one of the console.')
+    if (options.key === null && isForwarded(request.headers)) {
+      return refuse(reply, 403, 'The request came through a proxy, and the console has no key: it is for this machine.')
+    }
     if (request.ws && pathOf(request) !== '/live') return refuse(reply, 404, 'There is no such socket.')
   })
   app.get('/healthz', async (_request, reply) => reply.type('text/plain').send('ok\n'))
+  app.get('/readyz', async (_request, reply) => {
+    const reason = visits.notReady()
+    return reason === null ? reply.type('text/plain').send('ready\n') : refuse(reply, 503, reason)
+  })
   app.get('/session', async (request, reply) => {
     reply.header('cache-control', 'no-store')
     return guard.acceptsKey(request.headers) ? reply.code(204).send() : refuseKey(reply)

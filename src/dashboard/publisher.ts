@@ -41,6 +41,7 @@ interface Shown {
 
 export class Publisher {
   readonly #clock: Clock
+  readonly #onMissed: (error: unknown) => void
   readonly #shown: readonly Shown[]
   readonly #byStream: ReadonlyMap<StreamNode, readonly PanelStore[]>
   readonly #clients = new Map<Client, Known>()
@@ -48,8 +49,10 @@ export class Publisher {
   #nextRound_ms = Number.NEGATIVE_INFINITY
   #isPlanned = false
 
-  constructor(plan: Plan, clock: Clock) {
+  /** `onMissed`: rows could not be shown; whoever gave them is not concerned. */
+  constructor(plan: Plan, clock: Clock, onMissed: (error: unknown) => void) {
     this.#clock = clock
+    this.#onMissed = onMissed
     const shown = panelsOf(plan).map(panel => ({ panel, id: panel.identity, store: storeOf(panel), last: null }))
     this.#shown = shown
     const storesOf = (stream: StreamNode) =>
@@ -60,7 +63,11 @@ export class Publisher {
   /** Rows of a stream that panels show; the batch is lent. */
   rows(stream: StreamNode, batch: Batch): void {
     const now_us = this.#clock.now()
-    for (const store of this.#byStream.get(stream) ?? []) store.add(batch, now_us)
+    try {
+      for (const store of this.#byStream.get(stream) ?? []) store.add(batch, now_us)
+    } catch (error) {
+      this.#onMissed(error)
+    }
     this.#plan()
   }
 
@@ -98,7 +105,14 @@ export class Publisher {
   #round(): void {
     this.#isPlanned = false
     if (this.#closing.signal.aborted) return
-    const rounds = [...this.#clients.keys()].map(client => this.#tell(client))
+    const rounds = [...this.#clients.keys()].map(client => {
+      try {
+        return this.#tell(client)
+      } catch (error) {
+        this.#onMissed(error)
+        return { characters: 0, isBehind: false }
+      }
+    })
     const isBehind = rounds.some(round => round.isBehind)
     // Rows that the stores left out are no reason to wait with the next ones.
     const characters = Math.max(0, ...rounds.map(round => round.characters))

@@ -1,6 +1,7 @@
 /** What the page is told about the run as a whole, twice a second: rates are differences over the last two seconds. */
 import { join } from 'node:path'
-import type { RunHandle, RunProgress } from '../runtime/options.ts'
+import { wireError } from '../control/protocol.ts'
+import type { RunHandle, RunProgress, RunWarning } from '../runtime/options.ts'
 import type { Clock } from '../system/clock.ts'
 import { freeBytes, listFolder, statusOf } from '../system/files.ts'
 import { residentBytes } from '../system/process.ts'
@@ -22,6 +23,8 @@ export class StatusReporter {
   readonly #clock: Clock
   readonly #started_ms: number
   #samples: Sample[] = []
+  /** What the page missed last. */
+  #missed: RunWarning | null = null
   #disk = { at_ms: Number.NEGATIVE_INFINITY, logBytes: 0, diskFree_bytes: null as number | null }
 
   constructor(run: RunHandle, clock: Clock) {
@@ -30,8 +33,24 @@ export class StatusReporter {
     this.#started_ms = clock.monotonic_ms()
   }
 
-  /** The status of this moment; called at even intervals. */
-  status(): Status {
+  /** The status of this moment; called at even intervals. Null when it cannot be had: the next one says so. */
+  status(): Status | null {
+    try {
+      return this.#status()
+    } catch (error) {
+      this.missed(error)
+      return null
+    }
+  }
+
+  /** Something could not be shown: the run goes on, and the page says so from now on. */
+  missed(error: unknown): void {
+    const { message } = wireError(error)
+    const next = 'If this process has too many files open, raise the limit (ulimit -n) or close pages and clients.'
+    this.#missed = { code: 'FILE_UNREADABLE', message: `The page missed something: ${message}.`, next }
+  }
+
+  #status(): Status {
     const progress = this.#run.progress()
     const now_ms = this.#clock.now() / 1000
     const at_ms = this.#clock.monotonic_ms()
@@ -52,7 +71,7 @@ export class StatusReporter {
       uptime_ms: at_ms - this.#started_ms,
       epoch: progress.epoch,
       held: progress.held,
-      warnings: progress.warnings,
+      warnings: this.#missed === null ? progress.warnings : [...progress.warnings, this.#missed],
       nodes: Object.fromEntries(rated),
       memory_bytes: residentBytes(),
       logBytes,

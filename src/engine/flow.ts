@@ -4,6 +4,7 @@
  * A step that several outputs share runs once. Neighbouring stateless steps are fused into one loop; a step that is
  * tapped, or whose result is used twice, ends such a loop.
  */
+import { hasOwnTime } from '../plan/event-time.ts'
 import type { ReadNode, StreamNode, TopicNode, WindowNode } from '../plan/nodes.ts'
 import type { Column } from '../plan/schema.ts'
 import type { Batch } from './batch.ts'
@@ -15,7 +16,7 @@ import { awaits, Fork, type Stage } from './operators/stage.ts'
 import { WindowOperator } from './operators/window.ts'
 import type { Stateful } from './state/table.ts'
 import type { StatelessNode } from './steps.ts'
-import type { Times, Watermark } from './time.ts'
+import type { Times, Watermark } from './times.ts'
 
 /** Where a stream leaves the engine. */
 export interface FlowOutput {
@@ -168,7 +169,12 @@ export class Flow {
       window: (window: WindowNode, next) => this.#window(window, next),
       dedupe: (dedupe: Extract<StreamNode, { kind: 'dedupe' }>, next) => ({
         ...next,
-        stage: this.#keeping(new DedupeOperator(dedupe, dedupe.input.columns, next.stage, this.#options.keepsState)),
+        stage: this.#keeping(
+          new DedupeOperator(dedupe, dedupe.input.columns, next.stage, {
+            progress: hasOwnTime(dedupe.input, dedupe.key) ? 'key' : 'partition',
+            keepsState: this.#options.keepsState ?? false,
+          }),
+        ),
         reads: new Set([...next.reads, ...dedupe.key]),
         keepsTime: true,
         needsLowestKey: true,
@@ -228,15 +234,13 @@ export class Flow {
   }
 
   #window(node: WindowNode, next: Built): Built {
-    const topic = topicOf(node)
-    const byKey = topic.eventTime?.progress === 'key'
-    const ownKeys = new Set(node.keys.map(name => sourceColumn(node.input, name)))
-    const hasOwnTime = byKey && topic.key.every(name => ownKeys.has(name))
+    const byKey = topicOf(node).eventTime?.progress === 'key'
+    const isOwnTime = hasOwnTime(node.input, node.keys)
     const aggregated = node.aggregates.flatMap(aggregate => (aggregate.column === null ? [] : [aggregate.column]))
     return {
       stage: this.#keeping(
         new WindowOperator(node, node.input.columns, next.stage, {
-          progress: hasOwnTime ? 'key' : 'partition',
+          progress: isOwnTime ? 'key' : 'partition',
           downstreamKeepsTime: next.keepsTime,
           onLate: row => this.#options.onLate(row, node),
           keepsState: this.#options.keepsState ?? false,
@@ -244,7 +248,7 @@ export class Flow {
       ),
       reads: new Set([...node.keys, ...aggregated]),
       keepsTime: true,
-      needsLowestKey: next.needsLowestKey || (byKey && !hasOwnTime),
+      needsLowestKey: next.needsLowestKey || (byKey && !isOwnTime),
     }
   }
 
@@ -279,27 +283,4 @@ export function topicOf(stream: StreamNode): TopicNode {
   let node = stream
   while (node.kind !== 'read') node = node.input
   return node.topic
-}
-
-/** The topic's column whose cells a column of a later step holds unchanged, null when it was computed. */
-function sourceColumn(stream: StreamNode, name: string): string | null {
-  switch (stream.kind) {
-    case 'read':
-      return name
-    case 'derive':
-      return stream.derived.some(derived => derived.name === name) ? null : sourceColumn(stream.input, name)
-    case 'project': {
-      const projected = stream.projected.find(candidate => candidate.name === name)
-      return projected ? sourceColumn(stream.input, projected.from) : null
-    }
-    case 'explode':
-      return stream.input.columns.some(column => column.name === name) ? sourceColumn(stream.input, name) : null
-    case 'window':
-      return stream.keys.includes(name) ? sourceColumn(stream.input, name) : null
-    case 'filter':
-    case 'require':
-    case 'dedupe':
-    case 'finals':
-      return sourceColumn(stream.input, name)
-  }
 }

@@ -2,42 +2,39 @@
  * The two frontiers of event time of one topic.
  *
  * **Lateness** is a function of the log alone: each record is judged by the running maximum of its own partition, or of
- * its own key, up to and including itself, minus the topic's disorder. **Emission** follows the lowest partition that is
- * live, or each key by itself; where nothing arrives for `idleAfter` it goes on with the wall clock.
+ * its own key in its partition, up to and including itself, minus the topic's disorder. **Emission** follows the lowest
+ * partition that is live, or each key by itself; where nothing arrives for `idleAfter` it goes on with the wall clock.
+ * **Closing** (a window's state is dropped) follows the lowest live partition, the idle ones among them: no record that
+ * is in time comes after it.
  */
 import type { EventTime } from '../plan/nodes.ts'
 import type { Column } from '../plan/schema.ts'
 import type { Batch, ColumnData } from './batch.ts'
 import { KeyTimes } from './key-times.ts'
+import {
+  type Awaited,
+  idleKeys,
+  type LivePartition,
+  lowestKey,
+  OtherPartitions,
+  releasedKeys,
+} from './key-watermarks.ts'
 import type { StateReader, StateWriter } from './state/bytes.ts'
 import { ChangedSlots, numberTable, type Stateful, stateTable } from './state/table.ts'
+import type { Times, Watermark } from './times.ts'
 
-/** What operators know of the time of a batch's rows, by row of the batch as it came from the topic. */
-export interface Times {
-  readonly rows: number
-  /** Event time in microseconds. */
-  readonly time: Float64Array
-  /** A record no longer counts in what ends at or before this. */
-  readonly frontier: Float64Array
-  /** With progress by key: the slot of each row's key; else null. */
-  readonly keys: Int32Array | null
-  /** With progress by key: how far emission has come for the row's key; null where that is its frontier. */
-  readonly emission: Float64Array | null
-  readonly partition: number
-  /** Number of the first row in its partition. */
-  readonly firstOffset: number
-  /** The lowest frontier of the other live partitions: emission does not pass it. With progress by key: no time at all. */
-  readonly others: number
-  /** The same with the idle partitions among them: nothing closes past it. */
-  readonly othersClosed: number
+export interface TopicTimeOptions {
+  /** Whether a step has groups with rows of several progress keys, or deduplicates them: `Times.joint`. Default false. */
+  readonly hasJointGroups?: boolean
+  /** Whether a key may come in several partitions, with progress by key. Default false. */
+  readonly isScattered?: boolean
 }
 
-/** How far event time has come. `emit`: windows that end by then come out. `close`: they no longer change. */
-export interface Watermark {
-  readonly emit: number
-  readonly close: number
-  /** Only for groups of this key; null: for all. */
-  readonly key: number | null
+/** What time asks of the operators behind it. */
+export interface TimedFlow {
+  readonly awaits: Awaited
+  /** Whether it needs the lowest time of all keys. */
+  readonly needsLowestKey: boolean
 }
 
 interface PartitionTime {
@@ -53,18 +50,39 @@ export class TopicTime {
   readonly #eventTime: EventTime
   readonly #column: number
   readonly #keys: KeyTimes | null
+  readonly #others: OtherPartitions | null
   readonly #partitions: PartitionTime[] = []
   readonly #added = new Set<number>()
-  readonly #isLive = (partition: number) => this.#partitions[partition]?.live === true
+  readonly #hasJointGroups: boolean
+  #isScattered: boolean
+  /** Rows since keys that waited for other partitions were looked at. */
+  #rowsSinceLook = Number.NEGATIVE_INFINITY
   #frontier = new Float64Array(1024)
-  #emission = new Float64Array(1024)
+  #joint = new Float64Array(1024)
   #idleEmit = Number.NEGATIVE_INFINITY
-  readonly #changed = { partitions: new ChangedSlots(false), idle: new ChangedSlots(false) }
+  readonly #changed = {
+    partitions: new ChangedSlots(false),
+    idle: new ChangedSlots(false),
+    look: new ChangedSlots(false),
+  }
 
-  constructor(eventTime: EventTime, columns: readonly Column[], key: readonly string[]) {
+  constructor(
+    eventTime: EventTime,
+    columns: readonly Column[],
+    key: readonly string[],
+    { hasJointGroups = false, isScattered = false }: TopicTimeOptions = {},
+  ) {
     this.#eventTime = eventTime
     this.#column = columns.findIndex(column => column.name === eventTime.column)
     this.#keys = eventTime.progress === 'key' ? new KeyTimes(columns, key, eventTime.disorder_us) : null
+    this.#others = this.#keys && new OtherPartitions(this.#keys, eventTime.disorder_us)
+    this.#hasJointGroups = hasJointGroups
+    this.#isScattered = isScattered && this.#keys !== null
+  }
+
+  /** Says that a key may come in several partitions; before any row comes. */
+  scatterKeys(): void {
+    this.#isScattered = this.#keys !== null
   }
 
   /** Says that a source reads the partition; saying it again changes nothing. */
@@ -88,12 +106,13 @@ export class TopicTime {
     const time = (batch.data[this.#column] as Extract<ColumnData, { values: Float64Array }>).values
     if (this.#frontier.length < rows) {
       this.#frontier = new Float64Array(rows * 2)
-      this.#emission = new Float64Array(rows * 2)
+      this.#joint = new Float64Array(rows * 2)
     }
-    const keys = this.#keys
-      ? this.#keys.observe(batch, time, partition, arrived, this.#frontier)
-      : this.#observePartition(state, time, rows)
-    for (let row = 0; this.#keys && row < rows; row++) if (time[row]! > state.maximum) state.maximum = time[row]!
+    const frontier = this.#frontier
+    const joint = this.#keys && this.#hasJointGroups && !this.#isScattered ? this.#joint : null
+    const keys = this.#observeKeys(batch, time, partition, arrived, joint)
+    if (this.#keys === null) this.#observePartition(state, time, rows)
+    else for (let row = 0; row < rows; row++) if (time[row]! > state.maximum) state.maximum = time[row]!
     const firstOffset = state.offset
     state.offset += rows
     state.arrived = arrived
@@ -103,12 +122,58 @@ export class TopicTime {
     this.#setIdleEmit(Number.NEGATIVE_INFINITY)
     const others = this.#keys ? Number.NEGATIVE_INFINITY : this.#lowest(partition, false)
     const othersClosed = this.#keys ? Number.NEGATIVE_INFINITY : this.#lowest(partition, true)
-    const emission = this.#keys && this.#partitions.length > 1 ? this.#emission : null
-    if (emission) this.#keys!.putEmission(keys!, this.#frontier, emission, partition, rows, this.#isLive)
-    return { rows, time, frontier: this.#frontier, keys, emission, partition, firstOffset, others, othersClosed }
+    const othersOfKey = this.#othersOfKey(partition, rows)
+    return {
+      rows,
+      time,
+      frontier,
+      joint: joint ?? frontier,
+      keys,
+      othersOfKey,
+      partition,
+      firstOffset,
+      others,
+      othersClosed,
+    }
   }
 
-  #observePartition(state: PartitionTime, time: Float64Array, rows: number): null {
+  #observeKeys(
+    batch: Batch,
+    time: Float64Array,
+    partition: number,
+    arrived: number,
+    joint: Float64Array | null,
+  ): Int32Array | null {
+    const { maximum } = this.#partitions[partition]!
+    const frontier = this.#frontier
+    if (this.#keys === null) return null
+    return this.#isScattered
+      ? this.#keys.observeScattered(batch, time, partition, arrived, frontier, maximum)
+      : this.#keys.observe(batch, time, partition, arrived, { frontier, joint })
+  }
+
+  #othersOfKey(partition: number, rows: number): OtherPartitions | null {
+    if (this.#others === null || !this.#isScattered) return null
+    this.#setRowsSinceLook(Math.max(0, this.#rowsSinceLook) + rows)
+    this.#others.begin(this.#live(partition))
+    return this.#others
+  }
+
+  #setRowsSinceLook(rows: number): void {
+    this.#rowsSinceLook = rows
+    this.#changed.look.mark(0)
+  }
+
+  /** The partitions that have not ended, without one of them. */
+  #live(without = -1): LivePartition[] {
+    const live: LivePartition[] = []
+    for (const [number, { live: isLive, idle, maximum: reached }] of this.#partitions.entries()) {
+      if (isLive && number !== without) live.push({ number, reached, idle })
+    }
+    return live
+  }
+
+  #observePartition(state: PartitionTime, time: Float64Array, rows: number): void {
     const { disorder_us } = this.#eventTime
     const frontier = this.#frontier
     let { maximum } = state
@@ -118,13 +183,24 @@ export class TopicTime {
       frontier[row] = maximum - disorder_us
     }
     state.maximum = maximum
-    return null
   }
 
   /** Says that nothing could come until now (the process was away): who has been silent is counted from `now` on. */
   wake(now: number): void {
     for (const state of this.#partitions) state.arrived = Math.max(state.arrived, now)
     this.#keys?.wake(now)
+  }
+
+  /** How far event time has come in a partition: -Infinity before its first record, +Infinity when it has ended. */
+  reachedIn(partition: number): number {
+    const { live, maximum } = this.#partitions[partition]!
+    return live ? maximum : Number.POSITIVE_INFINITY
+  }
+
+  /** Says that the first record of a partition has this time: it holds nobody up who has not come so far. */
+  beginPartition(partition: number, time: number): void {
+    const state = this.#partitions[partition]!
+    if (state.offset === 0) state.maximum = time
   }
 
   endPartition(partition: number): void {
@@ -142,48 +218,38 @@ export class TopicTime {
     return lowest
   }
 
-  #lowestKey(): number {
-    let lowest = Number.POSITIVE_INFINITY
-    const { count } = this.#keys!
-    for (let key = 0; key < count; key++) lowest = Math.min(lowest, this.#keys!.maximumOf(key, this.#isLive))
-    return lowest - this.#eventTime.disorder_us
+  /**
+   * Event time after rows, or after the end of a partition, for what does not go by the rows of its own key: first keys
+   * that other partitions held up and hold up no longer, then all. Scattered keys are looked at once in as many rows as
+   * there are keys, and until then nothing else goes on either: what closes by the lowest key has their rows before.
+   */
+  watermarks({ awaits, needsLowestKey }: TimedFlow): readonly Watermark[] {
+    if (this.#keys === null) return [this.watermark()]
+    const all = () => (needsLowestKey ? [this.watermark()] : [])
+    if (!this.#isScattered) return all()
+    if (this.#rowsSinceLook < this.#keys.count) return []
+    this.#setRowsSinceLook(0)
+    return [...releasedKeys(this.#keys, this.#live(), this.#eventTime, awaits), ...all()]
   }
 
-  /** Silent keys that something awaits, each by itself; then all keys together, for what goes by the lowest of them. */
-  #idleKeys(now: number, awaited: (key: number, emit: number) => boolean): Watermark[] {
-    const { idleAfter_us, disorder_us } = this.#eventTime
-    const keys = this.#keys!
-    const found: Watermark[] = []
-    let isSilent = false
-    let lowest = Number.POSITIVE_INFINITY
-    let lowestAwake = Number.POSITIVE_INFINITY
-    let furthest = Number.NEGATIVE_INFINITY
-    let arrived = 0
-    for (let key = 0; key < keys.count; key++) {
-      const maximum = keys.maximumOf(key, this.#isLive)
-      if (maximum === Number.POSITIVE_INFINITY) continue
-      const silent = now - keys.arrivedAt(key)
-      if (silent < idleAfter_us) lowestAwake = Math.min(lowestAwake, maximum)
-      else {
-        isSilent = true
-        const emit = maximum + silent - disorder_us
-        if (awaited(key, emit)) found.push({ emit, close: maximum - disorder_us, key })
-      }
-      lowest = Math.min(lowest, maximum)
-      furthest = Math.max(furthest, maximum)
-      arrived = Math.max(arrived, keys.arrivedAt(key))
+  #noteIdlePartitions(now: number): void {
+    for (const [partition, state] of this.#partitions.entries()) {
+      if (!state.live || state.idle || now - state.arrived < this.#eventTime.idleAfter_us) continue
+      state.idle = true
+      this.#changed.partitions.mark(partition)
     }
-    if (!isSilent) return found
-    const reached = lowestAwake === Number.POSITIVE_INFINITY ? furthest + (now - arrived) : lowestAwake
-    const close = finite(lowest - disorder_us)
-    return [...found, { emit: Math.max(reached - disorder_us, close), close, key: null }]
   }
 
   /** Event time for all as it stands after the rows seen so far. */
   watermark(): Watermark {
-    const close = finite(this.#keys ? this.#lowestKey() : this.#lowest(-1, true))
-    const emit = this.#keys ? close : finite(this.#lowest(-1, false))
+    const close = finite(this.#lowestOfAll(true))
+    const emit = finite(this.#lowestOfAll(false))
     return { emit: Math.max(emit, close, this.#idleEmit), close, key: null }
+  }
+
+  #lowestOfAll(withIdle: boolean): number {
+    if (this.#keys === null) return this.#lowest(-1, withIdle)
+    return lowestKey(this.#keys, this.#live(), withIdle) - this.#eventTime.disorder_us
   }
 
   /** For people to look at: the frontier of the furthest partition. */
@@ -197,17 +263,16 @@ export class TopicTime {
    * What the wall clock closes while no backlog is known: keys, or the whole topic, that have been silent for `idleAfter`.
    * `now` in microseconds. Keys that nobody awaits are left out. Default: all are told.
    */
-  idle(now: number, awaited: (key: number, emit: number) => boolean = () => true): Watermark[] {
-    if (this.#keys) return this.#idleKeys(now, awaited)
-    const { idleAfter_us, disorder_us } = this.#eventTime
+  idle(now: number, awaited: Awaited = () => true): Watermark[] {
+    this.#noteIdlePartitions(now)
+    if (this.#keys !== null) {
+      return idleKeys(this.#keys, this.#live(), this.#eventTime, { now, isScattered: this.#isScattered }, awaited)
+    }
+    const { disorder_us } = this.#eventTime
     let furthest = Number.NEGATIVE_INFINITY
     let arrived = 0
-    for (const [partition, state] of this.#partitions.entries()) {
+    for (const state of this.#partitions) {
       if (!state.live) continue
-      if (!state.idle && now - state.arrived >= idleAfter_us) {
-        state.idle = true
-        this.#changed.partitions.mark(partition)
-      }
       if (state.maximum > furthest) furthest = state.maximum
       arrived = Math.max(arrived, state.arrived)
     }
@@ -231,6 +296,7 @@ export class TopicTime {
   stateful(identity: string): Stateful {
     this.#changed.partitions.ask()
     this.#changed.idle.ask()
+    this.#changed.look.ask()
     const partitions = stateTable('partitions', this.#changed.partitions, {
       slots: () => this.#partitions.length,
       write: (partition, to) => this.#writePartition(partition, to),
@@ -242,9 +308,15 @@ export class TopicTime {
         this.#idleEmit = value
       },
     })
+    const look = numberTable('rows since look', this.#changed.look, {
+      get: () => this.#rowsSinceLook,
+      set: value => {
+        this.#rowsSinceLook = value
+      },
+    })
     return {
       identity,
-      tables: [partitions, idle, ...(this.#keys?.tables() ?? [])],
+      tables: [partitions, idle, look, ...(this.#keys?.tables() ?? [])],
       restored: () => this.#keys?.restored(),
     }
   }

@@ -15,11 +15,27 @@ const PLAIN_BYTES = 256 * 1024
 /** Step in which the last piece before damage is unpacked again: nothing readable is lost, at some 0.2 s a damaged file. */
 const CAREFUL_BYTES = 1
 
-/** Unpacked bytes in order; throws Damaged where a packed file is broken or cut off, after all that came before it. */
-export async function* bytesOf(path: string, compression: Compression): AsyncGenerator<Uint8Array, void, undefined> {
+/**
+ * Unpacked bytes in order, from a place on: a packed file is unpacked from its start, for no block of it says where it is.
+ * Throws Damaged where a packed file is broken or cut off, after all that came before it.
+ */
+export async function* bytesOf(
+  path: string,
+  compression: Compression,
+  from = 0,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  if (compression !== 'none' && from > 0) {
+    let skipped = 0
+    for await (const bytes of bytesOf(path, compression)) {
+      const skip = Math.min(from - skipped, bytes.length)
+      skipped += skip
+      if (skip < bytes.length) yield bytes.subarray(skip)
+    }
+    return
+  }
   const descriptor = openForReading(path)
   try {
-    if (compression === 'none') yield* plain(descriptor)
+    if (compression === 'none') yield* plain(descriptor, from)
     else {
       // Node goes on to the next part of a gzip file by itself, with Zstandard it stops.
       const unpacker = compression === 'gzip' ? () => createGunzip() : () => createZstdDecompress()
@@ -30,11 +46,12 @@ export async function* bytesOf(path: string, compression: Compression): AsyncGen
   }
 }
 
-function* plain(descriptor: number): Generator<Uint8Array, void, undefined> {
+function* plain(descriptor: number, from: number): Generator<Uint8Array, void, undefined> {
   const buffer = Buffer.allocUnsafe(PLAIN_BYTES)
-  for (;;) {
-    const read = readBytes(descriptor, buffer, 0, buffer.length, null)
+  for (let position = from; ; ) {
+    const read = readBytes(descriptor, buffer, 0, buffer.length, position)
     if (read === 0) return
+    position += read
     yield buffer.subarray(0, read)
   }
 }

@@ -11,7 +11,8 @@ const SPACE = 32
 /**
  * Only strings, brackets and commas are looked at, with a counter for depth: an element may be nested as deep as it likes
  * and be broken inside; checking it is the decoder's work. Line feeds between tokens become spaces; inside a string,
- * where JSON allows none, they become another control character, so that the element stays one line and stays wrong.
+ * where JSON allows none, they become another control character, so that the element stays one line and stays wrong. A
+ * comma behind the last element is taken for none, as it is in the body of a request.
  */
 export async function* elementsAsLines(
   input: AsyncIterable<Uint8Array>,
@@ -59,6 +60,12 @@ export async function* elementsAsLines(
           'there is something behind the end of the array',
           Buffer.from(chunk.subarray(index, index + 1024)),
         )
+      }
+      if (depth === 0 && array && byte === COMMA && !open) {
+        if (at > 0) yield Buffer.from(out.subarray(0, at))
+        at = 0
+        yield new Damaged('nothing stands before a comma of the array')
+        continue
       }
       if (depth === 0 && (blank || (array && byte === COMMA) || (array && byte === 93))) {
         // Between elements, or the end of one that is a plain value.

@@ -8,8 +8,9 @@ export interface JsonFault {
 }
 
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
-/** Between the quotes all but quotes, backslashes and control characters, or an escape. */
-const STRING = /"[ !#-[\]-\u{10FFFF}]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[ !#-[\]-\u{10FFFF}]*)*"/uy
+/** Between the quotes of a text: all but quotes, backslashes and control characters; and what a backslash begins. */
+const CHARACTERS = /[ !#-[\]-\uFFFF]*/y
+const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y
 const WORD = /true|false|null/y
 const BLANK = /[ \t\r\n]*/y
 
@@ -78,7 +79,7 @@ class Reader {
 
   #name(): Found | null {
     this.#skip(BLANK)
-    if (!this.#skip(STRING)) return this.#fault('a name in double quotes is missing, or it is not ended')
+    if (!this.#skipString()) return this.#fault('a name in double quotes is missing, or it is not ended')
     this.#skip(BLANK)
     if (this.#text[this.#at] !== ':') return this.#fault("':' is missing behind a name")
     this.#at++
@@ -87,9 +88,24 @@ class Reader {
 
   #scalar(first: string | undefined): Found | null {
     if (first === '"')
-      return this.#skip(STRING) ? null : this.#fault('the text is not ended, or a character in it must be escaped')
+      return this.#skipString() ? null : this.#fault('the text is not ended, or a character in it must be escaped')
     if (this.#skip(WORD) || this.#skip(NUMBER)) return null
     return this.#fault('a value is missing or is none of JSON')
+  }
+
+  /** One step after the other: a pattern for all of it would need a stack as deep as the text has escapes. */
+  #skipString(): boolean {
+    const start = this.#at
+    if (this.#text[start] !== '"') return false
+    this.#at++
+    do this.#skip(CHARACTERS)
+    while (this.#skip(ESCAPE))
+    if (this.#text[this.#at] === '"') {
+      this.#at++
+      return true
+    }
+    this.#at = start
+    return false
   }
 
   #skip(pattern: RegExp): boolean {

@@ -31,12 +31,22 @@ for (const byte of [32, 9, 10, 13, COMMA, 58, QUOTE, OPEN_BRACKET, CLOSE_BRACKET
 const IN_STRING = new Uint8Array(256)
 IN_STRING[QUOTE] = IN_STRING[BACKSLASH] = IN_STRING[LINE_FEED] = 1
 
+/** More stretches than there may be. */
+export class TooMany extends Error {}
+
 /** Where stretches of bytes begin and end. */
 export class Stretches {
+  readonly #most: number
   #bounds = new Uint32Array(512)
   count = 0
 
+  constructor(most = Number.POSITIVE_INFINITY) {
+    this.#most = most
+  }
+
+  /** Throws TooMany for one more than there may be. */
   add(start: number, end: number): void {
+    if (this.count >= this.#most) throw new TooMany()
     const at = this.count++ * 2
     if (at === this.#bounds.length) {
       const grown = new Uint32Array(at * 2)
@@ -113,5 +123,7 @@ export function skipArray(bytes: Uint8Array, at: number, elements: Stretches): n
     if (bytes[at] === CLOSE_BRACKET) return at + 1
     if (bytes[at] !== COMMA) return -1
     at = skipBlank(bytes, at + 1)
+    // A comma behind the last element takes nothing away.
+    if (bytes[at] === CLOSE_BRACKET) return at + 1
   }
 }

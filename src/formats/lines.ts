@@ -1,8 +1,9 @@
 /** Cuts NDJSON bytes into chunks of whole lines, with bounded memory however long a line is. */
+import type { ErrorCode } from '../system/errors.ts'
 
 /** Part of one partition: whole lines, or a stretch that cannot be read. */
 export type Piece =
-  | { readonly kind: 'records'; readonly bytes: Uint8Array; readonly position: number }
+  | { readonly kind: 'records'; readonly bytes: Uint8Array; readonly position: number; readonly anchor?: Anchor }
   | {
       readonly kind: 'damaged'
       readonly position: number
@@ -10,19 +11,47 @@ export type Piece =
       readonly bytes: Uint8Array | null
       readonly bytesTotal: number | null
       readonly lines?: number
+      readonly code?: ErrorCode
+      readonly anchor?: Anchor
     }
+
+/** A place from which a translated partition can be read on without what stands before it. */
+export interface Anchor {
+  /** In the partition, whose positions count bytes of the translated form. */
+  readonly position: number
+  /** Lines (rows, where the format has no lines) of the file that stand before it. */
+  readonly lines: number
+  /** In the file as its format counts: unpacked bytes of CSV, rows of Parquet. */
+  readonly place: number
+}
+
+/** Where a partition goes on. */
+export interface ResumePoint {
+  /** Records before it are done. Infinity: all of them. */
+  readonly position: number
+  /** Lines that are done, counted as the last anchor counts them. */
+  readonly lines: number
+  /** The last one at or before the position; null: the partition is read from its start, and what is done left out. */
+  readonly anchor: Anchor | null
+}
 
 /** The input cannot be read further; what was read before it stands. */
 export class Damaged extends Error {
   /** What could not be read, where it is known; otherwise the beginning of the line that was cut off. */
   readonly bytes: Uint8Array | null
   readonly bytesTotal: number | null
-  readonly lines?: number
+  readonly code: ErrorCode
 
-  constructor(reason: string, bytes: Uint8Array | null = null, bytesTotal: number | null = bytes?.length ?? null) {
+  constructor(
+    reason: string,
+    bytes: Uint8Array | null = null,
+    bytesTotal: number | null = bytes?.length ?? null,
+    code: ErrorCode = 'SOURCE_DAMAGED',
+  ) {
     super(reason)
     this.bytes = bytes
     this.bytesTotal = bytesTotal
+    this.code = code
   }
 }
 
@@ -51,6 +80,12 @@ export async function* wholeLines(
   let longLength = -1
   let longHead: Buffer | null = null
 
+  /** A byte order mark is no part of the first record. */
+  const records = (end: number): Piece => {
+    const skip = position === 0 && buffer[0] === 0xef && buffer[1] === 0xbb && buffer[2] === 0xbf ? 3 : 0
+    return { kind: 'records', bytes: buffer.subarray(Math.min(skip, end), end), position: position + skip }
+  }
+
   function* endLong(): Generator<Piece> {
     yield {
       kind: 'damaged',
@@ -69,10 +104,11 @@ export async function* wholeLines(
     for await (const item of input) {
       if (item instanceof Damaged) {
         // The input goes on behind this stretch: what is held is whole lines.
-        if (held > 0) yield { kind: 'records', bytes: buffer.subarray(0, held), position }
+        if (held > 0) yield records(held)
         position += held
         held = 0
-        yield { kind: 'damaged', position, reason: item.message, bytes: item.bytes, bytesTotal: item.bytesTotal }
+        const { message: reason, bytes, bytesTotal, code } = item
+        yield { kind: 'damaged', position, reason, bytes, bytesTotal, code }
         continue
       }
       let from = 0
@@ -99,7 +135,7 @@ export async function* wholeLines(
         if (held < limit) break
         const end = buffer.lastIndexOf(LINE_FEED, held - 1)
         if (end < 0) continue
-        yield { kind: 'records', bytes: buffer.subarray(0, end + 1), position }
+        yield records(end + 1)
         position += end + 1
         buffer.copyWithin(0, end + 1, held)
         held -= end + 1
@@ -108,7 +144,7 @@ export async function* wholeLines(
   } catch (error) {
     if (!(error instanceof Damaged)) throw error
     const end = held === 0 ? -1 : buffer.lastIndexOf(LINE_FEED, held - 1)
-    if (end >= 0) yield { kind: 'records', bytes: buffer.subarray(0, end + 1), position }
+    if (end >= 0) yield records(end + 1)
     position += end + 1
     const rest = longHead ?? buffer.subarray(end + 1, Math.min(held, end + 1 + DAMAGED_BYTES_KEPT))
     const restTotal = longHead === null ? held - end - 1 : longLength
@@ -124,7 +160,7 @@ export async function* wholeLines(
     return
   }
   if (longLength >= 0) yield* endLong()
-  else if (held > 0) yield { kind: 'records', bytes: buffer.subarray(0, held), position }
+  else if (held > 0) yield records(held)
 }
 
 /** The pieces from a position on, which is the end of one of them or of a line in one. */

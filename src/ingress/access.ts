@@ -17,6 +17,7 @@ export interface Admission {
   readonly problem: Problem | null
 }
 
+const BEHIND_PROXY = ' The request came through a proxy, so it needs one; name the proxy with --trusted-proxy.'
 const HOW = 'Send it as Authorization: Bearer KEY, as X-Api-Key: KEY, as ?key=KEY or at the end of the path.'
 
 export class Access {
@@ -28,19 +29,21 @@ export class Access {
     this.#keys = keys
   }
 
-  get #areNeeded(): boolean {
-    return this.#always || this.#keys.hasKeys
+  #areNeeded(request: Asking): boolean {
+    return this.#always || this.#keys.hasKeys || isForwarded(request.headers)
   }
 
   admit(request: Asking, target: Target, topic: string): Admission {
-    if (!this.#areNeeded) return { keyId: null, problem: foreignPage(request) }
+    if (!this.#areNeeded(request)) return { keyId: null, problem: foreignPage(request) }
     const verdict = this.#keys.check(keyOf(request, target), topic)
-    return verdict.kind === 'valid' ? { keyId: verdict.id, problem: null } : { keyId: null, problem: refusal(verdict) }
+    return verdict.kind === 'valid'
+      ? { keyId: verdict.id, problem: null }
+      : { keyId: null, problem: refusal(verdict, isForwarded(request.headers)) }
   }
 
   /** Whether the paths and topics may be told: to everybody where no key is needed, else to a key of one of them. */
   maySee(request: Asking, target: Target, topics: readonly { readonly topic: string }[]): boolean {
-    if (!this.#areNeeded) return true
+    if (!this.#areNeeded(request)) return true
     const key = keyOf(request, target)
     return topics.some(({ topic }) => this.#keys.check(key, topic).kind === 'valid')
   }
@@ -48,6 +51,26 @@ export class Access {
   close(): void {
     this.#keys.close()
   }
+}
+
+const FORWARDED = [
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-real-ip',
+  'x-client-ip',
+  'true-client-ip',
+  'cf-connecting-ip',
+  'via',
+] as const
+
+/**
+ * Whether a proxy passed the request on, as the headers say that proxies add: whoever sent it may be anywhere, also when
+ * the connection comes from this machine.
+ */
+export function isForwarded(headers: IncomingHttpHeaders): boolean {
+  return FORWARDED.some(name => headers[name] !== undefined)
 }
 
 /** Whether only programs on this machine can reach it; what stands before it as a proxy may be reached by all. */
@@ -80,12 +103,12 @@ function foreignPage({ headers }: Asking): Problem | null {
   return new Problem(403, 'KEY_REFUSED', 'A page in a browser may send records only with an API key.')
 }
 
-function refusal(verdict: Exclude<KeyVerdict, { kind: 'valid' }>): Problem {
+function refusal(verdict: Exclude<KeyVerdict, { kind: 'valid' }>, wasForwarded: boolean): Problem {
   const headers = { 'www-authenticate': 'Bearer realm="millrace"' }
   switch (verdict.kind) {
     case 'unknown':
       return new Problem(401, 'KEY_REFUSED', 'A valid API key is needed.', {
-        next: `Make one with 'millrace keys make NAME'. ${HOW}`,
+        next: `Make one with 'millrace keys make NAME'. ${HOW}${wasForwarded ? BEHIND_PROXY : ''}`,
         headers,
       })
     case 'expired':

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Transform } from 'node:stream'
 import { Pieces, release } from './pieces.ts'
 import { busy, Problem } from './problem.ts'
+import type { Receiving } from './receiving.ts'
 
 /** Bodies that are unpacked at the same time: each may cost its limit twice over, and more would not be faster. */
 const UNPACKED_AT_ONCE = 2
@@ -10,28 +11,28 @@ const UNPACKED_AT_ONCE = 2
 /** A frame may ask for a window of up to 2 GB before it has said anything; this is the most that common levels need. */
 const ZSTD_WINDOW_LOG_MAX = 23
 
-/** What is being received, of all requests together; shared by the routes of a listener. */
+/** Reads bodies; shared by the routes of a listener. */
 export class BodyReader {
-  readonly #receivingBytesMax: number
-  #receiving = 0
+  readonly #receiving: Receiving
   #unpacking = 0
   readonly #turns: (() => void)[] = []
 
-  constructor(receivingBytesMax: number) {
-    this.#receivingBytesMax = receivingBytesMax
+  constructor(receiving: Receiving) {
+    this.#receiving = receiving
   }
 
   /**
    * All bytes of the body as they were before they were packed.
    *
    * Throws Problem: 413 for more than `limit` bytes, packed or unpacked, 415 for a packing that is not known, 400 for a
-   * damaged one, 503 when other requests hold the memory for bodies. null: the client went away.
+   * damaged one, 503 when other requests hold the memory for bodies, 408 when it came in slowly and others needed that
+   * memory. null: the client went away.
    */
-  async read(request: IncomingMessage, limit: number): Promise<Buffer | null> {
+  async read(request: IncomingMessage, client: string, limit: number): Promise<Buffer | null> {
     const encoding = encodingOf(request)
     const declared = Number(request.headers['content-length'] ?? 0)
     if (declared > limit) throw tooLarge(limit)
-    const packed = await this.#receive(request, limit)
+    const packed = await this.#receive(request, client, limit)
     if (packed === null || encoding === 'identity' || packed.length === 0) return packed
     await this.#turn()
     try {
@@ -42,29 +43,23 @@ export class BodyReader {
     }
   }
 
-  #receive(request: IncomingMessage, limit: number): Promise<Buffer | null> {
+  #receive(request: IncomingMessage, client: string, limit: number): Promise<Buffer | null> {
     return new Promise((resolve, reject) => {
       const pieces = new Pieces()
       const finish = (settle: () => void) => {
         request.off('data', take).off('end', end).off('close', gone).off('error', gone)
-        this.#receiving -= pieces.byteLength
+        this.#receiving.end(body)
         settle()
         pieces.release()
       }
+      const refuse = (problem: Problem) => finish(() => reject(problem))
       const take = (piece: Buffer) => {
-        const refused =
-          pieces.byteLength + piece.length > limit
-            ? tooLarge(limit)
-            : this.#receiving + piece.length > this.#receivingBytesMax
-              ? busy('Too many large requests are being received just now.', 1)
-              : null
-        if (refused !== null) {
-          release(piece)
-          return finish(() => reject(refused))
-        }
-        this.#receiving += piece.length
-        pieces.add(piece)
+        const isTooLarge = pieces.byteLength + piece.length > limit
+        if (!isTooLarge && this.#receiving.take(body, piece.length)) return pieces.add(piece)
+        release(piece)
+        refuse(isTooLarge ? tooLarge(limit) : busy('Too many large requests are being received just now.', 1))
       }
+      const body = this.#receiving.begin(client, () => refuse(tooSlow()))
       const end = () => finish(() => resolve(pieces.take()))
       const gone = () => finish(() => resolve(null))
       request.on('data', take).on('end', end).on('close', gone).on('error', gone)
@@ -95,6 +90,12 @@ function encodingOf(request: IncomingMessage): Encoding {
   throw new Problem(415, 'REQUEST_INVALID', 'The body is packed in a way that is not known here.', {
     next: 'Send it plain, or with Content-Encoding gzip, br or zstd (one of them, once).',
     headers: { 'accept-encoding': 'gzip, br, zstd' },
+  })
+}
+
+function tooSlow(): Problem {
+  return new Problem(408, 'TOO_BUSY', 'The request came in slowly, and others needed its place.', {
+    headers: { connection: 'close' },
   })
 }
 

@@ -8,18 +8,33 @@ import type { Socket } from 'node:net'
 /** Connections that may be in their TLS handshake beside those that count. */
 const HANDSHAKES_MAX = 256
 
-export function boundConnections(server: Server, maximum: number, isSecure: boolean): void {
+export interface ConnectionsOptions {
+  readonly maximum: number
+  readonly isSecure: boolean
+  /** Whether requests become WebSockets, which are never idle. Default false. */
+  readonly hasUpgrades?: boolean
+  /** Ends a request that is still coming in, where no connection is idle; false: there is none that may be ended. */
+  readonly makeRoom?: () => boolean
+}
+
+export function boundConnections(server: Server, options: ConnectionsOptions): void {
+  const { maximum, isSecure, hasUpgrades = false, makeRoom = () => false } = options
   /** In the order in which they fell silent. */
   const idle = new Set<Socket>()
   /** Requests under way: HTTP/1.1 lets a client send the next one before the answer. */
   const busy = new Map<Socket, number>()
+  const begin = (socket: Socket) => {
+    idle.delete(socket)
+    busy.set(socket, (busy.get(socket) ?? 0) + 1)
+  }
 
   server.on(isSecure ? 'secureConnection' : 'connection', (socket: Socket) => {
     if (idle.size + busy.size >= maximum) {
       const [oldest] = idle
-      if (oldest === undefined) return socket.destroy()
-      idle.delete(oldest)
-      oldest.destroy()
+      if (oldest !== undefined) {
+        idle.delete(oldest)
+        oldest.destroy()
+      } else if (!makeRoom()) return socket.destroy()
     }
     idle.add(socket)
     socket.once('close', () => {
@@ -28,8 +43,7 @@ export function boundConnections(server: Server, maximum: number, isSecure: bool
     })
   })
   server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
-    idle.delete(socket)
-    busy.set(socket, (busy.get(socket) ?? 0) + 1)
+    begin(socket)
     response.once('close', () => {
       const left = (busy.get(socket) ?? 1) - 1
       if (left > 0) busy.set(socket, left)
@@ -39,5 +53,6 @@ export function boundConnections(server: Server, maximum: number, isSecure: bool
       }
     })
   })
+  if (hasUpgrades) server.on('upgrade', ({ socket }: IncomingMessage) => begin(socket))
   server.maxConnections = maximum + HANDSHAKES_MAX
 }

@@ -6,7 +6,6 @@
  * the route has words of its own for its clients.
  */
 import type { Server } from 'node:http'
-import type {} from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Listen, SourceContext } from '../connectors/contract.ts'
 import { type Clock, systemClock } from '../system/clock.ts'
@@ -16,14 +15,19 @@ import { BodyReader } from './body.ts'
 import { boundConnections } from './connections.ts'
 import { forgetRest } from './forget.ts'
 import { KeyStore } from './key-store.ts'
+import { type HostLimits, LIMITS } from './limits.ts'
 import { failureProblem } from './outcome.ts'
 import { type Answer, busy, Problem, problemAnswer } from './problem.ts'
+import { RequestRate } from './rate.ts'
+import { Receiving } from './receiving.ts'
 import { openServer } from './server.ts'
 import { Target } from './target.ts'
 
 /** What a route gets of a request that was let in. */
 export interface Received {
   readonly body: Buffer
+  /** Whose limits count: the API key's id, the address where none was needed. */
+  readonly client: string
   /** Id of the API key that came with it; null: none was needed. */
   readonly keyId: string | null
   /** One header, by its name in lower case. */
@@ -41,35 +45,15 @@ export interface Route {
   /** Of one key, or of one address where no key is given; null: the listener's default. */
   readonly requestsPerSecond: number | null
   receive(received: Received): Promise<Answer>
+  /** Why the run that takes the records is not ready; null: it is. */
+  notReady(): string | null
   /** The refusal in the words that its clients show; absent: JSON. */
   readonly refuse?: (problem: Problem) => Answer
 }
 
-/** Limits of a listener; tests lower them. */
-export interface HostLimits {
-  readonly connections: number
-  /** Bytes of all bodies that are being received. */
-  readonly receivingBytes: number
-  /** How long a client may take for its headers, and for a whole request. */
-  readonly headers_ms: number
-  readonly request_ms: number
-  /** How often slow clients are looked for. */
-  readonly check_ms: number
-}
-
-const LIMITS: HostLimits = {
-  connections: 4096,
-  receivingBytes: 32 << 20,
-  headers_ms: 10_000,
-  request_ms: 60_000,
-  check_ms: 1000,
-}
-
-/** Where nobody else is on the machine no rate is too high; elsewhere one client must not use up what all need. */
-const REQUESTS_PER_SECOND = 500
 /** How long connections may last when the listener closes. */
 const LAST_ANSWERS_MS = 1000
-const RESERVED = new Set(['/', '/healthz'])
+const RESERVED = new Set(['/', '/healthz', '/readyz'])
 const ROUTE_PATH = /^(?:\/[A-Za-z0-9._~-]+)+$/
 
 export type HostContext = Pick<SourceContext, 'listen' | 'dataDirectory'>
@@ -110,25 +94,40 @@ export async function acquireHost(
   }
 }
 
-type Limiter = ReturnType<FastifyInstance['createRateLimit']>
+interface HostParts {
+  readonly access: Access
+  readonly receiving: Receiving
+  readonly lastWords_ms: number
+}
+
+interface Entry {
+  readonly route: Route
+  readonly rate: RequestRate
+}
 
 export class HttpHost {
   readonly #access: Access
   readonly #bodies: BodyReader
+  readonly #lastWords_ms: number
   readonly #clock: Clock
   readonly #isLocal: boolean
   readonly #release: () => boolean
-  readonly #clients = new WeakMap<FastifyRequest, string>()
-  readonly #routes = new Map<string, { readonly route: Route; readonly limiter: Limiter | null }>()
+  readonly #routes = new Map<string, Entry>()
   #server: FastifyInstance | null = null
   #address = ''
   #closing = false
 
-  private constructor(access: Access, bodies: BodyReader, clock: Clock, isLocal: boolean, release: () => boolean) {
+  private constructor(
+    listen: Listen,
+    { access, receiving, lastWords_ms }: HostParts,
+    clock: Clock,
+    release: () => boolean,
+  ) {
     this.#access = access
-    this.#bodies = bodies
+    this.#bodies = new BodyReader(receiving)
+    this.#lastWords_ms = lastWords_ms
     this.#clock = clock
-    this.#isLocal = isLocal
+    this.#isLocal = isLocal(listen)
     this.#release = release
   }
 
@@ -141,10 +140,15 @@ export class HttpHost {
     release: () => boolean,
   ): Promise<HttpHost> {
     const access = new Access(listen, new KeyStore(dataDirectory, clock))
-    const host = new HttpHost(access, new BodyReader(limits.receivingBytes), clock, isLocal(listen), release)
-    const { server, address } = await openServer(listen, limits, {
+    const { connections: maximum, receivingBytes: bytes, receivingClientBytes: clientBytes, lastWords_ms } = limits
+    const receiving = new Receiving({ bytes, clientBytes: Math.min(clientBytes, bytes) }, clock)
+    const host = new HttpHost(listen, { access, receiving, lastWords_ms }, clock, release)
+    const { server, address } = await openServer(listen, limits, clock, {
       answer: (request, reply) => host.#answer(request, reply),
-      prepare: server => boundConnections(server as Server, limits.connections, listen.tls !== null),
+      prepare: server => {
+        const makeRoom = () => receiving.evictForConnection()
+        boundConnections(server as Server, { maximum, isSecure: listen.tls !== null, makeRoom })
+      },
     })
     host.#server = server
     host.#address = address
@@ -161,7 +165,7 @@ export class HttpHost {
     const { path } = route
     if (!ROUTE_PATH.test(path) || RESERVED.has(path)) {
       throw new MillraceError('PIPELINE_INVALID', `Records cannot be sent to the path ${JSON.stringify(path)}.`, {
-        next: "Give one such as '/events': letters, digits, - . _ ~ between slashes, none at the end; not /healthz.",
+        next: "Give one such as '/events': letters, digits, - . _ ~ between slashes, none at the end; not /healthz or /readyz.",
       })
     }
     if (this.#routes.has(path)) {
@@ -169,16 +173,8 @@ export class HttpHost {
         next: 'Give each source a path of its own.',
       })
     }
-    const max = route.requestsPerSecond ?? (this.#isLocal ? null : REQUESTS_PER_SECOND)
-    const limiter =
-      max === null
-        ? null
-        : this.#server!.createRateLimit({
-            max,
-            timeWindow: 1000,
-            keyGenerator: request => this.#clients.get(request) ?? '',
-          })
-    this.#routes.set(path, { route, limiter })
+    const rate = new RequestRate(this.#server!, route.requestsPerSecond, this.#isLocal)
+    this.#routes.set(path, { route, rate })
     return () => this.#routes.delete(path)
   }
 
@@ -206,7 +202,7 @@ export class HttpHost {
     }
     // The client went away.
     if (answer === null) return reply.hijack()
-    forgetRest(request.raw, this.#clock)
+    forgetRest(request.raw, this.#clock, this.#lastWords_ms)
     if (typeof answer.body === 'string') reply.type('text/plain; charset=utf-8')
     return reply
       .code(answer.status)
@@ -214,11 +210,7 @@ export class HttpHost {
       .send(answer.body)
   }
 
-  async #receive(
-    request: FastifyRequest,
-    target: Target,
-    { route, limiter }: { readonly route: Route; readonly limiter: Limiter | null },
-  ): Promise<Answer | null> {
+  async #receive(request: FastifyRequest, target: Target, { route, rate }: Entry): Promise<Answer | null> {
     if (this.#closing) throw failureProblem(new MillraceError('RUN_STOPPING', 'The pipeline is being stopped.'))
     if (request.method !== 'POST') {
       throw new Problem(405, 'REQUEST_INVALID', `${route.path} takes records by POST.`, {
@@ -227,23 +219,16 @@ export class HttpHost {
       })
     }
     const admission = this.#access.admit(request, target, route.topic)
-    if (limiter !== null) {
-      this.#clients.set(request, admission.keyId ?? request.ip)
-      const rate = await limiter(request)
-      if (!rate.isAllowed && rate.isExceeded) {
-        throw new Problem(429, 'TOO_BUSY', `More than ${rate.max} requests a second.`, {
-          next: 'Wait as Retry-After says, and send more records in each request.',
-          headers: { 'retry-after': String(Math.max(1, rate.ttlInSeconds)) },
-        })
-      }
-    }
+    const client = admission.keyId ?? request.ip
+    await rate.check(request, client)
     if (admission.problem !== null) throw admission.problem
     refuseMultipart(request.headers['content-type'])
-    const body = await this.#bodies.read(request.raw, route.bodyBytesMax)
+    const body = await this.#bodies.read(request.raw, client, route.bodyBytesMax)
     if (body === null) return null
     return await route.receive({
       body,
       keyId: admission.keyId,
+      client,
       header: name => {
         const value = request.headers[name]
         return value === undefined ? null : String(value)
@@ -258,6 +243,11 @@ export class HttpHost {
       return { status: this.#closing ? 503 : 200, body: { status: this.#closing ? 'stopping' : 'ok' } }
     }
     const routes = [...this.#routes.values()].map(({ route }) => route)
+    if (isRead && target.path === '/readyz') {
+      const reason = this.#closing || routes.length === 0 ? 'The run is being stopped.' : routes[0]!.notReady()
+      if (reason === null) return { status: 200, body: { status: 'ready' } }
+      return { status: 503, body: { status: 'not ready', reason }, headers: { 'retry-after': '5' } }
+    }
     const shown = this.#access.maySee(request, target, routes) ? routes : null
     if (isRead && target.path === '/') {
       const hint = 'A key is needed to send records, and to see what can be sent here.'

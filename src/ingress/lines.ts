@@ -20,13 +20,13 @@ const OPEN_BRACKET = 91
 /** A control character: JSON allows it nowhere, so what was broken stays broken. */
 const NOWHERE = 11
 
-/** `isLines`: the client says that each line is a record; otherwise that is found out. */
-export function linesOf(body: Uint8Array, isLines: boolean): Lines {
+/** `isLines`: the client says that each line is a record; otherwise that is found out. Throws TooMany for more than `most` records. */
+export function linesOf(body: Uint8Array, isLines: boolean, most: number): Lines {
   const text = withoutByteOrderMark(body)
   const start = skipBlank(text, 0)
   if (start === text.length) return { bytes: new Uint8Array(0), records: 0, isBroken: false }
-  if (text[start] === OPEN_BRACKET) return arrayLines(text, start)
-  return isLines ? givenLines(text) : valueLines(text, start)
+  if (text[start] === OPEN_BRACKET) return arrayLines(text, start, most)
+  return isLines ? givenLines(text, most) : valueLines(text, start, most)
 }
 
 /** The body as one line. `blank` takes the place of line feeds. */
@@ -42,8 +42,8 @@ function broken(text: Uint8Array): Lines {
   return { bytes: oneLine(text), records: 1, isBroken: true }
 }
 
-function arrayLines(text: Uint8Array, start: number): Lines {
-  const elements = new Stretches()
+function arrayLines(text: Uint8Array, start: number, most: number): Lines {
+  const elements = new Stretches(most)
   const end = skipArray(text, start, elements)
   if (end < 0 || skipBlank(text, end) < text.length) return broken(text)
   return elementLines(text, elements)
@@ -69,7 +69,7 @@ function elementLines(text: Uint8Array, elements: Stretches): Lines {
 }
 
 /** One value, or several: a line each, or written over several lines. */
-function valueLines(text: Uint8Array, start: number): Lines {
+function valueLines(text: Uint8Array, start: number, most: number): Lines {
   const first = skipValue(text, start)
   if (first < 0) return broken(text)
   let at = skipBlank(text, first)
@@ -77,8 +77,8 @@ function valueLines(text: Uint8Array, start: number): Lines {
     return { bytes: oneLine(text.subarray(start, first), SPACE), records: 1, isBroken: false }
   }
   const isOneLine = !text.subarray(start, first).includes(LINE_FEED) && text.subarray(first, at).includes(LINE_FEED)
-  if (isOneLine) return givenLines(text)
-  const values = new Stretches()
+  if (isOneLine) return givenLines(text, most)
+  const values = new Stretches(most)
   values.add(start, first)
   while (at < text.length) {
     const end = skipValue(text, at)
@@ -90,8 +90,8 @@ function valueLines(text: Uint8Array, start: number): Lines {
 }
 
 /** Lines as they are, without blank ones: a line that is broken costs the others nothing. */
-function givenLines(text: Uint8Array): Lines {
-  const stretches = new Stretches()
+function givenLines(text: Uint8Array, most: number): Lines {
+  const stretches = new Stretches(most)
   let hasBlank = false
   /** The first place behind `at` that is not white space; kept, so that a run of blank lines is looked at once. */
   let first = -1

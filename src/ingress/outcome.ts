@@ -5,6 +5,8 @@ import { Problem } from './problem.ts'
 /** A full disk is not empty again at once. */
 const RETRY_FULL_S = 10
 const RETRY_S = 1
+/** In which the budget for rejected records is whole again. */
+const RETRY_REJECTED_S = 60
 
 /** Nothing was kept: whether it may be sent again, and why. */
 export function failureProblem({ code, message, next }: MillraceError): Problem {
@@ -13,6 +15,9 @@ export function failureProblem({ code, message, next }: MillraceError): Problem 
       next: 'Send the same request again later; whoever runs the pipeline must make room.',
       headers: { 'retry-after': String(RETRY_FULL_S) },
     })
+  }
+  if (code === 'REJECTED_TOO_MANY') {
+    return new Problem(429, code, message, { next, headers: { 'retry-after': String(RETRY_REJECTED_S) } })
   }
   if (code === 'TOO_BUSY' || code === 'RUN_STOPPING') {
     return new Problem(503, code, message, { next, headers: { 'retry-after': String(RETRY_S) } })

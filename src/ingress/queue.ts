@@ -15,6 +15,7 @@ export interface QueuedMessage {
   readonly lines: Uint8Array
   readonly records: number
   readonly idempotencyKey: PushedMessage['idempotencyKey']
+  readonly rejectedBudget: PushedMessage['rejectedBudget']
 }
 
 export interface QueueOptions {
@@ -137,8 +138,8 @@ export class PushQueue {
             length,
           )
     for (const waiting of taken) this.#taken.add(waiting)
-    const messages = taken.map(({ lines, records, idempotencyKey, settle }) => {
-      return { records, bytes: lines.length, headers: null, idempotencyKey, settle }
+    const messages = taken.map(({ lines, records, idempotencyKey, rejectedBudget, settle }) => {
+      return { records, bytes: lines.length, headers: null, idempotencyKey, rejectedBudget, settle }
     })
     return { kind: 'pushed', bytes, arrival: this.#arrival, messages }
   }

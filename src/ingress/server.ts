@@ -3,15 +3,12 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Listen } from '../connectors/contract.ts'
+import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
+import { cutOff } from './forget.ts'
+import { HANDSHAKE_MS, HEADER_BYTES_MAX, type HostLimits, KEEP_ALIVE_MS } from './limits.ts'
 import { Problem, problemAnswer } from './problem.ts'
 import { withoutSchemas } from './without-schemas.ts'
-
-export interface ServerLimits {
-  readonly headers_ms: number
-  readonly request_ms: number
-  readonly check_ms: number
-}
 
 export interface ServerHooks {
   readonly answer: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>
@@ -19,14 +16,10 @@ export interface ServerHooks {
   readonly prepare: (server: Server) => void
 }
 
-const HEADER_BYTES_MAX = 16 * 1024
-/** Longer than between two pushes of most devices, so that they keep their connection. */
-const KEEP_ALIVE_MS = 75_000
-const HANDSHAKE_MS = 10_000
-
 export async function openServer(
   listen: Listen,
-  limits: ServerLimits,
+  limits: HostLimits,
+  clock: Clock,
   hooks: ServerHooks,
 ): Promise<{ server: FastifyInstance; address: string }> {
   const { fastify } = await import('fastify')
@@ -47,7 +40,8 @@ export async function openServer(
     forceCloseConnections: 'idle' as const,
     // One path for all: which source is meant is decided on what the client wrote.
     rewriteUrl: () => '/',
-    clientErrorHandler: answerBroken,
+    clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) =>
+      answerBroken(error, socket, clock, limits.lastWords_ms),
   }
   let server: FastifyInstance
   try {
@@ -103,7 +97,7 @@ function notListening({ host, port }: Listen, cause: unknown): MillraceError {
 }
 
 /** What the parser refuses is answered in the same form, and the connection is closed: what follows cannot be told apart. */
-function answerBroken(error: NodeJS.ErrnoException, socket: Socket): void {
+function answerBroken(error: NodeJS.ErrnoException, socket: Socket, clock: Clock, lastWords_ms: number): void {
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
     socket.destroy()
     return
@@ -116,5 +110,6 @@ function answerBroken(error: NodeJS.ErrnoException, socket: Socket): void {
         : [400, 'Bad Request', 'This is not HTTP/1.1 as it should be.']
   const body = JSON.stringify(problemAnswer(new Problem(Number(status), 'REQUEST_INVALID', String(message))).body)
   const head = `HTTP/1.1 ${status} ${words}\r\ncontent-type: application/json; charset=utf-8\r\n`
-  socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`)
+  const answer = `${head}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`
+  cutOff(socket, answer, clock, lastWords_ms)
 }

@@ -1,11 +1,14 @@
 /** A source that is pushed to over HTTP: a path on the run's listener, and a queue from there to the runtime. */
 
 import type { Idle, KeyMemory, Pushed, PushOutcome, Source, SourceContext } from '../connectors/contract.ts'
+import { TooMany } from '../formats/json-scan.ts'
 import { type Clock, systemClock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
-import { acquireHost, type HostLimits, type HttpHost, type Received } from './host.ts'
+import { acquireHost, type HttpHost, type Received } from './host.ts'
+import { BODY_BYTES_MAX, type HostLimits, WAITING_BYTES_MAX } from './limits.ts'
 import { type Answer, Problem } from './problem.ts'
 import { PushQueue, type QueuedMessage } from './queue.ts'
+import { RejectedBudgets } from './rejected-budget.ts'
 
 /** What makes one kind of push out of a request's body, and an answer out of what became of it. */
 export interface PushForm {
@@ -16,16 +19,29 @@ export interface PushForm {
   readonly takes: string
   readonly bodyBytesMax: number | null
   readonly requestsPerSecond: number | null
-  readonly keyMemory: KeyMemory
+  readonly settings: PushFormSettings
   readonly refuse?: (problem: Problem) => Answer
   /**
-   * The records of a body, in lines that together have at most `maximumBytes`, and the answer once it is known what became
-   * of them; or an answer at once. Throws Problem.
+   * The records of a body, within the limits, and the answer once it is known what became of them; or an answer at once.
+   * Throws Problem, and TooMany for more records than the limit.
    */
-  read(received: Received, maximumBytes: number): Translated | Answer
+  read(received: Received, limits: PushLimits): Translated | Answer
 }
 
-export interface Translated extends QueuedMessage {
+/** Of the lines that are made of one body. */
+export interface PushLimits {
+  readonly bytes: number
+  readonly records: number
+}
+
+/** As `PushSettings` of the connectors. */
+interface PushFormSettings {
+  readonly keyMemory: KeyMemory
+  readonly recordsMax: number
+  readonly rejectedPerMinute: number
+}
+
+export interface Translated extends Omit<QueuedMessage, 'rejectedBudget'> {
   /** Throws Problem for what was refused or not kept. */
   answer(outcome: PushOutcome): Answer
 }
@@ -35,9 +51,6 @@ export interface PushSourceSettings {
   readonly limits?: Partial<HostLimits>
   readonly waitingBytesMax?: number
 }
-
-const BODY_BYTES_MAX = 8 << 20
-const WAITING_BYTES_MAX = 64 << 20
 
 export class PushSource implements Source {
   readonly replays = false
@@ -55,7 +68,7 @@ export class PushSource implements Source {
   }
 
   get keyMemory(): KeyMemory {
-    return this.#form.keyMemory
+    return this.#form.settings.keyMemory
   }
 
   get address(): string | null {
@@ -72,6 +85,7 @@ export class PushSource implements Source {
     const { clock = systemClock, limits = {}, waitingBytesMax = WAITING_BYTES_MAX } = this.#settings
     const { maximumChunkBytes, signal } = context
     const queue = new PushQueue({ maximumChunkBytes, waitingBytesMax, clock, signal })
+    const rejected = new RejectedBudgets(this.#form.settings.rejectedPerMinute, clock)
     const host = await acquireHost(context, clock, limits)
     try {
       this.#endRoute = host.route({
@@ -80,7 +94,8 @@ export class PushSource implements Source {
         takes,
         bodyBytesMax: Math.min(this.#form.bodyBytesMax ?? BODY_BYTES_MAX, maximumChunkBytes),
         requestsPerSecond,
-        receive: received => this.#receive(received, queue, maximumChunkBytes),
+        notReady: context.notReady ?? (() => null),
+        receive: received => this.#receive(received, queue, rejected, maximumChunkBytes),
         ...(refuse === undefined ? {} : { refuse }),
       })
     } catch (error) {
@@ -108,12 +123,28 @@ export class PushSource implements Source {
     await this.#host?.release()
   }
 
-  async #receive(received: Received, queue: PushQueue, maximumBytes: number): Promise<Answer> {
-    const translated = this.#form.read(received, maximumBytes)
+  async #receive(
+    received: Received,
+    queue: PushQueue,
+    rejected: RejectedBudgets,
+    maximumBytes: number,
+  ): Promise<Answer> {
+    const translated = this.#translate(received, maximumBytes)
     if (!('lines' in translated)) return translated
     if (translated.lines.length > maximumBytes) {
       throw new Problem(413, 'REQUEST_TOO_LARGE', `The records have more than ${maximumBytes} bytes together.`)
     }
-    return translated.answer(await queue.push(translated))
+    const { answer, ...message } = translated
+    return answer(await queue.push({ ...message, rejectedBudget: rejected.of(received.client) }))
+  }
+
+  #translate(received: Received, bytes: number): Translated | Answer {
+    const { recordsMax } = this.#form.settings
+    try {
+      return this.#form.read(received, { bytes, records: recordsMax })
+    } catch (error) {
+      if (!(error instanceof TooMany)) throw error
+      throw new Problem(413, 'REQUEST_TOO_LARGE', `The request has more than ${recordsMax} records.`)
+    }
   }
 }

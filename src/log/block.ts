@@ -46,6 +46,8 @@ export interface BlockHeader {
   readonly lastArrival: number
   /** Place of the block in its segment. */
   readonly position: number
+  /** Of the topic's partition (place-mark.ts); 0 in blocks of the version before. */
+  readonly mark: number
   readonly payloadBytes: number
 }
 
@@ -97,6 +99,7 @@ export function headerAt(bytes: Buffer, at: number): { header: BlockHeader; chec
     records: bytes.readUInt32LE(at + 64),
     payloadBytes: bytes.readUInt32LE(at + 68),
     position: Number(bytes.readBigUInt64LE(at + 72)),
+    mark: bytes.readUInt32LE(at + 84),
   }
   return { header, checksum: bytes.readUInt32LE(at + 80) }
 }
@@ -219,7 +222,10 @@ export class BlockBuilder {
 
   /** The bytes of the block; the builder is empty then. The bytes are the caller's. */
   seal(
-    place: Pick<BlockHeader, 'incarnation' | 'schemaId' | 'partition' | 'firstOffset' | 'durableOffset' | 'position'>,
+    place: Pick<
+      BlockHeader,
+      'incarnation' | 'schemaId' | 'partition' | 'firstOffset' | 'durableOffset' | 'position' | 'mark'
+    >,
   ): Buffer {
     const total = this.bytes
     if (total > this.#buffer.length) this.#reserve(total - this.#end, total)
@@ -245,6 +251,7 @@ export class BlockBuilder {
     block.writeUInt32LE(total - HEADER_BYTES, 68)
     block.writeBigUInt64LE(BigInt(place.position), 72)
     block.writeUInt32LE(crc32(block.subarray(HEADER_BYTES)), 80)
+    block.writeUInt32LE(place.mark, 84)
     block.writeUInt32LE(crc32(block.subarray(0, HEADER_BYTES - 4)), HEADER_BYTES - 4)
     this.clear()
     return block

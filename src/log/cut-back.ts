@@ -2,6 +2,7 @@
 import { MillraceError } from '../system/errors.ts'
 import type { Storage } from '../system/storage.ts'
 import type { TopicLogOptions } from './options.ts'
+import { placeMark } from './place-mark.ts'
 import type { Recovered } from './recovery.ts'
 import { type Expected, positionBefore, type Segment, walk } from './segment.ts'
 
@@ -24,7 +25,7 @@ export function cutBack(found: Recovered, cutTo: number, options: TopicLogOption
   const last = kept.at(-1)
   const isShorter = kept.length < found.segments.length
   if (last === undefined) return { ...found, segments: kept, obsolete, damage, next: cutTo, cut: null, goesOn: false }
-  const expected = { incarnation: found.incarnation, partition }
+  const expected = { incarnation: found.incarnation, partition, mark: placeMark(topic, partition) }
   const { position, reached } = placeOf(storage, last, cutTo, expected, topic)
   const isDamaged = damage.some(each => each.path === last.path && each.position + each.bytes >= position)
   const common = { ...found, obsolete, damage, next: cutTo, goesOn: reached === cutTo && !isDamaged }
@@ -51,7 +52,8 @@ function placeOf(
   const file = storage.openForReading(segment.path)
   try {
     let reached: number | null = null
-    for (const item of walk(file, segment.bytes, expected, positionBefore(segment, offset), () => true)) {
+    const place = { ...expected, from: segment.firstOffset, to: Number.POSITIVE_INFINITY }
+    for (const item of walk(file, segment.bytes, place, positionBefore(segment, offset), () => true)) {
       if (item.kind === 'bad') {
         reached = null
         continue

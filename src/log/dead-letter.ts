@@ -22,7 +22,7 @@ export interface DeadLetter {
 }
 
 /** A dead letter keeps at most this much of a record. */
-const DEAD_LETTER_BYTES_MAX = 64 * 1024
+export const DEAD_LETTER_BYTES_MAX = 64 * 1024
 
 /** The bytes of a refused record as a dead letter keeps them: text when they are UTF-8, else base64. */
 export function deadLetterBytes(bytes: Uint8Array | null): {

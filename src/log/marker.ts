@@ -9,10 +9,12 @@
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { Storage, StorageFile } from '../system/storage.ts'
+import { marksAgree } from './place-mark.ts'
 
 const MARKER_NAME = 'marker'
 const SLOT_BYTES = 64
 const SLOTS = 3
+const MARK_AT = 56
 const MAGIC = 0x4b52414d
 const VERSION = 1
 
@@ -24,14 +26,14 @@ export interface MarkerState {
   readonly durable: number
 }
 
-/** What the slots say together, or null when none is whole. */
-export function readMarker(storage: Storage, folder: string): MarkerState | null {
+/** What the slots say together, or null when none is whole, or they are of another place than the `mark` says. */
+export function readMarker(storage: Storage, folder: string, mark: number): MarkerState | null {
   const path = join(folder, MARKER_NAME)
   const length = storage.lengthOf(path)
   if (length === null) return null
   const file = storage.openForReading(path)
   try {
-    return read(file)?.state ?? null
+    return read(file, mark)?.state ?? null
   } finally {
     file.close()
   }
@@ -45,7 +47,7 @@ interface Found {
   readonly cuts: number
 }
 
-function read(file: StorageFile): Found | null {
+function read(file: StorageFile, mark: number): Found | null {
   const bytes = Buffer.alloc(SLOT_BYTES * SLOTS)
   file.read(bytes, 0)
   let state = null as MarkerState | null
@@ -57,6 +59,7 @@ function read(file: StorageFile): Found | null {
     const at = slot * SLOT_BYTES
     if (bytes.readUInt32LE(at) !== MAGIC || bytes.readUInt32LE(at + 4) !== VERSION) continue
     if (crc32(bytes.subarray(at, at + SLOT_BYTES - 4)) !== bytes.readUInt32LE(at + SLOT_BYTES - 4)) continue
+    if (!marksAgree(bytes.readUInt32LE(at + MARK_AT), mark)) continue
     const own = Number(bytes.readBigUInt64LE(at + 24))
     if (slot > 0 && own > lastSyncedSequence) {
       lastSynced = slot
@@ -79,14 +82,16 @@ function read(file: StorageFile): Found | null {
 export class Marker {
   readonly #file: StorageFile
   readonly #slot = Buffer.alloc(SLOT_BYTES)
+  readonly #mark: number
   #sequence: number
   #lastSynced: number
   #cuts: number
 
-  constructor(storage: Storage, folder: string) {
+  constructor(storage: Storage, folder: string, mark: number) {
+    this.#mark = mark
     this.#file = storage.open(join(folder, MARKER_NAME))
     try {
-      const found = read(this.#file)
+      const found = read(this.#file, mark)
       this.#sequence = found?.sequence ?? 0
       this.#lastSynced = found?.lastSynced ?? 2
       this.#cuts = found?.cuts ?? 0
@@ -134,6 +139,7 @@ export class Marker {
     bytes.writeBigUInt64LE(BigInt(state.start), 32)
     bytes.writeBigUInt64LE(BigInt(state.durable), 40)
     bytes.writeBigUInt64LE(BigInt(this.#cuts), 48)
+    bytes.writeUInt32LE(this.#mark, MARK_AT)
     bytes.writeUInt32LE(crc32(bytes.subarray(0, SLOT_BYTES - 4)), SLOT_BYTES - 4)
     this.#file.write(bytes, slot * SLOT_BYTES)
   }

@@ -17,7 +17,7 @@ export function setAsideAll(
   const aside = (piece: { readonly path: string | null; readonly position: number; readonly bytes: number }) =>
     piece.path === null ? null : setAside(storage, quarantine, { ...piece, path: piece.path }, topic, partition)
   return {
-    damage: damage.map(each => ({ ...each, quarantined: aside(each) })),
+    damage: damage.map(each => ({ ...each, quarantined: each.quarantined ?? aside(each) })),
     cut: cut && { ...cut, quarantined: holdsBlock(storage, cut) ? aside(cut) : null },
   }
 }
@@ -76,7 +76,8 @@ export function firstArrivalIn(storage: Storage, segment: Segment): number | nul
   return headerIn(storage, segment.path, 0)?.firstArrival ?? null
 }
 
-function headerIn(storage: Storage, path: string, position: number): BlockHeader | null {
+/** The header of a block, null when there is no whole one. */
+export function headerIn(storage: Storage, path: string, position: number): BlockHeader | null {
   const file = storage.openForReading(path)
   try {
     const bytes = Buffer.alloc(HEADER_BYTES)

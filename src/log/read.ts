@@ -20,6 +20,7 @@ export interface Readable {
   readonly topic: string
   readonly partition: number
   readonly incarnation: string
+  readonly mark: number
   readonly segments: readonly Segment[]
   readonly start: number
   /** Nothing is read at this offset and behind it. */
@@ -105,7 +106,11 @@ function* readSegment(
   const ends = (header: Block['header']) => header.firstOffset + header.records
   // The length in the file may be shorter than it was written, where it is damaged.
   const length = Math.min(segment.bytes, file.length())
-  for (const found of walk(file, length, log, positionBefore(segment, from), header => ends(header) <= expected)) {
+  const { incarnation, partition, mark } = log
+  // What another process appends meanwhile to the last segment is none of another one.
+  const to = segment === log.segments.at(-1) ? Number.POSITIVE_INFINITY : until
+  const place = { incarnation, partition, mark, from: segment.firstOffset, to }
+  for (const found of walk(file, length, place, positionBefore(segment, from), header => ends(header) <= expected)) {
     if (found.kind === 'bad') {
       if (found.header !== null && ends(found.header) <= expected) continue
       yield { kind: 'trouble', reason: found.reason }

@@ -8,7 +8,9 @@
 import { join } from 'node:path'
 import type { Storage } from '../system/storage.ts'
 import { type MarkerState, readMarker } from './marker.ts'
-import { type Expected, type Found, noteBlock, offsetInName, type Segment, segmentOf, walk } from './segment.ts'
+import { placeMark } from './place-mark.ts'
+import { type Found, noteBlock, offsetInName, type Segment, segmentOf, walk } from './segment.ts'
+import { beginsWell, strayPath, withoutStrays } from './strays.ts'
 
 /** Records that are lost, and where they stood. */
 export interface Damage {
@@ -46,6 +48,8 @@ export interface Recovered {
   readonly segments: readonly Segment[]
   /** Paths of segments that retention or the cut removes. */
   readonly obsolete: readonly string[]
+  /** Paths of files that look like segments and are of another place. */
+  readonly strays: readonly string[]
   readonly start: number
   /** Offset of the next record. */
   readonly next: number
@@ -82,19 +86,22 @@ export interface Place {
 /** Looks, and changes nothing. */
 export function recover(place: Place): Recovered {
   const { storage, folder, topic, partition, promised = 0 } = place
-  const marker = readMarker(storage, folder)
-  const found: Segment[] = []
+  const mark = placeMark(topic, partition)
+  const marker = readMarker(storage, folder, mark)
+  const listed: Segment[] = []
   for (const name of storage.list(folder)) {
     const firstOffset = offsetInName(name)
     if (firstOffset === null) continue
-    found.push(segmentOf(folder, firstOffset, storage.lengthOf(join(folder, name)) ?? 0))
+    listed.push(segmentOf(folder, firstOffset, storage.lengthOf(join(folder, name)) ?? 0))
   }
-  found.sort((a, b) => a.firstOffset - b.firstOffset)
+  listed.sort((a, b) => a.firstOffset - b.firstOffset)
+  const own = { incarnation: marker?.incarnation ?? null, partition, mark }
+  const { segments: found, strays } = withoutStrays(storage, listed, own)
   // Retention writes the marker first: segments that are wholly below it were being removed.
   const keptFrom = found.findLastIndex(segment => segment.firstOffset <= (marker?.start ?? 0))
   const segments = found.slice(Math.max(keptFrom, 0))
   const obsolete = found.slice(0, Math.max(keptFrom, 0)).map(segment => segment.path)
-  const start = marker?.start ?? segments[0]?.firstOffset ?? 0
+  const start = marker?.start ?? listed[0]?.firstOffset ?? 0
 
   let incarnation = marker?.incarnation ?? null
   let expected = start
@@ -123,10 +130,11 @@ export function recover(place: Place): Recovered {
       durable = Math.max(durable, expected)
       return
     }
-    const common: Expected = { incarnation, partition }
+    const next = segments.slice(index + 1).find(later => beginsWell(storage, later, { incarnation, partition, mark }))
+    const bounds = { from: segment.firstOffset, to: next?.firstOffset ?? Number.POSITIVE_INFINITY }
     const file = storage.openForReading(segment.path)
     try {
-      for (const item of walk(file, segment.bytes, common)) {
+      for (const item of walk(file, segment.bytes, { incarnation, partition, mark, ...bounds })) {
         if (item.kind === 'block' && incarnation === null) incarnation = item.header.incarnation
         const problem = problemOf(item, expected, incarnation)
         if (problem === null && item.kind === 'block') {
@@ -166,12 +174,14 @@ export function recover(place: Place): Recovered {
   })
 
   const cutAt = troubles.find(trouble => trouble.expected >= durable)
-  const damage = troubles.slice(0, cutAt === undefined ? undefined : troubles.indexOf(cutAt)).map((trouble): Damage => {
+  const told = troubles.slice(0, cutAt === undefined ? undefined : troubles.indexOf(cutAt)).map((trouble): Damage => {
     const { position, bytes, reason } = trouble
     const to = trouble.to ?? durable
     const path = bytes === 0 ? null : segments[trouble.segment]!.path
     return { topic, partition, path, position, bytes, from: trouble.expected, to, reason, quarantined: null }
   })
+  const damage = [...strays.map(stray => strayDamage(stray, topic, partition)), ...told]
+  const common = { marker, incarnation, start, damage, strays: strays.map(({ path }) => path) }
   if (cutAt !== undefined) {
     const segment = segments[cutAt.segment]!
     const kept = segments.slice(0, cutAt.segment + 1)
@@ -190,7 +200,7 @@ export function recover(place: Place): Recovered {
     if (!goesWhole) segment.bytes = cutAt.position
     trimPlaces(segment)
     const goesOn = kept.length > 0 && endsWhole(damage, kept.at(-1)!)
-    return { marker, incarnation, segments: kept, obsolete, start, next: cutAt.expected, damage, cut, goesOn }
+    return { ...common, segments: kept, obsolete, next: cutAt.expected, cut, goesOn }
   }
   const last = segments.at(-1)
   const next = Math.max(expected, durable)
@@ -209,7 +219,14 @@ export function recover(place: Place): Recovered {
     })
   }
   const goesOn = last !== undefined && !isShort && wholeEnd === last.bytes
-  return { marker, incarnation, segments, obsolete, start, next, damage, cut: null, goesOn }
+  return { ...common, segments, obsolete, next, cut: null, goesOn }
+}
+
+/** No record of this log is lost with it. */
+function strayDamage({ path, bytes, firstOffset }: Segment, topic: string, partition: number): Damage {
+  const reason = 'the file belongs to another place and was renamed'
+  const lost = { from: firstOffset, to: firstOffset }
+  return { topic, partition, path, position: 0, bytes, ...lost, reason, quarantined: strayPath(path) }
 }
 
 function problemOf(item: Found, expected: number, incarnation: string | null): string | null {

@@ -9,6 +9,7 @@ import { firstArrivalIn, syncSegment } from './mend.ts'
 import type { TopicLogOptions } from './options.ts'
 import type { Recovered } from './recovery.ts'
 import { noteBlock, type Segment, segmentOf } from './segment.ts'
+import { strayPath } from './strays.ts'
 
 /** Segments at the end of a log that may hold bytes that are not safe; opening looks at no fewer. */
 const UNSAFE_SEGMENTS_MAX = 2
@@ -57,9 +58,10 @@ export class SegmentFiles {
     storage.syncFolder(folder)
   }
 
-  /** Removes and cuts off what `recover` says, in an order that may be cut off anywhere, and opens what goes on. */
-  begin(found: Pick<Recovered, 'obsolete' | 'cut' | 'goesOn'>): void {
+  /** Renames, removes and cuts off what `recover` says, in an order that may be cut off anywhere, and opens what goes on. */
+  begin(found: Pick<Recovered, 'obsolete' | 'strays' | 'cut' | 'goesOn'>): void {
     const { storage, folder } = this.#options
+    for (const path of found.strays) storage.rename(path, strayPath(path))
     for (const path of [...found.obsolete].reverse()) storage.remove(path)
     const last = this.#segments.at(-1)
     if (last !== undefined && found.cut?.path === last.path) syncSegment(storage, last, last.bytes)

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { StorageFile } from '../system/storage.ts'
 import { type Block, type BlockHeader, blockOf, HEADER_BYTES, headerAt, MAGIC_BYTES } from './block.ts'
+import { marksAgree } from './place-mark.ts'
 
 const SEGMENT_NAME = /^\d{20}\.log$/
 const READ_AHEAD_BYTES = 512 * 1024
@@ -50,10 +51,19 @@ export function positionBefore(segment: Segment, offset: number): number {
   return position
 }
 
-/** What a topic's blocks have in common; null: not known yet. */
+/** What a topic's blocks have in common. */
 export interface Expected {
+  /** null: not known yet. */
   readonly incarnation: string | null
   readonly partition: number
+  readonly mark: number
+}
+
+/** The offsets of a segment: a block of others was copied from another one. */
+export interface Bounds {
+  readonly from: number
+  /** Excluded. */
+  readonly to: number
 }
 
 export type Found =
@@ -70,18 +80,18 @@ export type Found =
     }
 
 /**
- * The blocks of a segment from a position on, and each damaged place between them; bytes are lent until the next step.
+ * The blocks of a segment from a position (`start`) on, and each damaged place between them; bytes are lent until the next step.
  * Payloads of blocks that `skips` are not read: their `block` is null.
  */
 export function* walk(
   file: StorageFile,
   fileLength: number,
-  expected: Expected,
-  from = 0,
+  expected: Expected & Bounds,
+  start = 0,
   skips: (header: BlockHeader) => boolean = () => false,
 ): Generator<Found, void, undefined> {
   const window = new Window(file, fileLength)
-  for (let position = from; position < fileLength; ) {
+  for (let position = start; position < fileLength; ) {
     const bytes = window.at(position, HEADER_BYTES)
     const found = headerAt(bytes, 0)
     const problem = found === null ? 'no block begins here' : misplaced(found.header, expected, position)
@@ -125,12 +135,19 @@ export function* walk(
   }
 }
 
-function misplaced(header: BlockHeader, expected: Expected, position: number): string | null {
+function misplaced(header: BlockHeader, expected: Expected & Bounds, position: number): string | null {
   if (header.position !== position) return `the block belongs to byte ${header.position}`
-  if (header.partition !== expected.partition) return `the block belongs to partition ${header.partition}`
-  return expected.incarnation === null || header.incarnation === expected.incarnation
-    ? null
-    : 'the block belongs to another topic'
+  const stranger = strangeness(header, expected)
+  if (stranger !== null) return stranger
+  if (header.firstOffset >= expected.from && header.firstOffset < expected.to) return null
+  return `the block belongs to offset ${header.firstOffset}, in another segment`
+}
+
+/** Why a block cannot be one of this log, null when it can. */
+export function strangeness(header: BlockHeader, { incarnation, partition, mark }: Expected): string | null {
+  if (header.partition !== partition) return `the block belongs to partition ${header.partition}`
+  const isOwn = marksAgree(header.mark, mark) && (incarnation === null || header.incarnation === incarnation)
+  return isOwn ? null : 'the block belongs to another topic'
 }
 
 function reasonOf(bytes: Buffer): string {
@@ -141,7 +158,7 @@ function reasonOf(bytes: Buffer): string {
 }
 
 /** Where the next whole header begins, the end of the file when there is none. */
-function nextHeader(window: Window, fileLength: number, from: number, expected: Expected): number {
+function nextHeader(window: Window, fileLength: number, from: number, expected: Expected & Bounds): number {
   for (let position = from; position + HEADER_BYTES <= fileLength; ) {
     const bytes = window.at(position, Math.min(READ_AHEAD_BYTES, fileLength - position))
     for (let at = bytes.indexOf(MAGIC_BYTES); at >= 0; at = bytes.indexOf(MAGIC_BYTES, at + 1)) {

@@ -15,6 +15,7 @@ import { Marker } from './marker.ts'
 import { coded } from './mend.ts'
 import { lookInto, type Opened } from './opening.ts'
 import type { ReadOptions, Settled, TopicLogOptions } from './options.ts'
+import { placeMark } from './place-mark.ts'
 import { type LogEvent, readSegments } from './read.ts'
 import type { Cut, Damage } from './recovery.ts'
 import type { Segment } from './segment.ts'
@@ -34,6 +35,7 @@ export class TopicLog {
   /** What opening cut off the end, or null. */
   readonly cut: Cut | null
   readonly #options: TopicLogOptions
+  readonly #mark: number
   readonly #builder: BlockBuilder
   readonly #blockBytes: number
   readonly #files: SegmentFiles
@@ -59,6 +61,7 @@ export class TopicLog {
     this.#pinned = () => (options.pinned === true ? 0 : Number.POSITIVE_INFINITY)
     this.topic = topic
     this.partition = options.partition ?? 0
+    this.#mark = placeMark(topic, this.partition)
     this.#blockBytes = options.blockBytes ?? BLOCK_BYTES
     this.#builder = new BlockBuilder(options.form ?? FORM.records)
     const found = lookInto(options)
@@ -171,6 +174,7 @@ export class TopicLog {
         topic,
         partition: this.partition,
         incarnation: this.incarnation,
+        mark: this.#mark,
         get segments() {
           return log.#files.segments
         },
@@ -235,7 +239,7 @@ export class TopicLog {
   #begin(found: Opened): void {
     const { storage, folder } = this.#options
     this.#files.secure()
-    this.#marker = new Marker(storage, folder)
+    this.#marker = new Marker(storage, folder, this.#mark)
     // What vouches for older records may stand in what is cut off now: it is written down before.
     if ((found.marker?.durable ?? 0) > found.next) this.#marker.cutBack(this.#state())
     else this.#marker.save(this.#state())
@@ -293,6 +297,7 @@ export class TopicLog {
         partition: this.partition,
         firstOffset: this.#written,
         durableOffset: this.#durable,
+        mark: this.#mark,
       }
       const block = this.#files.write(builder.bytes, this.#written, position => builder.seal({ ...place, position }))
       const length = HEADER_BYTES + block.header.payloadBytes

@@ -7,7 +7,10 @@ export type Flat<T> = { [K in keyof T]: T[K] } & {}
 type Primitive = string | number | boolean | bigint | null | undefined
 
 /** A message as rows hold it: what can be missing is null. */
-export type RowOf<T> = Flat<{ [K in keyof T]-?: Value<T[K]> }>
+export type RowOf<T> = Flat<{ [K in keyof T as Declared<K>]-?: Value<T[K]> }>
+
+/** The names that a schema declares: a loose object has any other one too. */
+type Declared<K> = string extends K ? never : K
 
 /** What functions give as columns: nothing is null. */
 export type Derived<D> = { [K in keyof D]: OrNull<D[K]> }
@@ -21,7 +24,7 @@ type Value<V> = unknown extends V
     : V extends Primitive
       ? V
       : IsNested<V> extends true
-        ? { [K in keyof V]-?: Value<V[K]> }
+        ? { [K in keyof V as Declared<K>]-?: Value<V[K]> }
         : V
 
 /** Whether a value is an object whose fields are columns of their own, not an array, a record or one of several forms. */
@@ -31,7 +34,7 @@ type IsNested<V> = [V] extends [never]
     ? false
     : V extends Primitive | readonly unknown[] | ((...parameters: never) => unknown)
       ? false
-      : string extends keyof V
+      : [keyof { [K in keyof V as Declared<K>]: 1 }] extends [never]
         ? false
         : IsUnion<V> extends true
           ? false

@@ -15,8 +15,26 @@ import type { Column } from './schema.ts'
 
 /** A SHA-256 in hexadecimal digits. */
 export function fingerprint(node: StreamNode): string {
-  const parts = describe(node, new Set(node.columns.map(({ name }) => name)), () => {})
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex')
+  return createHash('sha256')
+    .update(JSON.stringify(allOf(node)))
+    .digest('hex')
+}
+
+/** What one step contributes to a fingerprint: its kind, then what it says. */
+export type FingerprintPart = readonly [kind: string, ...said: unknown[]]
+
+/** What the fingerprint is made of, from the topic to the step. */
+export function partsOf(node: StreamNode): readonly FingerprintPart[] {
+  const parts = allOf(node)
+  const topic = parts.slice(0, TOPIC_PARTS)
+  return [topic, ...parts.slice(TOPIC_PARTS)] as unknown as FingerprintPart[]
+}
+
+/** The topic's own parts stand first, each by itself; then a part for each step. */
+const TOPIC_PARTS = 6
+
+function allOf(node: StreamNode): Parts {
+  return describe(node, new Set(node.columns.map(({ name }) => name)), () => {})
 }
 
 /** The lambdas that decide what reaches a step and could not be read: with none, its fingerprint says all. */

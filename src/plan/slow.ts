@@ -5,7 +5,9 @@
  * else is what JSON.parse and zod say: of two equal keys the last counts.
  */
 import type { z } from 'zod'
+import { restOf, restPlaces } from './rest.ts'
 import { Digits } from './types.ts'
+import { undeclaredFinder } from './undeclared.ts'
 import { pathNotUnicode } from './unicode.ts'
 import { MAXIMUM_DEPTH } from './wire.ts'
 import { readSchema } from './zod.ts'
@@ -19,6 +21,8 @@ export type SlowResult =
       readonly ok: true
       /** By column index; null for null and for missing. */
       readonly cells: unknown[]
+      /** Paths of the fields that the schema does not name. */
+      readonly undeclared: readonly string[]
     }
   | {
       readonly ok: false
@@ -31,8 +35,13 @@ export type SlowResult =
 
 /** Makes the slow decoder of a topic's messages. It never throws for what a record holds. */
 export function slowDecoder(schema: z.ZodType): (text: string) => SlowResult {
-  const paths = readSchema(schema).columns.map(column => column.name.split('.'))
+  const rests = restPlaces(schema)
+  const cells = readSchema(schema).columns.map(({ name }): CellPlace => {
+    const path = (rests.get(name)?.path ?? name).split('.')
+    return { name, path: path[0] === '' ? [] : path, declared: rests.get(name)?.declared ?? null }
+  })
   const times = timePaths(schema)
+  const undeclaredIn = undeclaredFinder(schema)
   const parse = times.length === 0 ? (text: string): unknown => JSON.parse(text) : parserKeepingDigits(times)
   return text => {
     if (tooDeep(text)) return invalid(`It is nested deeper than ${MAXIMUM_DEPTH} levels`)
@@ -47,7 +56,7 @@ export function slowDecoder(schema: z.ZodType): (text: string) => SlowResult {
     try {
       const result = schema.safeParse(record)
       if (!result.success) return refusal(result.error)
-      return cellsOf(result.data, paths)
+      return cellsOf(result.data, cells, undeclaredIn(record))
     } catch (error) {
       return invalid(`The schema threw: ${error}`)
     }
@@ -69,23 +78,31 @@ function refusal(error: z.ZodError): SlowResult {
   return invalid(`${first?.message ?? 'Invalid input'}${more}`, first?.path.map(String).join('.') ?? '')
 }
 
-function cellsOf(data: unknown, paths: readonly (readonly string[])[]): SlowResult {
+/** Where the value of a column is; `declared`: it is what an object has beside these fields. */
+interface CellPlace {
+  readonly name: string
+  readonly path: readonly string[]
+  readonly declared: ReadonlySet<string> | null
+}
+
+function cellsOf(data: unknown, places: readonly CellPlace[], undeclared: readonly string[]): SlowResult {
   const cells: unknown[] = []
-  for (const path of paths) {
+  for (const { name, path, declared } of places) {
     let cell = data
     for (const key of path) {
       cell = typeof cell === 'object' && cell !== null && Object.hasOwn(cell, key) ? (cell as Json)[key] : null
     }
+    if (declared !== null) cell = restOf(cell, declared)
     if (typeof cell === 'object' && cell !== null && !isFiniteThroughout(cell)) {
-      return invalid('Invalid input: a number in it is not finite', path.join('.'))
+      return invalid('Invalid input: a number in it is not finite', name)
     }
     if (typeof cell === 'number' && !Number.isFinite(cell)) {
-      return invalid(`Invalid input: expected number, received ${cell}`, path.join('.'))
+      return invalid(`Invalid input: expected number, received ${cell}`, name)
     }
     if (typeof cell === 'string' && !cell.isWellFormed()) return notUnicode(path.join('.'))
     cells.push(cell ?? null)
   }
-  return { ok: true, cells }
+  return { ok: true, cells, undeclared }
 }
 
 type Json = Record<string, unknown>

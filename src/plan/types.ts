@@ -18,6 +18,8 @@ export type Timestamp = number & { readonly [timestampBrand]: true }
 export const meanings = z.registry<{
   timestamp?: TimestampUnit
   decimal?: { readonly precision: number; readonly scale: number }
+  /** Keeps the fields that the object around it does not name. */
+  rest?: true
 }>()
 
 /**

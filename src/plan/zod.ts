@@ -17,6 +17,8 @@ import { fillsMissing, withoutOptional } from './zod-missing.ts'
 import { insteadOf, unsupported } from './zod-refusals.ts'
 import { timeInUnion } from './zod-times.ts'
 
+const REST = 'it keeps the fields that the schema does not name'
+
 export interface SchemaReading {
   readonly columns: readonly Column[]
   readonly wire: WireNode
@@ -74,6 +76,7 @@ class Reader {
       const accepts = hasChecks(definition) ? acceptsOutput(schema, unit) : null
       return leaf({ kind: 'timestamp', column: this.#add(path, 'timestamp', { unit }), nullable: false, unit, accepts })
     }
+    if (meanings.get(schema)?.rest === true) return this.#slow(path, 'json', REST, {}, true)
     const scale = meanings.get(schema)?.decimal
     switch (definition.type) {
       case 'object':
@@ -176,6 +179,7 @@ class Reader {
       fields.push({ key, optional: reading.optional, node: reading.wire })
     }
     const catchall = definition.catchall === undefined ? null : definitionOf(definition.catchall).type
+    this.#checkRest(definition, catchall, path)
     const checksRest = catchall !== null && catchall !== 'never' && catchall !== 'unknown' && catchall !== 'any'
     const reason = hasChecks(definition)
       ? 'the object has a refinement of its own'
@@ -187,6 +191,23 @@ class Reader {
         ? { kind: 'object', fields, strict: catchall === 'never', nullable: false }
         : this.#slowFrom(mark, reason)
     return { shape: 'object', wire, optional: false }
+  }
+
+  /** What an object lets through beside its fields needs a column; in an array it is in the array's own. */
+  #checkRest({ shape = {} }: Definition, catchall: string | null, path: string): void {
+    if (this.#base.endsWith('[]')) return
+    const rests = Object.entries(shape).filter(([, field]) => meanings.get(field)?.rest === true)
+    const isLoose = catchall === 'unknown' || catchall === 'any'
+    if (rests.length === 0 && isLoose) {
+      const next =
+        "Keep them in a json column: z.looseObject({ ..., ...rest('extra') }), with rest from 'millrace'. Or use z.object(): they are left out, and counted."
+      throw this.#unsupported(path, 'a z.looseObject lets fields through that have no column', next)
+    }
+    if (rests.length > 1) throw this.#unsupported(path, 'it keeps its other fields twice', 'Leave one rest(...) out.')
+    if (rests.length === 1 && (catchall === null || catchall === 'never')) {
+      const next = 'Use z.looseObject({ ... }).'
+      throw this.#unsupported(path, `rest('${rests[0]![0]}') keeps fields that only a z.looseObject lets through`, next)
+    }
   }
 
   #wrapped(definition: Definition, path: string): Reading {

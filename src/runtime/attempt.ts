@@ -16,8 +16,9 @@ import { abortedWith } from '../system/abort.ts'
 import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
 import type { Storage } from '../system/storage.ts'
+import { type Continuing, goOn, keptOf } from './checkpoint/changes.ts'
 import { Epochs } from './checkpoint/epochs.ts'
-import { type EpochHeader, fingerprintsOf, refuseOther, unverified } from './checkpoint/header.ts'
+import { type EpochHeader, fingerprintsOf, unverified } from './checkpoint/header.ts'
 import { Store } from './checkpoint/store.ts'
 import type { Feed } from './consumers/feed.ts'
 import type { Feeds } from './consumers/feeds.ts'
@@ -36,11 +37,9 @@ const RETAIN_EVERY_MS = 10_000
 const ROOM_EVERY_MS = 200
 const SINK_TIMEOUT_MS = 300_000
 
-export interface AttemptOptions extends InputsOptions {
+export interface AttemptOptions extends InputsOptions, Continuing {
   readonly plan: Plan
   readonly sources: Sources
-  /** Of the inputs. */
-  readonly identity: string
   readonly options: RunOptions
   readonly clock: Clock
   readonly storage: Storage
@@ -112,7 +111,7 @@ export class Attempt {
 
   /** Opens all at the last epoch. The first attempt of a run (`isFirst`) fails where a sink cannot be opened. */
   async open(isFirst: boolean): Promise<void> {
-    const { plan, clock, storage, options, sources, identity, onNotice, onWarning, onTurn } = this.#o
+    const { plan, clock, storage, options, sources, onNotice, onWarning, onTurn } = this.#o
     const { dataDirectory, strict, untilEnd, taps } = options
     const warehouseFile = resolve(dataDirectory, plan.warehouseFile)
     const budgetBytes = options.diskBudget_bytes ?? null
@@ -120,7 +119,7 @@ export class Attempt {
     const store = new Store({ dataDirectory, storage, clock, strict, budgetBytes, follows, warehouseFile, onNotice })
     this.#store = store
     const { header } = store
-    refuseOther(header, { plan, identity, fingerprints: this.#fingerprints, dataDirectory })
+    const identity = goOn(header, { ...this.#o, dataDirectory })
     for (const warning of unverified(header, plan)) onWarning(warning)
     // Before the outputs: an input that is not there must not leave its mark on them.
     await this.#inputs.open(header)
@@ -302,7 +301,7 @@ export class Attempt {
   }
 
   #header(): EpochHeader {
-    const { plan, identity } = this.#o
+    const { plan, meanings, identity } = this.#o
     const { topics, streams, sinks, store } = this.#parts!
     const positions = Object.fromEntries(topics.tasks.map(task => [task.topic.name, task.position]))
     streams.staged(positions)
@@ -311,8 +310,9 @@ export class Attempt {
     this.#staged = {
       pipeline: plan.name,
       namespace: plan.namespace,
-      identity,
+      identity: store.header?.identity ?? identity,
       fingerprints: this.#fingerprints,
+      ...keptOf(plan, meanings),
       topics: positions,
       lengths: Object.fromEntries(streams.all.flatMap(({ stored }) => (stored ? [[stored.name, stored.rows]] : []))),
       letters: { ingestion: this.#inputs.lettersDone, processing: store.letters.processing.next },

@@ -11,6 +11,7 @@ export interface HandleOptions {
   readonly dataDirectory: string
   readonly addresses: RunHandle['addresses']
   readonly progress: () => RunProgress
+  readonly notReady: () => string | null
   /** The rows of the step with this identity, of the attempt that is at work. */
   readonly feed: (step: string) => Feed
   readonly history: RunHandle['history']
@@ -21,12 +22,13 @@ export interface HandleOptions {
 }
 
 export function handleOf(options: HandleOptions): RunHandle {
-  const { plan, dataDirectory, addresses, progress } = options
+  const { plan, dataDirectory, addresses, progress, notReady } = options
   return {
     plan,
     dataDirectory,
     addresses,
     progress,
+    notReady,
     watch: (step, onRows) => options.feed(step).subscribe(onRows),
     history: (step, rowsMax) => options.history(step, rowsMax),
     query: async (sql, queryOptions) => (await options.warehouse()).query(sql, queryOptions),

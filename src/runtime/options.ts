@@ -41,6 +41,11 @@ export interface RunHandle {
   readonly addresses: readonly { readonly topic: string; readonly connector: string; readonly address: string }[]
   progress(): RunProgress
   /**
+   * Why the run does not do all of its work just now (nothing is taken in, the warehouse takes no rows), in words for
+   * anybody; null: it does.
+   */
+  notReady(): string | null
+  /**
    * Rows that leave a step, by its identity, as soon as they are safe; the batch is lent for the call. Answers what ends
    * it. A step that is no output of the plan is looked into from the next epoch on. Throws OPTION_INVALID for a step that
    * there is not.
@@ -83,8 +88,17 @@ export interface TopicProgress {
   readonly bytesTotal: number | null
   readonly deadLetters: number
   readonly late: number
+  /** Fields that records had in this run and the schema does not name: they are in no column. */
+  readonly undeclared_fields: readonly UndeclaredProgress[]
   /** Event time up to which windows are closed, in microseconds; null before the first record. */
   readonly watermark: number | null
+}
+
+export interface UndeclaredProgress {
+  /** Its path; null: all that are beyond the first hundred, together. */
+  readonly field: string | null
+  /** Records that had it. */
+  readonly records: number
 }
 
 export interface OutputProgress {

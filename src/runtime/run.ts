@@ -12,15 +12,18 @@ import { ERRORS, MillraceError } from '../system/errors.ts'
 import { readText, remove, replaceText } from '../system/files.ts'
 import { diskStorage, type Storage } from '../system/storage.ts'
 import { Attempt } from './attempt.ts'
+import { type Meaning, type Meanings, meaningsOf } from './checkpoint/changes.ts'
 import { Feeds } from './consumers/feeds.ts'
 import { handleOf } from './handle.ts'
 import { inputIdentity, pathsOf, refuseTimeless, type Sources, sourcesOf } from './ingest/input-names.ts'
 import { RunSources } from './ingest/run-sources.ts'
 import type { RunOptions, RunProgress, RunSummary } from './options.ts'
 import { takeOwnership } from './owner/owner.ts'
+import { reasonNotReady } from './readiness.ts'
 import { FIRST_WAIT_MS, longerWait_ms } from './retry.ts'
 import { toldAs, Warnings, warehouseWarning, warningOf } from './warnings.ts'
 
+const RUN_FILE = 'run.json'
 const PROGRESS_EVERY_MS = 200
 const YIELD_EVERY_MS = 50
 /** A run that goes on for weeks shares the machine: few rows at a time, so little is enough. */
@@ -66,7 +69,9 @@ class Run {
   #warehouse: Promise<Warehouse> | null = null
   #held: MillraceError | null = null
   readonly #warnings = new Warnings()
+  #meanings: Meanings = new Map()
   #isReady = false
+  #isServed = false
   #lastProgress_ms = 0
   #lastYield_ms = 0
 
@@ -77,7 +82,10 @@ class Run {
     this.#context = context
     this.#stop = abortedWith(options.signal)
     this.#signal = this.#stop.signal
-    this.#sources = new RunSources(sources, options, context.clock, this.#signal)
+    this.#sources = new RunSources(sources, options, context.clock, this.#signal, {
+      onWarning: warning => this.#warnings.add(warning),
+      notReady: () => this.#notReady(),
+    })
   }
 
   async work(): Promise<RunSummary> {
@@ -141,10 +149,14 @@ class Run {
   async #attemptOnce(wait_ms: number): Promise<RunSummary['reason']> {
     const { clock, storage } = this.#context
     if (!this.#isReady) await this.#sources.openPushed()
+    const { untilEnd } = this.#options
+    this.#meanings = meaningsOf(this.#plan, this.#inputs, untilEnd)
     const attempt = new Attempt({
       plan: this.#plan,
       sources: this.#inputs,
-      identity: inputIdentity(this.#inputs, this.#options.untilEnd),
+      identity: inputIdentity(this.#inputs, untilEnd),
+      meanings: this.#meanings,
+      textOf: (subject, digest) => this.#textBefore(subject, digest),
       feeds: this.#feeds,
       options: { ...this.#options, signal: this.#signal },
       clock,
@@ -178,6 +190,7 @@ class Run {
       dataDirectory,
       addresses: this.#sources.addresses,
       progress: () => this.progress(),
+      notReady: () => this.#notReady(),
       feed: step => this.#attempt!.feed(step),
       history: (step, rowsMax) => this.#attempt!.history(step, rowsMax),
       warehouse: () => this.#warehouseAtWork(),
@@ -188,6 +201,13 @@ class Run {
       replaceText(join(dataDirectory, 'addresses.json'), `${JSON.stringify(handle.addresses, null, 2)}\n`)
     }
     await onReady?.(handle)
+    this.#isServed = true
+  }
+
+  /** Others find the run by its socket only once `onReady` has opened it. */
+  #notReady(): string | null {
+    if (this.#signal.aborted) return 'The run is being stopped.'
+    return this.#isServed ? reasonNotReady(this.#plan, this.progress()) : 'The run is being opened.'
   }
 
   /** Whether waiting may help: then the run holds, says why, and tries again. What ends by itself fails at once. */
@@ -263,14 +283,24 @@ class Run {
     if (warning !== null) this.#warnings.add(warning)
   }
 
-  /** Writes what `verify` and `query` need to know of this run. */
+  /** What a subject of the pipeline meant to the run that was ready here last. */
+  #textBefore(subject: string, digest: string): readonly string[] | null {
+    const text = readText(join(this.#options.dataDirectory, RUN_FILE))
+    const record = text === null ? null : (JSON.parse(text) as { meanings?: Record<string, Meaning> })
+    const meaning = record?.meanings?.[subject]
+    return meaning?.digest === digest ? meaning.lines : null
+  }
+
+  /** Writes what `verify`, `query` and a later start need to know of this run. */
   #saveRun(): void {
     const inputs = Object.fromEntries([...this.#inputs].map(([topic, references]) => [topic.name, pathsOf(references)]))
     const stored = this.#sources.pushedTopics
     const { name, namespace, warehouseFile } = this.#plan
     const { untilEnd, dataDirectory } = this.#options
-    const path = join(dataDirectory, 'run.json')
-    const text = `${JSON.stringify({ pipeline: name, namespace, warehouseFile, inputs, stored, untilEnd }, null, 2)}\n`
+    const path = join(dataDirectory, RUN_FILE)
+    const meanings = Object.fromEntries(this.#meanings)
+    const record = { pipeline: name, namespace, warehouseFile, inputs, stored, untilEnd, meanings }
+    const text = `${JSON.stringify(record, null, 2)}\n`
     if (readText(path) !== text) replaceText(path, text)
   }
 }

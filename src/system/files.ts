@@ -6,6 +6,7 @@
 import * as fs from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { MillraceError, nearest } from './errors.ts'
+import { userFileMode } from './process.ts'
 
 /** What a path is now. `identity` changes when another file takes its place. */
 export interface FileStatus {
@@ -157,6 +158,11 @@ export function versionOf(path: string): string | null {
   }
 }
 
+/** Gives a file the rights that the user wants for theirs. */
+export function shareAsUserWants(path: string): void {
+  writing(path, () => fs.chmodSync(path, userFileMode()))
+}
+
 /** Lets only its owner read and write it. */
 export function keepPrivate(path: string): void {
   writing(path, () => fs.chmodSync(path, 0o600))
@@ -250,6 +256,8 @@ export function filesMatching(pattern: string): string[] {
     .sort()
 }
 
+const TOO_MANY_OPEN = 'this process has too many files open (ulimit -n says how many it may)'
+
 /** FILE_UNREADABLE for a path, naming the nearest existing name when the file is missing. */
 export function unreadable(path: string, cause: unknown): MillraceError {
   const code = (cause as NodeJS.ErrnoException | null)?.code
@@ -271,7 +279,9 @@ export function unreadable(path: string, cause: unknown): MillraceError {
       ? 'this user may not read it'
       : code === 'EISDIR'
         ? 'it is a folder'
-        : String((cause as Error | null)?.message ?? cause)
+        : code === 'EMFILE'
+          ? TOO_MANY_OPEN
+          : String((cause as Error | null)?.message ?? cause)
   return new MillraceError('FILE_UNREADABLE', `Cannot read ${path}: ${reason}.`, { cause })
 }
 
@@ -294,6 +304,8 @@ export function unwritable(path: string, cause: unknown): MillraceError {
         ? 'this user may not write there'
         : code === 'EROFS'
           ? 'the file system is read-only'
-          : String((cause as Error | null)?.message ?? cause)
+          : code === 'EMFILE'
+            ? TOO_MANY_OPEN
+            : String((cause as Error | null)?.message ?? cause)
   return new MillraceError('FILE_UNWRITABLE', `Cannot write ${path}: ${reason}.`, { cause })
 }

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 
-/** Memory of this process that is in use, in bytes. */
+/** Memory of this process that is in use, in bytes. Throws when no file descriptor is left: the system is asked by one. */
 export function residentBytes(): number {
   return process.memoryUsage.rss()
 }
@@ -43,6 +43,30 @@ export function processIsAlive(id: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
+}
+
+/** The user's mask for the rights of new files; null: it is still the process's own. */
+let userMask: number | null = null
+
+/** Files that this process makes from now on are for its user alone: 0600, in folders of 0700. */
+export function keepFilesPrivate(): void {
+  userMask ??= process.umask(0o077)
+}
+
+/** Does something that makes files or folders with the rights that the user wants for theirs. */
+export function withUserMask<T>(action: () => T): T {
+  if (userMask === null) return action()
+  process.umask(userMask)
+  try {
+    return action()
+  } finally {
+    process.umask(0o077)
+  }
+}
+
+/** The rights that the user wants for a file of theirs. */
+export function userFileMode(): number {
+  return 0o666 & ~(userMask ?? process.umask())
 }
 
 /**

@@ -95,6 +95,8 @@ export async function testPipeline({ plan }: Pipeline, options: TestOptions): Pr
     const chunkBytes = Math.min(options.chunkBytes ?? CHUNK_BYTES_MAX, CHUNK_BYTES_MAX)
     const source = new MemorySource(arrivals, { partitions, chunkBytes, clock: start === null ? null : clock, ends })
     const task = topics.task(name)
+    // A function may send the records of one key anywhere.
+    if (typeof options.partitions === 'function') task.time?.scatterKeys()
     const numbers = (await source.open()).map(({ name: known, bytes }) => task.addPartition(known, bytes).number)
     await readInput(task, [{ source, name, partitions: numbers }], {
       untilEnd: ends,

@@ -1,13 +1,16 @@
-/** Two relations of the same columns held against each other, row by row. */
-
+/**
+ * Holds what a run delivered against the oracle's rows. Each row of either side gets a verdict: rows are paired by what
+ * identifies them, or as bags, and a pair names the columns in which it differs.
+ */
+import { loadDuckDB } from '../formats/duckdb.ts'
+import { type ComparedColumn, isExactCell, settledCell, wrongColumns } from './cells.ts'
 import type { Database, Row } from './database.ts'
-import type { OracleColumn } from './oracle/query.ts'
+import { type InexactRow, matchRows } from './matching.ts'
+import { pairNearly } from './near.ts'
+import { ROW_COLUMNS } from './oracle/query.ts'
 import { quoted } from './oracle/text.ts'
+import { type Sides, VERDICTS } from './sides.ts'
 
-/** Largest relative difference of a column whose last digits depend on the order of additions. */
-const TOLERANCE = 1e-9
-/** Differences below this count as none, so that a variance of nothing may be 1e-20. */
-const FLOOR = 1e-12
 const EXAMPLES = 100
 
 export interface Difference {
@@ -20,125 +23,193 @@ export interface Difference {
 
 export interface Comparison {
   readonly agreed: number
+  /** Rows of open windows that need not be there. */
+  readonly open: number
   readonly missing: { readonly count: number; readonly examples: readonly Row[] }
   readonly unexpected: { readonly count: number; readonly examples: readonly Row[] }
   readonly different: { readonly count: number; readonly examples: readonly Difference[] }
+  /** By column how many rows differ in it. */
+  readonly columns: ReadonlyMap<string, number>
 }
 
-export interface Sides {
-  readonly oracle: string
-  readonly delivered: string
-  readonly columns: readonly OracleColumn[]
+/** What `compareByIdentity` knows of the rows. */
+export interface Identity {
+  readonly keys: readonly string[]
+  /** The row of an open window may be of any earlier moment. */
+  readonly early: boolean
+  /** Several rows of the oracle have one identity, and one of them was delivered. */
+  readonly hasCandidates: boolean
 }
+
+const { open: OPEN } = ROW_COLUMNS
 
 /** Joins both sides by the columns that identify a row; a row that is there twice has a partner only once. */
-export async function compareByIdentity(
-  database: Database,
-  sides: Sides,
-  identity: readonly string[],
-): Promise<Comparison> {
-  const keys = identity.map(quoted)
-  const side = (table: string) => {
-    const cells = sides.columns.map(column => quoted(column.name)).join(', ')
-    return `SELECT *, 1 AS "#here", row_number() OVER (PARTITION BY ${keys.join(', ')} ORDER BY ${cells}) AS "#copy" FROM ${table}`
-  }
+export async function compareByIdentity(database: Database, sides: Sides, identity: Identity): Promise<Comparison> {
+  const keys = identity.keys.map(quoted)
+  const by = `PARTITION BY ${keys.join(', ')}`
+  const cells = sides.columns.map(column => quoted(column.name))
+  const copied = (table: string) =>
+    `SELECT *, rowid AS "#id", ${identity.hasCandidates ? '1' : `row_number() OVER (${by} ORDER BY ${cells.join(', ')})`} AS "#copy" FROM ${table}`
   const on = [...keys, '"#copy"'].map(key => `o.${key} IS NOT DISTINCT FROM d.${key}`).join(' AND ')
-  const wrong = sides.columns
-    .filter(column => !identity.includes(column.name))
-    .map(column => ({ column, sql: differs(column) }))
-  const any = wrong.length === 0 ? 'false' : wrong.map(({ sql }) => `(${sql})`).join(' OR ')
-  const verdict = `CASE WHEN d."#here" IS NULL THEN 'missing' WHEN o."#here" IS NULL THEN 'unexpected' WHEN ${any} THEN 'different' ELSE 'agreed' END`
+  const verdict = `CASE WHEN d."#id" IS NULL THEN CASE WHEN o.${OPEN} THEN 'open' ELSE 'missing' END
+    WHEN o."#id" IS NULL THEN 'unexpected' WHEN ${identity.early} AND o.${OPEN} THEN 'open'
+    WHEN len("#wrong") > 0 THEN 'different' ELSE 'agreed' END`
   await database.run(
-    `CREATE OR REPLACE TEMP TABLE compared AS SELECT ${verdict} AS verdict,
-      ${packed('o', sides)} AS oracle, ${packed('d', sides)} AS stream, list_filter([${wrong.map(({ column, sql }) => `CASE WHEN ${sql} THEN ${nameLiteral(column.name)} END`).join(', ')}]::VARCHAR[], lambda "#name": "#name" IS NOT NULL) AS columns
-     FROM (${side(sides.oracle)}) o FULL OUTER JOIN (${side(sides.delivered)}) d ON ${on}`,
+    `CREATE OR REPLACE TEMP TABLE ${VERDICTS} AS SELECT o, d, verdict, CASE WHEN verdict = 'different' THEN "#wrong" ELSE [] END AS columns
+     FROM (SELECT o."#id" AS o, d."#id" AS d, ${wrongColumns(sides.columns)} AS "#wrong", ${verdict} AS verdict
+       FROM (${copied(sides.oracle)}) o FULL OUTER JOIN (${copied(sides.delivered)}) d ON ${on})`,
   )
+  if (identity.hasCandidates) await keepBestCandidates(database, sides, keys)
+  return await summary(database, sides, identity.keys)
+}
+
+/** Of the rows that may have been the last one of a key, the one that differs least from what was delivered. */
+async function keepBestCandidates(database: Database, sides: Sides, keys: readonly string[]): Promise<void> {
+  // Each delivered row keeps one partner; candidates without a delivered row are one missing row a key, unless all are open.
+  await database.run(
+    `CREATE OR REPLACE TEMP TABLE ${VERDICTS} AS
+     SELECT * FROM ${VERDICTS} WHERE d IS NOT NULL QUALIFY row_number() OVER (PARTITION BY d ORDER BY len(columns), o) = 1
+     UNION ALL
+     SELECT v.* FROM ${VERDICTS} v JOIN ${sides.oracle} o ON o.rowid = v.o WHERE d IS NULL
+     QUALIFY row_number() OVER (PARTITION BY ${keys.map(key => `o.${key}`).join(', ')} ORDER BY (verdict = 'open'), o.rowid) = 1`,
+  )
+}
+
+/** Compares both sides as bags of rows: equal in what is exact, within the tolerance in the rest. */
+export async function compareAsBags(database: Database, sides: Sides): Promise<Comparison> {
+  const exact = sides.columns.filter(isExactCell).map(column => settledCell(column))
+  const inexact = sides.columns.filter(column => !isExactCell(column))
+  const cells = inexact.map((column, index) => `${settledCell(column)} AS "#${index}"`)
+  const names = inexact.map((_, index) => `"#${index}"`)
+  const group = exact.length === 0 ? '0' : `hash(${exact.join(', ')})`
+  const numbered = (table: string, open: string) =>
+    `SELECT *, row_number() OVER (PARTITION BY g ORDER BY ${[...names, 'is_open'].join(', ')}) AS n FROM (SELECT rowid AS id, ${open} AS is_open, ${[`${group} AS g`, ...cells].join(', ')} FROM ${table})`
+  const wrong = inexact.map((column, index) => `(${wrongColumns([{ ...column, name: `#${index}` }])} <> [])`)
+  const isPair = ['o.id IS NOT NULL', 'd.id IS NOT NULL', ...wrong.map(sql => `NOT ${sql}`)].join(' AND ')
+  const values = names.flatMap(name => [`o.${name} AS "o${name.slice(2)}`, `d.${name} AS "d${name.slice(2)}`])
+  await database.run(
+    `CREATE OR REPLACE TEMP TABLE paired AS SELECT coalesce(o.g, d.g) AS g, o.id AS o, d.id AS d, o.is_open AS is_open, ${[`coalesce(${isPair}, false) AS agrees`, ...values].join(', ')}
+     FROM (${numbered(sides.oracle, OPEN)}) o FULL OUTER JOIN (${numbered(sides.delivered, 'false')}) d ON o.g = d.g AND o.n = d.n`,
+  )
+  await database.run(
+    `CREATE OR REPLACE TEMP TABLE ${VERDICTS} (o BIGINT, d BIGINT, verdict VARCHAR, columns VARCHAR[])`,
+  )
+  // Sorting pairs most rows; where it does not, all pairs of the group are looked for.
+  const doubtful =
+    inexact.length === 0 ? 'SELECT NULL::UBIGINT WHERE false' : 'SELECT DISTINCT g FROM paired WHERE NOT agrees'
+  await database.run(
+    `INSERT INTO ${VERDICTS} SELECT o, d, CASE WHEN agrees THEN 'agreed' WHEN o IS NULL THEN 'unexpected' WHEN is_open THEN 'open' ELSE 'missing' END, []
+     FROM paired WHERE g NOT IN (${doubtful})`,
+  )
+  if (inexact.length > 0) await matchGroups(database, names.length)
+  await database.run('DROP TABLE paired')
+  await pairNearly(database, sides)
+  return await summary(database, sides, [])
+}
+
+async function matchGroups(database: Database, inexact: number): Promise<void> {
+  const cells = Array.from({ length: inexact }, (_, index) => [`"o${index}"`, `"d${index}"`]).flat()
+  const result = await database.connection.runAndReadAll(
+    `SELECT ${['g::VARCHAR', 'o', 'd', 'is_open', ...cells].join(', ')} FROM paired WHERE g IN (SELECT DISTINCT g FROM paired WHERE NOT agrees) ORDER BY g`,
+  )
+  const appender = await database.connection.createAppender(VERDICTS)
+  const { LIST, VARCHAR } = await loadDuckDB()
+  const put = (o: number | null, d: number | null, verdict: string) => {
+    if (o === null) appender.appendNull()
+    else appender.appendBigInt(BigInt(o))
+    if (d === null) appender.appendNull()
+    else appender.appendBigInt(BigInt(d))
+    appender.appendVarchar(verdict)
+    appender.appendList([], LIST(VARCHAR))
+    appender.endRow()
+  }
+  let group: string | null = null
+  let left: InexactRow[] = []
+  let right: InexactRow[] = []
+  let open = new Set<number>()
+  const flush = () => {
+    // Rows that must be there come first: an open one never takes the partner of another.
+    const ordered = [...left.filter(({ id }) => !open.has(id)), ...left.filter(({ id }) => open.has(id))]
+    const partners = matchRows(ordered, right)
+    const taken = new Set(partners)
+    for (const [index, { id }] of ordered.entries()) {
+      const partner = partners[index]!
+      if (partner >= 0) put(id, right[partner]!.id, 'agreed')
+      else put(id, null, open.has(id) ? 'open' : 'missing')
+    }
+    for (const [index, { id }] of right.entries()) if (!taken.has(index)) put(null, id, 'unexpected')
+    left = []
+    right = []
+    open = new Set()
+  }
+  for (const row of result.getRowsJS() as (string | number | bigint | boolean | null)[][]) {
+    const [g, o, d, isOpen, ...values] = row
+    if (g !== group && group !== null) flush()
+    group = g as string
+    if (o !== null) {
+      left.push({ id: Number(o), cells: values.filter((_, index) => index % 2 === 0) as number[] })
+      if (isOpen === true) open.add(Number(o))
+    }
+    if (d !== null) right.push({ id: Number(d), cells: values.filter((_, index) => index % 2 === 1) as number[] })
+  }
+  if (group !== null) flush()
+  appender.closeSync()
+}
+
+async function summary(database: Database, sides: Sides, keys: readonly string[]): Promise<Comparison> {
   const counts = new Map(
-    (await database.rows('SELECT verdict, count(*)::DOUBLE AS n FROM compared GROUP BY verdict')).map(row => [
+    (await database.rows(`SELECT verdict, count(*)::DOUBLE AS n FROM ${VERDICTS} GROUP BY verdict`)).map(row => [
       row.verdict,
       row.n as number,
     ]),
   )
-  const examples = (kind: string) =>
-    database.rows(
-      `SELECT oracle, stream, columns FROM compared WHERE verdict = '${kind}' ORDER BY coalesce(oracle, stream) LIMIT ${EXAMPLES}`,
-    )
-  const rowOf = (cells: unknown) => presented(cells, sides.columns)
-  const different = (await examples('different')).map(row => {
-    const oracle = rowOf(row.oracle)
-    return {
-      key: Object.fromEntries(identity.map(name => [name, oracle[name]])),
-      stream: rowOf(row.stream),
-      oracle,
-      columns: row.columns as string[],
-    }
-  })
-  const comparison = {
-    agreed: counts.get('agreed') ?? 0,
-    missing: { count: counts.get('missing') ?? 0, examples: (await examples('missing')).map(row => rowOf(row.oracle)) },
-    unexpected: {
-      count: counts.get('unexpected') ?? 0,
-      examples: (await examples('unexpected')).map(row => rowOf(row.stream)),
+  const columns = await database.rows(
+    `SELECT name, count(*)::DOUBLE AS n FROM (SELECT unnest(columns) AS name FROM ${VERDICTS} WHERE verdict = 'different') GROUP BY name ORDER BY name`,
+  )
+  const count = (verdict: string) => counts.get(verdict) ?? 0
+  const examples = async (verdict: string, side: 'o' | 'd') =>
+    count(verdict) === 0
+      ? []
+      : (
+          await database.rows(
+            `SELECT ${packed('t', sides)} AS cells FROM ${VERDICTS} v JOIN ${side === 'o' ? sides.oracle : sides.delivered} t ON t.rowid = v.${side} WHERE verdict = '${verdict}' ORDER BY cells LIMIT ${EXAMPLES}`,
+          )
+        ).map(row => presented(row.cells, sides.columns))
+  const different =
+    count('different') === 0
+      ? []
+      : await database.rows(
+          `SELECT v.columns, ${packed('o', sides)} AS oracle, ${packed('d', sides)} AS stream FROM ${VERDICTS} v
+           JOIN ${sides.oracle} o ON o.rowid = v.o JOIN ${sides.delivered} d ON d.rowid = v.d
+           WHERE verdict = 'different' ORDER BY oracle, stream LIMIT ${EXAMPLES}`,
+        )
+  return {
+    agreed: count('agreed'),
+    open: count('open'),
+    missing: { count: count('missing'), examples: await examples('missing', 'o') },
+    unexpected: { count: count('unexpected'), examples: await examples('unexpected', 'd') },
+    different: {
+      count: count('different'),
+      examples: different.map(row => {
+        const oracle = presented(row.oracle, sides.columns)
+        const key = Object.fromEntries(keys.map(name => [name, oracle[name]]))
+        return { key, stream: presented(row.stream, sides.columns), oracle, columns: row.columns as string[] }
+      }),
     },
-    different: { count: counts.get('different') ?? 0, examples: different },
+    columns: new Map(columns.map(row => [row.name as string, row.n as number])),
   }
-  await database.run('DROP TABLE compared')
-  return comparison
 }
-
-/** Compares both sides as bags of rows, for rows that nothing identifies; inexact columns are left out. */
-export async function compareAsBags(database: Database, sides: Sides): Promise<Comparison> {
-  const cells = sides.columns
-    .filter(column => column.exact)
-    .map(column => (column.type === 'number' ? `${quoted(column.name)} + 0::DOUBLE` : quoted(column.name)))
-  const side = (table: string, sign: number) => `SELECT hash(${cells.join(', ')}) AS h, ${sign} AS n FROM ${table}`
-  await database.run(
-    `CREATE OR REPLACE TEMP TABLE compared AS SELECT h, sum(n) AS n FROM (${side(sides.oracle, 1)} UNION ALL ${side(sides.delivered, -1)}) GROUP BY h HAVING sum(n) <> 0`,
-  )
-  const [counts] = await database.rows(
-    `SELECT coalesce(sum(n) FILTER (WHERE n > 0), 0)::DOUBLE AS missing, coalesce(-sum(n) FILTER (WHERE n < 0), 0)::DOUBLE AS unexpected,
-      (SELECT count(*) FROM ${sides.oracle})::DOUBLE AS rows FROM compared`,
-  )
-  const { missing, unexpected, rows } = counts as { missing: number; unexpected: number; rows: number }
-  const examples = async (table: string, sign: string) =>
-    (
-      await database.rows(
-        `SELECT ${packed('t', sides)} AS cells FROM ${table} t WHERE hash(${cells.join(', ')}) IN (SELECT h FROM compared WHERE n ${sign} 0) LIMIT ${EXAMPLES}`,
-      )
-    ).map(row => presented(row.cells, sides.columns))
-  const comparison = {
-    agreed: rows - missing,
-    missing: { count: missing, examples: missing === 0 ? [] : await examples(sides.oracle, '>') },
-    unexpected: { count: unexpected, examples: unexpected === 0 ? [] : await examples(sides.delivered, '<') },
-    different: { count: 0, examples: [] },
-  }
-  await database.run('DROP TABLE compared')
-  return comparison
-}
-
-/** SQL that is true where the two cells of a column differ; never null. */
-function differs(column: OracleColumn): string {
-  const name = quoted(column.name)
-  const [o, d] = [`o.${name}`, `d.${name}`]
-  const distinct = `${o} IS DISTINCT FROM ${d}`
-  if (column.type !== 'number' || (column.exact && column.decimal === undefined)) return distinct
-  const rounding = column.decimal === undefined ? '' : ` + 0.5000001 * ${10 ** -column.decimal.scale}::DOUBLE`
-  const near = `abs(${o} - ${d}) <= ${TOLERANCE}::DOUBLE * greatest(abs(${o}), abs(${d})) + ${FLOOR}::DOUBLE${rounding}`
-  return `${distinct} AND NOT coalesce(isfinite(${o}) AND isfinite(${d}) AND ${near}, false)`
-}
-
-const nameLiteral = (name: string) => `'${name.replaceAll("'", "''")}'`
 
 /** The cells as a list of texts: structs compare names without regard to case, lists do not care. */
 const packed = (alias: string, sides: Sides) =>
-  `CASE WHEN ${sides.columns.map(column => `${alias}.${quoted(column.name)} IS NOT NULL`).join(' OR ')} THEN [${sides.columns.map(column => `${alias}.${quoted(column.name)}::VARCHAR`).join(', ')}] END`
+  `[${sides.columns.map(column => `${alias}.${quoted(column.name)}::VARCHAR`).join(', ')}]`
 
-function presented(cells: unknown, columns: readonly OracleColumn[]): Row {
+function presented(cells: unknown, columns: readonly ComparedColumn[]): Row {
   const list = (cells ?? []) as readonly (string | null)[]
   return Object.fromEntries(columns.map((column, index) => [column.name, present(list[index] ?? null, column)]))
 }
 
-function present(cell: string | null, column: OracleColumn): unknown {
+function present(cell: string | null, column: ComparedColumn): unknown {
   if (cell === null) return null
   if (column.type === 'number')
     return cell === 'inf' ? Infinity : cell === '-inf' ? -Infinity : Number(cell === 'nan' ? Number.NaN : cell)

@@ -1,12 +1,13 @@
 /** What a run delivered, as relations of DuckDB with numbers as DOUBLE and times as DOUBLE microseconds. */
 import { isAbsolute, join } from 'node:path'
 import { warehouseColumn } from '../connectors/duckdb/names.ts'
-import { isStored, readTopicLines } from '../log/topic-store.ts'
+import { isStored, openForReading, readTopic } from '../log/topic-store.ts'
 import type { DeliverNode, SinkReference, StreamNode, TopicNode } from '../plan/nodes.ts'
 import type { Column } from '../plan/schema.ts'
-import { statusOf, writePieces } from '../system/files.ts'
+import { readText, statusOf, writePieces } from '../system/files.ts'
+import type { Row } from './database.ts'
+import { copyHead } from './heads.ts'
 import { cellOf, readLines } from './json-columns.ts'
-import type { OracleColumn } from './oracle/query.ts'
 import { literal, quoted } from './oracle/text.ts'
 
 /** Something that a pipeline delivers, and where it lies. */
@@ -23,9 +24,9 @@ export interface Output {
 }
 
 export interface Delivered {
-  /** A query of the rows; each changelog row as it was written, with its revision. */
+  /** A query of the rows in the order in which they were written. */
   readonly sql: string
-  /** The form holds no NaN and no infinity: they were written as null. */
+  /** The format may hold null for NaN and for the infinities. */
   readonly finiteOnly: boolean
   /** Times were written in whole units of so many microseconds. */
   readonly time_us: number
@@ -52,64 +53,126 @@ export function outputOf(deliver: DeliverNode): Output {
   return { name: String(sink.options.path), stream, upsert: null, place: { kind: 'file', sink } }
 }
 
-/** The rows of an output, or the reason why they cannot be read again. */
-export function deliveredRows(output: Output, columns: readonly OracleColumn[], places: Places): Delivered | string {
+/** The rows of an output with these columns, or the reason why they cannot be read again. `rows`: how many of a topic count. */
+export function deliveredRows(
+  output: Output,
+  columns: readonly Column[],
+  places: Places,
+  rows: number | null,
+): Delivered | string {
   const { place } = output
-  // A changelog's rows carry the number of their revision; the last one of a window counts.
-  const revision = output.stream.columns.filter(column => column.name === 'revision')
-  const wanted: readonly Column[] = [...columns, ...revision]
   switch (place.kind) {
     case 'table': {
       if (places.warehouse === null) return 'there is no warehouse file in the data directory'
       const table = [places.warehouse, ...place.table.split('.').slice(-2)]
       if (table.length === 2) table.splice(1, 0, 'main')
-      const cells = wanted.map(
+      const cells = columns.map(
         column => `${stored(quoted(warehouseColumn(column.name)), column)} AS ${quoted(column.name)}`,
       )
-      return { sql: `SELECT ${cells.join(', ')} FROM ${table.map(quoted).join('.')}`, finiteOnly: false, time_us: 1 }
+      return { sql: selectFrom(cells, table.map(quoted).join('.')), finiteOnly: false, time_us: 1 }
     }
-    case 'topic': {
-      const { name } = place.topic
-      if (!isStored(places.dataDirectory, name)) return `the topic ${name} is not stored in the data directory`
-      const path = join(places.folder, `topic-${name}.ndjson`)
-      if (statusOf(path) === null) writePieces(path, readTopicLines(places.dataDirectory, name))
-      return { sql: linesSql([path], wanted, 'iso'), finiteOnly: true, time_us: 1 }
-    }
+    case 'topic':
+      return topicRows(place.topic.name, columns, places, rows)
     case 'file':
-      return fileRows(place.sink, wanted, places)
+      return fileRows(output, columns, places)
     case 'elsewhere':
       return `what the connector ${place.connector} delivered is not here`
   }
 }
 
-function fileRows(sink: SinkReference, columns: readonly Column[], places: Places): Delivered | string {
+function topicRows(name: string, columns: readonly Column[], places: Places, rows: number | null): Delivered | string {
+  if (!isStored(places.dataDirectory, name)) return `the topic ${name} is not stored in the data directory`
+  const { start } = openForReading(places.dataDirectory, name)
+  if (start > 0) return `the first ${start} records of the topic ${name} are no longer stored`
+  const path = join(places.folder, `topic-${name}.ndjson`)
+  writePieces(path, firstLines(readTopic(places.dataDirectory, name), rows))
+  return { sql: linesSql([path], columns, 'iso'), finiteOnly: true, time_us: 1 }
+}
+
+function* firstLines(records: Iterable<string>, rows: number | null): Generator<Uint8Array, void, undefined> {
+  let left = rows ?? Number.POSITIVE_INFINITY
+  let pending = ''
+  for (const record of records) {
+    if (left-- <= 0) break
+    pending += `${record}\n`
+    if (pending.length < 64 * 1024) continue
+    yield Buffer.from(pending)
+    pending = ''
+  }
+  yield Buffer.from(pending)
+}
+
+function fileRows({ stream, place }: Output, columns: readonly Column[], places: Places): Delivered | string {
+  const { sink } = place as Extract<Output['place'], { kind: 'file' }>
   const { path, format, timestamps = 'iso' } = sink.options as { path: string; format?: string; timestamps?: TimeForm }
   const file = isAbsolute(path) ? path : join(places.dataDirectory, path)
   if (statusOf(file) === null) return `there is no file ${file}`
   const form = format ?? file.slice(file.lastIndexOf('.') + 1).toLowerCase()
   const time_us = timestamps === 'ms' ? 1000 : 1
   if (form === 'parquet') {
+    if (statusOf(`${file}.stale`) !== null) return `${file} is older than its rows; the next run writes it`
     const cells = columns.map(column => `${stored(quoted(column.name), column)} AS ${quoted(column.name)}`)
-    return { sql: `SELECT ${cells.join(', ')} FROM read_parquet(${literal(file)})`, finiteOnly: false, time_us: 1 }
+    return { sql: selectFrom(cells, `read_parquet(${literal(file)})`), finiteOnly: true, time_us: 1 }
   }
+  const committed = committedFile(file, places)
   if (form === 'csv') {
     const cells = columns.map(column => `${written(quoted(column.name), column, timestamps)} AS ${quoted(column.name)}`)
     // The sink writes an empty text in quotes, null without.
-    const options = 'header = true, all_varchar = true, allow_quoted_nulls = false'
-    return {
-      sql: `SELECT ${cells.join(', ')} FROM read_csv(${literal(file)}, ${options})`,
-      finiteOnly: true,
-      time_us,
-    }
+    const options = `auto_detect = false, header = true, delim = ',', quote = '"', escape = '"', allow_quoted_nulls = false, parallel = false`
+    const types = stream.columns.map(({ name }) => `${quoted(name)}: 'VARCHAR'`).join(', ')
+    const rows = `read_csv(${literal(committed)}, ${options}, columns = {${types}})`
+    return { sql: selectFrom(cells, rows), finiteOnly: true, time_us }
   }
-  return { sql: linesSql([file], columns, timestamps), finiteOnly: true, time_us }
+  return { sql: linesSql([committed], columns, timestamps), finiteOnly: true, time_us }
 }
+
+/** What a file sink says beside its file of what it has committed; null: nothing. */
+function positionOf(file: string): { readonly rows: number; readonly bytes: number } | null {
+  const text = readText(`${file}.position.json`)
+  return text === null ? null : (JSON.parse(text) as { rows: number; bytes: number })
+}
+
+/** A run that was killed leaves bytes behind its last commit, which the next one cuts off. */
+function committedFile(file: string, places: Places): string {
+  const bytes = positionOf(file)?.bytes ?? null
+  if (bytes === null || bytes >= statusOf(file)!.bytes) return file
+  const copy = join(places.folder, `committed-${file.replaceAll(/[^A-Za-z0-9]/g, '-')}`)
+  copyHead(file, bytes, copy)
+  return copy
+}
+
+/** Rows of the stream that the output holds by its own ledger; null: it has none. */
+export async function heldRows(
+  output: Output,
+  places: Places,
+  pipeline: string,
+  rows: (sql: string) => Promise<Row[]>,
+): Promise<number | null> {
+  const { place, name } = output
+  if (place.kind === 'file') {
+    const path = String(place.sink.options.path)
+    const file = isAbsolute(path) ? path : join(places.dataDirectory, path)
+    return (positionOf(file) ?? positionOf(`${file}.rows.ndjson`))?.rows ?? null
+  }
+  if (place.kind !== 'table' || places.warehouse === null) return null
+  const ledger = `${places.warehouse}.millrace.ledger`
+  const tables = `SELECT 1 FROM duckdb_tables() WHERE database_name = ${literal(places.warehouse)} AND schema_name = 'millrace' AND table_name = 'ledger'`
+  if ((await rows(tables)).length === 0) return null
+  const [held] = await rows(
+    `SELECT position::DOUBLE AS position FROM ${ledger} WHERE consumer = ${literal(`${pipeline}/${name}`)}`,
+  )
+  return held === undefined ? null : (held.position as number)
+}
+
+const selectFrom = (cells: readonly string[], from: string) =>
+  `SELECT ${cells.length === 0 ? '1 AS "#nothing"' : cells.join(', ')} FROM ${from}`
 
 type TimeForm = 'iso' | 'ms' | 'us'
 
 function linesSql(paths: readonly string[], columns: readonly Column[], times: TimeForm): string {
   const cells = columns.map(column => `${written(cellOf(column), column, times)} AS ${quoted(column.name)}`)
-  return `SELECT ${cells.join(', ')} FROM ${readLines(paths, columns)}`
+  const texts = columns.map((column): Column => (column.type === 'json' ? column : { ...column, type: 'text' }))
+  return selectFrom(cells, readLines(paths, texts))
 }
 
 /** A cell of a database or Parquet column. */
@@ -119,17 +182,23 @@ function stored(cell: string, column: Column): string {
   return column.type === 'boolean' ? cell : `${cell}::VARCHAR`
 }
 
-/** A cell of a text form. */
+/** Stands for a cell that is no value of its column: no value is equal to it. */
+const NO_NUMBER = "'-1.7976931348623157e308'::DOUBLE"
+
+/** A cell of a text format. */
 function written(cell: string, column: Column, times: TimeForm): string {
+  const parsed = (sql: string) => `CASE WHEN ${cell} IS NOT NULL THEN coalesce(${sql}, ${NO_NUMBER}) END`
   switch (column.type) {
     case 'number':
-      return `${cell}::DOUBLE`
+      return parsed(`TRY_CAST(${cell} AS DOUBLE)`)
     case 'timestamp':
-      return times === 'iso'
-        ? `epoch_us(${cell}::TIMESTAMPTZ)::DOUBLE`
-        : `${cell}::DOUBLE${times === 'ms' ? ' * 1000' : ''}`
+      return parsed(
+        times === 'iso'
+          ? `epoch_us(TRY_CAST(${cell} AS TIMESTAMPTZ))::DOUBLE`
+          : `TRY_CAST(${cell} AS DOUBLE)${times === 'ms' ? ' * 1000' : ''}`,
+      )
     case 'boolean':
-      return `${cell}::BOOLEAN`
+      return `TRY_CAST(${cell} AS BOOLEAN)`
     case 'text':
     case 'json':
       return `${cell}::VARCHAR`

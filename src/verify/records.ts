@@ -8,17 +8,28 @@
  * a disagreement that stands on DuckDB's reading is looked at again the slow way before it is reported.
  */
 import type { DuckDBAppender } from '@duckdb/node-api'
-import { type Chunk, loadSource, type Source, type SplittableSource } from '../connectors/contract.ts'
-import type { SourceReference, TopicNode } from '../plan/nodes.ts'
+import { loadSource } from '../connectors/contract.ts'
+import type { SourceReference } from '../plan/nodes.ts'
 import type { Column, ColumnType, NumberUnit } from '../plan/schema.ts'
 import { slowDecoder } from '../plan/slow.ts'
 import { slowReason, type WireNode } from '../plan/wire.ts'
 import { readSchema } from '../plan/zod.ts'
-import { RECORD_BYTES_MAX } from '../runtime/process/topic-decoder.ts'
 import { MillraceError } from '../system/errors.ts'
-import { closeFile, openForWriting, writeBytes } from '../system/files.ts'
 import type { Database } from './database.ts'
+import { linesOfFile } from './heads.ts'
 import { cellOf, readLines } from './json-columns.ts'
+import {
+  chunksOf,
+  countedPart,
+  extentIn,
+  isCsv,
+  type Lines,
+  linesOf,
+  linesPath,
+  openSource,
+  type RecordsInput,
+  translateCsv,
+} from './lines.ts'
 import { HIDDEN, quoted } from './oracle/text.ts'
 
 const STORED_AS: Record<ColumnType, string> = {
@@ -32,20 +43,15 @@ const STORED_AS: Record<ColumnType, string> = {
 /** Stands for a time that only the slow path reads. */
 const ODD_TIME = '-9223372036854775808'
 
-export interface RecordsInput {
-  readonly topic: TopicNode
-  readonly sources: readonly SourceReference[]
-  /** Read all lines through JSON and zod: the run refused some of them, or DuckDB's reading is in doubt. */
-  readonly isDoubtful: boolean
-  /** A folder for what must be unpacked or translated. */
-  readonly folder: string
-}
-
 export interface Records {
   /** SQL of a relation with the topic's columns and the hidden ones. */
   readonly relation: string
+  /** Partitions that there are. */
+  readonly partitions: number
   /** DuckDB read the lines itself. */
   readonly isFast: boolean
+  /** Records of one key may be in several partitions. */
+  readonly isScattered: boolean
 }
 
 /** Loads the records into a table. Throws VERIFY_UNSUPPORTED for a topic without a schema. */
@@ -60,16 +66,22 @@ export async function loadRecords(database: Database, input: RecordsInput): Prom
   const table = quoted(`records of ${topic.name}`)
   const relation = `(SELECT *, rowid AS ${HIDDEN.position} FROM ${table})`
   const { wire } = readSchema(topic.schema)
+  const isScattered = await isScatteredOver(input.sources)
   const units = new Map<number, PlainUnit>()
-  const arePlain = collectUnits(wire, units)
+  const arePlain = collectUnits(wire, units) && (input.unread?.size ?? 0) === 0 && (input.refusedAt?.size ?? 0) === 0
   if (!input.isDoubtful && arePlain && slowReason(wire) === null) {
-    const lines = await linesOf(input)
+    const lines = await linesOf(database, input)
     await createTable(database, table, topic.columns)
-    if (await readFast(database, table, topic.columns, units, lines)) return { relation, isFast: true }
+    if (await readFast(database, table, topic.columns, units, lines)) {
+      return { relation, partitions: lines.length, isFast: true, isScattered }
+    }
   }
   await createTable(database, table, topic.columns)
-  await readSlow(database, table, input)
-  return { relation, isFast: false }
+  return { relation, partitions: await readSlow(database, table, input), isFast: false, isScattered }
+}
+
+async function isScatteredOver([first, ...others]: readonly SourceReference[]): Promise<boolean> {
+  return others.length > 0 || first === undefined || (await loadSource(first)).hasOnePartition !== true
 }
 
 const createTable = (database: Database, table: string, columns: readonly Column[]) =>
@@ -90,76 +102,21 @@ function collectUnits(node: WireNode, units: Map<number, PlainUnit>): boolean {
   return true
 }
 
-/** One plain file of lines for each partition. */
-async function linesOf(input: RecordsInput): Promise<readonly string[]> {
-  const paths: string[] = []
-  for (const reference of input.sources) {
-    const source = await loadSource(reference)
-    try {
-      const partitions = await openSource(source, input.topic)
-      const plain = 'plainFiles' in source ? (source as SplittableSource).plainFiles() : null
-      if (plain !== null) {
-        paths.push(...plain.map(file => file.path))
-        continue
-      }
-      const first = paths.length
-      for (const index of partitions.keys()) paths.push(`${input.folder}/${input.topic.name}-${first + index}.ndjson`)
-      await translate(source, paths.slice(first))
-    } finally {
-      await source.close()
-    }
-  }
-  return paths
-}
-
-const openSource = (source: Source, topic: TopicNode) =>
-  source.open({
-    untilEnd: true,
-    oneByOne: false,
-    columns: topic.columns,
-    maximumChunkBytes: RECORD_BYTES_MAX,
-    signal: new AbortController().signal,
-    from: new Map(),
-    topic: topic.name,
-    dataDirectory: '',
-    listen: { host: '127.0.0.1', port: 0, tls: null, trustedProxies: [], keys: 'required' },
-  })
-
-async function translate(source: Source, paths: readonly string[]): Promise<void> {
-  const files = paths.map(path => ({ path, descriptor: openForWriting(path), bytes: 0 }))
-  try {
-    for await (const chunk of chunksOf(source)) {
-      const file = files[chunk.partition]!
-      const bytes = chunk.bytes.at(-1) === 10 ? chunk.bytes : Buffer.concat([chunk.bytes, Buffer.from('\n')])
-      writeBytes(file.descriptor, bytes, file.bytes, file.path)
-      file.bytes += bytes.length
-    }
-  } finally {
-    for (const file of files) closeFile(file.descriptor)
-  }
-}
-
-async function* chunksOf(source: Source): AsyncGenerator<Chunk> {
-  for (let piece = await source.read(); piece !== null; piece = await source.read()) {
-    if (piece.kind === 'records' && piece.bytes.length > 0) yield piece
-  }
-}
-
 /** false: some record must be seen by the slow path. */
 async function readFast(
   database: Database,
   table: string,
   columns: readonly Column[],
   units: ReadonlyMap<number, PlainUnit>,
-  paths: readonly string[],
+  lines: readonly Lines[],
 ): Promise<boolean> {
   const cells = columns.map((column, index) =>
     column.type === 'timestamp' ? microseconds(cellOf(column), units.get(index)!) : cellOf(column),
   )
   try {
-    for (const [partition, path] of paths.entries()) {
+    for (const { path, number } of lines) {
       await database.run(
-        `INSERT INTO ${table} SELECT ${cells.join(', ')}, ${partition} FROM ${readLines([path], columns)}`,
+        `INSERT INTO ${table} SELECT ${cells.join(', ')}, ${number} FROM ${readLines([path], columns)}`,
       )
     }
   } catch {
@@ -193,31 +150,46 @@ function microseconds(text: string, unit: PlainUnit): string {
   return `CASE WHEN ${text} IS NOT NULL THEN coalesce(CASE WHEN ${plain} THEN ${whole} ELSE ${other} END, ${ODD_TIME}) END`
 }
 
-async function readSlow(database: Database, table: string, input: RecordsInput): Promise<void> {
-  const { topic } = input
+/** Answers how many partitions there are. */
+async function readSlow(database: Database, table: string, input: RecordsInput): Promise<number> {
+  const { topic, unread, refusedAt } = input
   const decode = slowDecoder(topic.schema!)
   const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   const appender = await database.connection.createAppender(table.slice(1, -1).replaceAll('""', '"'))
+  const take = (bytes: Uint8Array, partition: number) => {
+    let line: string
+    try {
+      line = text.decode(bytes)
+    } catch {
+      return
+    }
+    const answer = decode(line)
+    if (!answer.ok) return
+    topic.columns.forEach((column, index) => {
+      appendCell(appender, column.type, unread?.has(column.name) ? null : answer.cells[index])
+    })
+    appender.appendInteger(partition)
+    appender.endRow()
+  }
   let first = 0
   for (const reference of input.sources) {
     const source = await loadSource(reference)
     try {
       const partitions = await openSource(source, topic)
-      for await (const chunk of chunksOf(source)) {
-        for (const bytes of linesIn(chunk.bytes)) {
-          let line: string
-          try {
-            line = text.decode(bytes)
-          } catch {
-            continue
-          }
-          const answer = decode(line)
-          if (!answer.ok) continue
-          topic.columns.forEach((column, index) => {
-            appendCell(appender, column.type, answer.cells[index])
-          })
-          appender.appendInteger(first + chunk.partition)
-          appender.endRow()
+      const extents = partitions.map(({ name }, index) => extentIn(input, name, first + index))
+      const csv = partitions.map(({ name }) => isCsv(reference, name))
+      for (const [index, { name }] of partitions.entries()) {
+        const extent = extents[index] ?? null
+        if (csv[index] !== true || extent === null) continue
+        const path = linesPath(input, first + index)
+        await translateCsv(database, input, reference, { name, extent, path })
+        for (const line of linesOfFile(path)) take(line, extent.number)
+      }
+      for await (const chunk of csv.every(isOne => isOne) ? [] : chunksOf(source)) {
+        const extent = extents[chunk.partition] ?? null
+        if (extent === null || csv[chunk.partition] === true) continue
+        for (const { bytes, start } of linesIn(countedPart(chunk, extent))) {
+          if (refusedAt?.has(`${extent.number}:${chunk.position + start}`) !== true) take(bytes, extent.number)
         }
       }
       first += partitions.length
@@ -226,13 +198,14 @@ async function readSlow(database: Database, table: string, input: RecordsInput):
     }
   }
   appender.closeSync()
+  return first
 }
 
-function* linesIn(bytes: Uint8Array): Generator<Uint8Array> {
+function* linesIn(bytes: Uint8Array): Generator<{ readonly bytes: Uint8Array; readonly start: number }> {
   for (let start = 0; start < bytes.length; ) {
     const end = bytes.indexOf(10, start)
     const stop = end < 0 ? bytes.length : end
-    if (stop > start) yield bytes.subarray(start, stop)
+    if (stop > start) yield { bytes: bytes.subarray(start, stop), start }
     start = stop + 1
   }
 }

@@ -4,6 +4,9 @@ import { readChunks } from '../log/topic-reader.ts'
 import { openForReading } from '../log/topic-store.ts'
 import type { SourceReference } from '../plan/nodes.ts'
 
+/** The name under which a run knows the log of what was pushed. */
+export const LOG_PARTITION = 'log'
+
 /** `end`: records at this offset and behind it are left out; null: all that there are. */
 export function storedTopic(dataDirectory: string, topic: string, end: number | null): SourceReference {
   const module: SourceModule = { openSource: async () => new StoredTopic(dataDirectory, topic, end) }
@@ -11,6 +14,7 @@ export function storedTopic(dataDirectory: string, topic: string, end: number | 
 }
 
 class StoredTopic implements Source {
+  readonly hasOnePartition = true
   readonly #dataDirectory: string
   readonly #topic: string
   readonly #end: number
@@ -25,7 +29,7 @@ class StoredTopic implements Source {
 
   async open(): Promise<readonly { readonly name: string; readonly bytes: null }[]> {
     this.#chunks = this.#read()
-    return [{ name: this.#topic, bytes: null }]
+    return [{ name: LOG_PARTITION, bytes: null }]
   }
 
   async read(): Promise<Chunk | PartitionEnd | null> {

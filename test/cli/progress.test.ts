@@ -13,7 +13,18 @@ test('why nothing is taken in stands in red below the rates, with what to do, as
     held: { code: 'LOG_FULL', message: 'The disk is full.', next: 'Make room.' },
     warnings: [],
     steps: [],
-    topics: [{ topic: 'a', records: 1, bytes: 1, bytesTotal: null, deadLetters: 0, late: 0, watermark: null }],
+    topics: [
+      {
+        topic: 'a',
+        records: 1,
+        bytes: 1,
+        bytesTotal: null,
+        deadLetters: 0,
+        late: 0,
+        undeclared_fields: [],
+        watermark: null,
+      },
+    ],
     outputs: [],
   }
   const held = lines.lines(progress)

@@ -13,7 +13,18 @@ const summaryOf = (outputs: readonly OutputProgress[]): RunSummary => ({
   held: null,
   warnings: [],
   steps: [],
-  topics: [{ topic: 'readings', records: 9, bytes: 1, bytesTotal: null, deadLetters: 0, late: 0, watermark: null }],
+  topics: [
+    {
+      topic: 'readings',
+      records: 9,
+      bytes: 1,
+      bytesTotal: null,
+      deadLetters: 0,
+      late: 0,
+      undeclared_fields: [],
+      watermark: null,
+    },
+  ],
   outputs,
 })
 const COUNTED: OutputProgress = { output: 'counted', rows: 5000, behind: null }

@@ -44,7 +44,7 @@ export function start(words: readonly string[], options: { cwd?: string; env?: R
     result,
     async said(text) {
       while (!stdout.includes(text) && child.exitCode === null)
-        await new Promise(resolve => child.stdout.once('data', resolve))
+        await Promise.race([new Promise(resolve => child.stdout.once('data', resolve)), result])
       if (!stdout.includes(text)) throw new Error(`it ended without saying '${text}': ${stdout}${stderr}`)
     },
   }

@@ -80,7 +80,18 @@ describe('progress', () => {
     held: null,
     warnings: [],
     steps: [],
-    topics: [{ topic: 'readings', records, bytes, bytesTotal, deadLetters: 0, late: 0, watermark: 1698501145527000 }],
+    topics: [
+      {
+        topic: 'readings',
+        records,
+        bytes,
+        bytesTotal,
+        deadLetters: 0,
+        late: 0,
+        undeclared_fields: [],
+        watermark: 1698501145527000,
+      },
+    ],
     outputs: [{ behind: null, output: 'results', rows: 5 }],
   })
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Damage, loadSource, type SourceContext } from '../../src/connectors/contract.ts'
+import type { ResumePoint } from '../../src/formats/lines.ts'
 import type { SourceReference } from '../../src/plan/nodes.ts'
 import type { Column } from '../../src/plan/schema.ts'
 
@@ -37,8 +38,9 @@ export interface Reading {
 export function contextOf(columns: readonly Column[], changes: Partial<SourceContext> = {}): SourceContext {
   return {
     untilEnd: true,
-    oneByOne: false,
     columns,
+    required: new Set(),
+    onWarning: () => {},
     maximumChunkBytes: 64 * 1024,
     signal: new AbortController().signal,
     from: new Map(),
@@ -93,6 +95,46 @@ export async function readAll(reference: SourceReference, context: SourceContext
   return reading
 }
 
+/** What one partition says, with what an epoch would keep in the middle and at the end of it. */
+async function eventsOf(reference: SourceReference, context: SourceContext, partition: number) {
+  const opened = await loadSource(reference)
+  await opened.open(context)
+  const events: { text: string; points: ResumePoint[]; texts: number[] }[] = []
+  let kept: ResumePoint = { position: 0, lines: 0, anchor: null }
+  for (let event = await opened.read(); event !== null; event = await opened.read()) {
+    if (event.kind !== 'records' && event.kind !== 'damaged') continue
+    if (event.partition !== partition) continue
+    const anchor = event.anchor ?? kept.anchor
+    const lines = event.anchor?.lines ?? kept.lines
+    if (event.kind === 'damaged') {
+      const takesRoom = event.anchor === undefined && event.lines !== undefined
+      const position = event.position + (takesRoom ? event.bytesTotal! : 0)
+      kept = { position, lines: lines + (event.lines ?? 0), anchor }
+      // Damage that takes no room and no line cannot be told from what comes behind it.
+      const isPassed = takesRoom || (event.lines ?? 0) > 0
+      const text = `<${event.reason} ${event.bytes === null ? '' : Buffer.from(event.bytes).toString('base64')}>`
+      events.push({ text, points: isPassed ? [kept] : [], texts: isPassed ? [text.length] : [] })
+      continue
+    }
+    const text = Buffer.from(event.bytes).toString('latin1')
+    const first = text.indexOf('\n') + 1
+    const pointAt = (length: number): ResumePoint => ({
+      position: event.position + length,
+      lines: lines + text.slice(0, length).split('\n').length - 1,
+      anchor,
+    })
+    kept = pointAt(text.length)
+    const isSplit = first > 0 && first < text.length
+    events.push({
+      text,
+      points: [...(isSplit ? [pointAt(first)] : []), kept],
+      texts: [...(isSplit ? [first] : []), text.length],
+    })
+  }
+  await opened.close()
+  return events
+}
+
 /** Records with the digits of their numbers as they came. */
 function recordsOf(bytes: Uint8Array): unknown[] {
   return Buffer.from(bytes)
@@ -131,8 +173,34 @@ export function sourceConformance(source: SourceCase): void {
         const bytes = whole.bytes[partition]!
         const ends = [...bytes.keys()].filter(at => bytes[at] === 10).map(at => at + 1)
         for (const from of [...ends.slice(0, 2), ...ends.slice(-2), Number.POSITIVE_INFINITY]) {
-          const rest = await readAll(reference, contextOf(source.columns, { from: new Map([[name, from]]) }))
+          const lines = bytes.subarray(0, from).filter(byte => byte === 10).length
+          const point = { position: from, lines, anchor: null }
+          const rest = await readAll(reference, contextOf(source.columns, { from: new Map([[name, point]]) }))
           expect(String(rest.bytes[partition])).toBe(String(bytes.subarray(Math.min(from, bytes.length))))
+        }
+      }
+    })
+
+    test('goes on from what an epoch keeps of any moment, and says nothing twice', async () => {
+      const reference = await source.prepare(folder)
+      source.damage?.(folder)
+      const contextFrom = (from: ResumePoint | null, name: string) =>
+        contextOf(source.columns, {
+          maximumChunkBytes: 16 * 1024,
+          from: from === null ? new Map() : new Map([[name, from]]),
+        })
+      const opened = await (await loadSource(reference)).open(contextFrom(null, ''))
+      for (const [partition, { name }] of opened.entries()) {
+        const whole = await eventsOf(reference, contextFrom(null, name), partition)
+        const moments = whole.flatMap(({ points }, index) => points.map(point => ({ point, index })))
+        for (const at of new Set(
+          moments.length === 0 ? [] : [0, 1, 2, 10, 100].map(n => Math.min(n, moments.length - 1)),
+        )) {
+          const { point, index } = moments[at]!
+          const rest = await eventsOf(reference, contextFrom(point, name), partition)
+          const text = (events: typeof whole) => events.map(event => event.text).join('')
+          const done = whole.slice(0, index).reduce((sum, event) => sum + event.text.length, 0)
+          expect(text(rest)).toBe(text(whole).slice(done + whole[index]!.texts[whole[index]!.points.indexOf(point)]!))
         }
       }
     })

@@ -267,9 +267,13 @@ function writer(): { child: ChildProcess; position: (atLeast: number) => Promise
 
 describe('another process', () => {
   test('keeps us out while it has the file', async () => {
-    const { position } = writer()
+    const { child, position } = writer()
     await position(1)
-    await expect(openWarehouse({ path })).rejects.toMatchObject({ code: 'DATA_DIR_BUSY' })
+    await expect(openWarehouse({ path })).rejects.toMatchObject({
+      code: 'DATA_DIR_BUSY',
+      message: expect.stringContaining(process.platform === 'linux' ? `(PID ${child.pid})` : 'another process'),
+      next: expect.stringContaining(`chmod 600 ${path}`),
+    })
     await expect(query(path, 'SELECT 1', 1)).rejects.toMatchObject({ code: 'DATA_DIR_BUSY' })
   }, 20_000)
 

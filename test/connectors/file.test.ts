@@ -20,7 +20,7 @@ import { file } from '../../src/connectors/file/index.ts'
 import { FileSource } from '../../src/connectors/file/source.ts'
 import { sourceForInput } from '../../src/connectors/input.ts'
 import { sensorLogger } from '../../src/connectors/sensor-logger/index.ts'
-import { csvRows } from '../../src/formats/csv.ts'
+import { csvRows } from '../../src/formats/csv/rows.ts'
 import { elementsAsLines } from '../../src/formats/json-array.ts'
 import { Damaged } from '../../src/formats/lines.ts'
 import type { Column } from '../../src/plan/schema.ts'
@@ -221,6 +221,15 @@ describe('JSON arrays', () => {
     expect(await elements('["a\nb"]', 100)).toBe('"a\u000bb"\n')
   })
 
+  test('a comma behind the last element is none; one without an element before it is damage', async () => {
+    const trailing = await read(write('trailing.json', '[{"a":1},{"b":2}, ]'))
+    expect(trailing.records).toEqual([[{ a: 1 }, { b: 2 }]])
+    expect(trailing.damages).toEqual([])
+    const gap = await read(write('gap.json', '[{"a":1},,{"b":2}]'))
+    expect(gap.records).toEqual([[{ a: 1 }, { b: 2 }]])
+    expect(gap.damages).toMatchObject([{ reason: 'nothing stands before a comma of the array' }])
+  })
+
   test('what is behind the array, or missing, is damage', async () => {
     const behind = await read(write('behind.json', '[{"a":1}] {"b":2}'))
     expect(behind.records).toEqual([[{ a: 1 }]])
@@ -311,6 +320,12 @@ describe('CSV', () => {
     ])
     expect(cut.damages).toMatchObject([{ reason: expect.stringContaining('10000001 bytes') }])
   })
+})
+
+test('a byte order mark is no part of the first record of a packed file', async () => {
+  const path = write('mark.ndjson.gz', gzipSync('\uFEFF{"a":1}\n{"a":2}\n'))
+  expect((await read(path)).records).toEqual([[{ a: 1 }, { a: 2 }]])
+  expect((await read(write('only.ndjson.gz', gzipSync('\uFEFF')))).records).toEqual([[]])
 })
 
 test('a gzip file with something behind it gives all that can be unpacked', async () => {

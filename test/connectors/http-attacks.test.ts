@@ -7,7 +7,8 @@ import { Agent, fetch as secureFetch } from 'undici'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { SourceContext } from '../../src/connectors/contract.ts'
 import { openSource } from '../../src/connectors/http/open.ts'
-import type { HostLimits } from '../../src/ingress/host.ts'
+import { makeKey } from '../../src/ingress/keys.ts'
+import type { HostLimits } from '../../src/ingress/limits.ts'
 import { type Pushing, post, pushing } from './pushing.ts'
 
 /** Much is packed and sent here, on machines that do other things too. */
@@ -235,6 +236,94 @@ describe('slow clients', () => {
     expect(body).toMatch(/^HTTP\/1\.1 408 /)
     await silentEnd
     await served(address)
+  })
+
+  test('one that does not close its side after a 408 is cut off', async () => {
+    const { address } = await started({ headers_ms: 300, request_ms: 300, check_ms: 50, lastWords_ms: 200 })
+    const socket = connect({ port: Number(new URL(address).port), host: '127.0.0.1', allowHalfOpen: true })
+    sockets.push(socket)
+    socket.on('error', () => {})
+    socket.write('POST /events HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n{')
+    await once(socket.resume(), 'end')
+    // To a socket that is only closed on the other side one may write for ever.
+    while (!socket.destroyed) {
+      socket.write('x')
+      await new Promise(resolve => setTimeout(resolve, 20))
+    }
+    await served(address)
+  })
+
+  const announced = async (
+    address: string,
+    bytes: number,
+    headers = '',
+  ): Promise<{ socket: Socket; said: string[] }> => {
+    const socket = await dial(address)
+    const said: string[] = []
+    socket.on('data', piece => said.push(String(piece)))
+    socket.write(`POST /events HTTP/1.1\r\nhost: x\r\n${headers}content-length: ${bytes}\r\n\r\n`)
+    await new Promise(resolve => socket.write('x'.repeat(bytes - 4096), resolve))
+    return { socket, said }
+  }
+  /** As a client does that is told to come again. */
+  const persistent = async (address: string, body: string, headers: Record<string, string> = {}) => {
+    let reply = await post(address, body, headers)
+    while (reply.status === 503) {
+      await new Promise(resolve => setTimeout(resolve, 50))
+      reply = await post(address, body, headers)
+    }
+    return reply
+  }
+  const LARGE = JSON.stringify({ text: 'x'.repeat(900_000) })
+
+  test('four that stall after all but 4 kB do not block a fifth: the slowest gives way', async () => {
+    const { address } = await started({ receivingBytes: 4 * MEGABYTE })
+    const stalled = await Promise.all(Array.from({ length: 4 }, () => announced(address, MEGABYTE)))
+    expect((await persistent(address, LARGE)).status).toBe(200)
+    const [first] = await Promise.race(stalled.map(each => once(each.socket, 'close').then(() => [each])))
+    expect(first!.said.join('')).toMatch(/^HTTP\/1\.1 408 .*TOO_BUSY/s)
+    await served(address)
+  })
+
+  test('a client that holds more than its share gives way among its own', async () => {
+    const { address, dataDirectory } = await started({
+      receivingBytes: 8 * MEGABYTE,
+      receivingClientBytes: 2 * MEGABYTE,
+    })
+    const options = { topics: null, expiresIn_ms: null }
+    const [greedy, other] = [
+      await makeKey(dataDirectory, { name: 'greedy', ...options }),
+      await makeKey(dataDirectory, { name: 'other', ...options }),
+    ]
+    // The keys are looked for once a second.
+    while ((await post(address, '{}')).status !== 401) await new Promise(resolve => setTimeout(resolve, 50))
+    const slowest = await announced(address, MEGABYTE, `x-api-key: ${other.key}\r\n`)
+    const own = [
+      await announced(address, MEGABYTE, `x-api-key: ${greedy.key}\r\n`),
+      await announced(address, MEGABYTE, `x-api-key: ${greedy.key}\r\n`),
+    ]
+    expect((await persistent(address, LARGE, { 'x-api-key': greedy.key })).status).toBe(200)
+    await Promise.race(own.map(({ socket }) => once(socket, 'close')))
+    slowest.socket.write('x'.repeat(4096))
+    await once(slowest.socket, 'data')
+    expect(slowest.said.join('')).toMatch(/^HTTP\/1\.1 (?!408)/)
+  })
+
+  test('6,500 that send half a body: the slowest make room, whoever sends all of it is served', async () => {
+    const { address } = await started({ connections: 300 })
+    const half = 'POST /events HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{"half":'
+    for (let opened = 0; opened < 6500; opened += 250) {
+      await Promise.all(
+        Array.from({ length: 250 }, async () => (await dial(address).catch(() => null))?.resume().write(half)),
+      )
+      if (opened % 2500 !== 0) continue
+      let status = 0
+      // One that comes while none of the others is slow yet is not let in, and tries again.
+      while (status !== 200) {
+        status = (await post(address, '{}').catch(() => null))?.status ?? 0
+        if (status !== 200) await new Promise(resolve => setTimeout(resolve, 50))
+      }
+    }
   })
 
   test('one that never ends its request does not keep a run from stopping', async () => {

@@ -5,7 +5,7 @@ import { linesOf } from '../../src/ingress/lines.ts'
 import { parses } from './parses.ts'
 
 const framed = (text: string, isLines = false) => {
-  const { bytes, records, isBroken } = linesOf(Buffer.from(text), isLines)
+  const { bytes, records, isBroken } = linesOf(Buffer.from(text), isLines, 1 << 20)
   const lines = Buffer.from(bytes).toString().split('\n')
   expect(lines.pop()).toBe('')
   expect(lines).toHaveLength(records)
@@ -100,13 +100,20 @@ describe('bodies as lines', () => {
     expect(framed(text).lines.map(line => JSON.parse(line))).toEqual([{ a: 1 }, { b: 'x,\n{' }, 7])
   })
 
-  test('what is no JSON never becomes records that all are', () => {
+  test('a comma behind the last element of an array is none, as in a file', () => {
+    expect(framed('[{"a":1}, {"b":2} ,\n]').lines).toEqual(['{"a":1}', '{"b":2}'])
+    expect(framed('[,]').isBroken).toBe(true)
+    expect(framed('[1,,]').isBroken).toBe(true)
+  })
+
+  test('what is no JSON, but for that comma, never becomes records that all are', () => {
     fc.assert(
       fc.property(records, blanks, fault, (elements, white, how) => {
         const text = faulty(spaced(elements, white).trim(), how)
         fc.pre(text.trim().startsWith('['))
         const { lines } = framed(text)
-        if (parses(text)) expect(lines.map(line => JSON.parse(line))).toEqual(JSON.parse(text))
+        const json = text.replace(/([^\s[,])\s*,\s*\]\s*$/, '$1]')
+        if (parses(json)) expect(lines.map(line => JSON.parse(line))).toEqual(JSON.parse(json))
         else expect(lines.every(parses)).toBe(false)
       }),
       { numRuns: 2000 },
@@ -116,7 +123,7 @@ describe('bodies as lines', () => {
   test.each([
     ['[{"a":1},{"b":2}', 'the array does not end'],
     ['[{"a":1} {"b":2}]', 'no comma'],
-    ['[{"a":1},]', 'a comma too many'],
+    ['[{"a":1},,]', 'a comma too many'],
     ['[{"a":1}]]', 'something behind it'],
     ['[{"a":"x\ny"}]', 'a line feed in a string'],
     ['[{"a":"x\\\ny"}]', 'an escaped line feed'],
@@ -168,4 +175,12 @@ describe('where JSON stops', () => {
   ])('%j: line %i, column %i', (text, line, column, message) => {
     expect(jsonFault(text)).toEqual({ line, column, message })
   })
+})
+
+test('the place of a fault is found behind a million escapes', () => {
+  for (const written of ['\\n', '\\u00e4', '\\"', 'a\\\\']) {
+    const text = `{"text":"${written.repeat(1_000_000)}`
+    expect(jsonFault(`${text}"}`)).toBeNull()
+    expect(jsonFault(`${text}\\x"}`)).toMatchObject({ line: 1, column: 9 })
+  }
 })

@@ -191,6 +191,16 @@ describe('the listener', () => {
     expect((await post(first.address, '{}')).status).toBe(200)
   })
 
+  test('it is ready when the run is', async () => {
+    let reason: string | null = 'The run is being opened.'
+    const { address } = await started({ context: { notReady: () => reason } })
+    const ask = () => post(new URL('/readyz', address).href, '', {}, { method: 'GET' })
+    expect(await ask()).toMatchObject({ status: 503, json: { status: 'not ready', reason } })
+    expect((await post(new URL('/healthz', address).href, '', {}, { method: 'GET' })).status).toBe(200)
+    reason = null
+    expect(await ask()).toMatchObject({ status: 200, json: { status: 'ready' } })
+  })
+
   test('another path: 404 with the list; another method: 405', async () => {
     const { address } = await started()
     const missing = await post(new URL('/evnets', address).href, '{}')
@@ -207,7 +217,7 @@ describe('the listener', () => {
   test('a path that is taken, or is none', async () => {
     const { dataDirectory, address } = await started()
     const refused = { code: 'PIPELINE_INVALID' }
-    for (const path of ['/events', '/healthz', '/', '/a//b', '/a/', '/a b', '/../x%2e'])
+    for (const path of ['/events', '/healthz', '/readyz', '/', '/a//b', '/a/', '/a b', '/../x%2e'])
       await expect(started({ context: { dataDirectory } }, path), path).rejects.toMatchObject(refused)
     expect((await post(address, '{}')).status).toBe(200)
   })

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { http } from '../../src/connectors/http/index.ts'
 import { sensorLogger } from '../../src/connectors/sensor-logger/index.ts'
 import { areKeysNeeded } from '../../src/ingress/access.ts'
@@ -189,6 +189,26 @@ describe('requests', () => {
     expect(areKeysNeeded(listen, folder)).toBe(false)
     await makeKey(folder, { name: 'ann', ...plain })
     expect(areKeysNeeded(listen, folder)).toBe(true)
+  })
+
+  test.each([
+    ['X-Forwarded-For', { 'x-forwarded-for': '203.0.113.9' }],
+    ['Forwarded', { forwarded: 'for=203.0.113.9' }],
+    ['X-Real-IP', { 'x-real-ip': '203.0.113.9' }],
+    ['an empty one', { 'x-forwarded-for': '' }],
+  ])('need one when a proxy that nobody named passed them on: %s', async (_, headers) => {
+    const { events } = await started()
+    const { status, json } = await post(events, '{}', headers as Record<string, string>)
+    expect(status).toBe(401)
+    expect(json.error).toMatchObject({ code: 'KEY_REFUSED', next: expect.stringContaining('--trusted-proxy') })
+    const index = await post(new URL('/', events).href, '', headers as Record<string, string>, { method: 'GET' })
+    expect(index.json).not.toHaveProperty('endpoints')
+    expect((await post(events, '{}')).status).toBe(200)
+    const { key } = await makeKey(folder, { name: 'ann', ...plain })
+    await vi.waitFor(
+      async () => expect((await post(events, '{}', { ...headers, 'x-api-key': key } as never)).status).toBe(200),
+      { timeout: 5000 },
+    )
   })
 
   test('carry the key in any of four places', async () => {

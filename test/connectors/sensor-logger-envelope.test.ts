@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { messageLines } from '../../src/connectors/sensor-logger/envelope.ts'
 import { parses } from './parses.ts'
 
-const MANY = 1 << 24
+const MANY = { bytes: 1 << 24, records: 1 << 24 }
 const lines = (text: string, userId: string | null = null) => {
   const found = messageLines(Buffer.from(text), userId, MANY)!
   const each = Buffer.from(found.bytes).toString().split('\n')
@@ -171,5 +171,5 @@ test.each([
 
 test('a small message never becomes lines without bound', () => {
   const text = JSON.stringify({ deviceId: 'x'.repeat(1000), payload: new Array(100_000).fill({}) })
-  expect(messageLines(Buffer.from(text), null, 1 << 20)).toBeNull()
+  expect(messageLines(Buffer.from(text), null, { ...MANY, bytes: 1 << 20 })).toBeNull()
 })

@@ -133,11 +133,64 @@ test('a byte that was changed inside an entry is told, whatever it does to the r
   }
 })
 
-test('several exports are partitions of one source, and an empty folder gives nothing', async () => {
+test('several exports are partitions of one source, and an empty one says so', async () => {
   zip('a.zip', { 'Light.csv': 'time,lux\n1,1\n' })
   zip('b.zip', { 'Light.csv': 'time,lux\n2,2\n' })
   expect((await read('*.zip')).records.map(records => records.length)).toEqual([1, 1])
   mkdirSync(join(folder, 'empty'))
-  expect((await read('empty')).records).toEqual([[]])
+  expect(await read('empty')).toMatchObject({
+    records: [[]],
+    damages: [{ reason: 'the export has no readings', code: 'FILE_UNREADABLE' }],
+  })
   await expect(read('c.zip')).rejects.toMatchObject({ code: 'FILE_UNREADABLE' })
+})
+
+test('recordings in folders of one zip keep their own session and device', async () => {
+  const metadata = (device: string, recorded: string) => `device name,recording time\n${device},${recorded}\n`
+  zip('two.zip', {
+    'rec1/Metadata.csv': metadata('Phone A', '2023-10-28_13-52-24'),
+    'rec1/Light.csv': 'time,lux\n1,1\n3,3\n',
+    'rec2/Metadata.csv': metadata('Phone B', '2023-10-29_08-00-00'),
+    'rec2/Light.csv': 'time,lux\n2,2\n',
+    'rec3/Metadata.csv': 'device name\nPhone C\n',
+    'rec3/inner/Light.csv': 'time,lux\n4,4\n',
+    'Light.csv': 'time,lux\n5,5\n',
+  })
+  const { records, damages } = await read('two.zip')
+  const rows = records[0] as { sessionId: string; deviceId: string; time: number }[]
+  expect(rows.map(({ sessionId, deviceId, time }) => [time, sessionId, deviceId])).toEqual([
+    [1, '2023-10-28_13-52-24', 'Phone A'],
+    [2, '2023-10-29_08-00-00', 'Phone B'],
+    [3, '2023-10-28_13-52-24', 'Phone A'],
+    [4, 'two/rec3', 'Phone C'],
+    [5, 'two', 'unknown'],
+  ])
+  expect(damages).toEqual([])
+})
+
+test('more sensors than can be open at once are read recording by recording', async () => {
+  const files: Record<string, string> = {}
+  for (let recording = 0; recording < 30; recording++) {
+    files[`r${recording}/Metadata.csv`] = `device name,recording epoch time\nphone ${recording},${1000 - recording}\n`
+    for (let sensor = 0; sensor < 10; sensor++) {
+      files[`r${recording}/S${sensor}.csv`] = `time,x\n${1000 - recording},${sensor}\n`
+    }
+  }
+  zip('many.zip', files)
+  const { records, damages } = await read('many.zip')
+  expect(damages).toEqual([])
+  const times = records[0]!.map(record => (record as { time: number }).time)
+  expect(times.length).toBe(300)
+  expect(times).toEqual([...times].sort((a, b) => a - b))
+})
+
+test.each([
+  ['without CSV files', { 'recording.sqlite': 'x' }, /no CSV file of a sensor; it holds: recording.sqlite/],
+  ['of zips', { 'a.zip': 'x', 'b.zip': 'y' }, /other zip files, which are not read; unpack them first: a.zip, b.zip/],
+  ['of headers alone', { 'Light.csv': 'time,lux\n' }, /no readings/],
+])('a zip %s says so', async (_, files, reason) => {
+  zip('x.zip', files as Record<string, string>)
+  const { records, damages } = await read('x.zip')
+  expect(records).toEqual([[]])
+  expect(damages).toMatchObject([{ code: 'FILE_UNREADABLE', reason: expect.stringMatching(reason) }])
 })

@@ -4,8 +4,8 @@ import { loadSink } from '../../src/connectors/contract.ts'
 import { warehouseColumn } from '../../src/connectors/duckdb/names.ts'
 import { openWarehouse } from '../../src/connectors/duckdb/warehouse.ts'
 import { file } from '../../src/connectors/file/index.ts'
-import { loadDuckDB, withScratch } from '../../src/connectors/support/duckdb.ts'
-import { cellAsJson } from '../../src/formats/csv.ts'
+import { cellAsJson } from '../../src/formats/csv/cells.ts'
+import { loadDuckDB, withScratch } from '../../src/formats/duckdb.ts'
 import type { Column } from '../../src/plan/schema.ts'
 import { sinkConformance } from '../conformance/sink.ts'
 
@@ -44,7 +44,7 @@ sinkConformance({
   mode: 'append',
   make: async () => ({ sink: await loadSink(file({ path: 'rows.csv', timestamps: 'us' })), end: ended }),
   rows: async (folder, columns) => {
-    const { csvRows } = await import('../../src/formats/csv.ts')
+    const { csvRows } = await import('../../src/formats/csv/rows.ts')
     async function* bytes() {
       yield readFileSync(join(folder, 'rows.csv'))
     }

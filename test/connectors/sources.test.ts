@@ -4,7 +4,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { zipSync } from 'fflate'
 import { file } from '../../src/connectors/file/index.ts'
 import { sensorLogger } from '../../src/connectors/sensor-logger/index.ts'
-import { withScratch } from '../../src/connectors/support/duckdb.ts'
+import { withScratch } from '../../src/formats/duckdb.ts'
 import type { Column } from '../../src/plan/schema.ts'
 import { type SourceCase, sourceConformance } from '../conformance/source.ts'
 

@@ -64,6 +64,7 @@ export async function fakeRun(dataDirectory: string, plan: Plan): Promise<FakeRu
       dataDirectory,
       addresses: [{ topic: 'readings', connector: 'http', address: 'http://127.0.0.1:4401/readings' }],
       progress: () => ({ elapsed_ms: 12, epoch: 3, held: null, warnings: [], steps: [], topics: [], outputs: [] }),
+      notReady: () => null,
       history: () => [],
       watch(step, onRows) {
         if (!steps.has(step)) throw new MillraceError('OPTION_INVALID', `There is no stage '${step}'.`)

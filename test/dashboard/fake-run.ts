@@ -54,6 +54,11 @@ export class FakeRun implements RunHandle {
     return this.now
   }
 
+  reason: string | null = null
+  notReady(): string | null {
+    return this.reason
+  }
+
   /** By step what an earlier run left. */
   readonly stored = new Map<string, Batch[]>()
 

@@ -237,10 +237,41 @@ describe('what a page is told', () => {
     ])
   })
 
+  test('a status that cannot be had is skipped, and the next one says why', async () => {
+    const page = ear(await open())
+    await page.take('status')
+    let times = 0
+    run.progress = () => {
+      if (++times < 3) throw new Error('too many open files')
+      return run.now
+    }
+    const { warnings } = await page.take('status', status => status.warnings.length > 0)
+    expect(times).toBe(3)
+    expect(warnings).toMatchObject([{ message: expect.stringContaining('too many open files') }])
+  })
+
   test('how the run is doing, with rates by node of the graph', async () => {
     const topics = (records: number, watermark: number | null) => [
-      { topic: 'counted', records: 0, bytes: 0, bytesTotal: null, deadLetters: 0, late: 0, watermark: null },
-      { topic: 'readings', records, bytes: 0, bytesTotal: null, deadLetters: 3, late: 2, watermark },
+      {
+        topic: 'counted',
+        records: 0,
+        bytes: 0,
+        bytesTotal: null,
+        deadLetters: 0,
+        late: 0,
+        undeclared_fields: [],
+        watermark: null,
+      },
+      {
+        topic: 'readings',
+        records,
+        bytes: 0,
+        bytesTotal: null,
+        deadLetters: 3,
+        late: 2,
+        undeclared_fields: [],
+        watermark,
+      },
     ]
     const outputs = [
       { output: 'counted', rows: 5, behind: null },
@@ -486,6 +517,9 @@ describe('clients that are none', () => {
     expect(answer).toContain('400')
     expect((await get(address, '/', {}, 'POST')).status).toBe(404)
     expect((await get(address, '/healthz')).body.toString()).toBe('ok\n')
+    expect(await get(address, '/readyz')).toMatchObject({ status: 200, body: Buffer.from('ready\n') })
+    run.reason = 'Nothing is taken in: LOG_FULL.'
+    expect(await get(address, '/readyz')).toMatchObject({ status: 503, body: Buffer.from(`${run.reason}\n`) })
   })
 })
 
@@ -579,4 +613,42 @@ describe('options', () => {
     expect(statSync(join(run.dataDirectory, 'console.key')).mode & 0o777).toBe(0o600)
     expect(consoleKeyOf(folder)).not.toBe(key)
   })
+})
+
+test('300 silent connections keep nobody out, and no page that is open is ended for them', async () => {
+  const address = await open({ key: null })
+  const page = new WebSocket(`${address.replace('http', 'ws')}/live`, ['millrace.v1'])
+  sockets.push(page)
+  let isClosed = false
+  page.on('close', () => {
+    isClosed = true
+  })
+  await new Promise(resolve => page.once('open', resolve))
+  const silent = await Promise.all(
+    Array.from({ length: 300 }, async () => {
+      const socket = connect(Number(new URL(address).port), '127.0.0.1')
+      socket.on('error', () => {})
+      await new Promise(resolve => socket.once('connect', resolve))
+      return socket
+    }),
+  )
+  expect((await fetch(address)).status).toBe(200)
+  expect(isClosed).toBe(false)
+  for (const socket of silent) socket.destroy()
+})
+
+test('a console without a key is for this machine: nothing goes through a proxy', async () => {
+  const address = await open({ key: null })
+  expect((await fetch(address)).status).toBe(200)
+  for (const headers of [
+    { 'x-forwarded-for': '203.0.113.9' },
+    { forwarded: 'for=203.0.113.9' },
+    { 'x-real-ip': '::2' },
+  ]) {
+    expect((await fetch(address, { headers })).status).toBe(403)
+    const socket = new WebSocket(`${address.replace('http', 'ws')}/live`, ['millrace.v1'], { headers })
+    sockets.push(socket)
+    const [error] = await new Promise<[Error]>(resolve => socket.once('error', error => resolve([error])))
+    expect(error.message).toContain('403')
+  }
 })

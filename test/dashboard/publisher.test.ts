@@ -69,7 +69,8 @@ const [stream] = panelStreamsOf(roomPlan)
 
 function start() {
   const clock = new HandClock()
-  const publisher = new Publisher(roomPlan, clock)
+  const missed: unknown[] = []
+  const publisher = new Publisher(roomPlan, clock, error => missed.push(error))
   const read = (...rows: readonly { device: string; level: number; note?: string }[]) => {
     const whole = rows.map(row => ({ note: null, at: clock.now(), ...row }))
     publisher.rows(stream!, batchOf(readings.node.columns, whole))
@@ -78,7 +79,7 @@ function start() {
     publisher.add(reader, { kind: 'hello' } as unknown as ServerMessage)
     return reader
   }
-  return { clock, publisher, read, join }
+  return { clock, publisher, read, join, missed }
 }
 
 describe('pace', () => {
@@ -197,4 +198,26 @@ describe('a slow client', () => {
     await clock.pass(100)
     expect(reader.heard).toEqual([])
   })
+})
+
+test('what cannot be shown concerns nobody else: not who gave it, and no other page', async () => {
+  const { clock, publisher, read, join, missed } = start()
+  const broken = join(new Reader())
+  const reader = join(new Reader())
+  await clock.pass(100)
+  reader.rows('room/latest')
+  broken.send = () => {
+    throw new Error('cannot be sent')
+  }
+  read({ device: 'a', level: 1 })
+  await settled()
+  expect(reader.rows('room/latest').map(({ columns }) => columns.level)).toEqual([[1]])
+  const batch = batchOf(readings.node.columns, [{ device: 'b', at: 0, level: 2, note: null }])
+  publisher.rows(stream!, {
+    ...batch,
+    get length(): number {
+      throw new Error('no rows')
+    },
+  })
+  expect(missed.map(error => error instanceof Error)).toEqual([true, true])
 })

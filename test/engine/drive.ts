@@ -27,37 +27,51 @@ export function start(topic: TopicNode, streams: readonly StreamNode[], partitio
     },
     keepsState,
   })
-  const time = new TopicTime(topic.eventTime!, topic.columns, topic.key)
+  const time = new TopicTime(topic.eventTime!, topic.columns, topic.key, {
+    hasJointGroups: flow.needsLowestKey,
+    isScattered: partitions > 1,
+  })
   const stateful = keepsState ? [time.stateful('time'), ...flow.stateful] : []
   for (let partition = 0; partition < partitions; partition++) time.addPartition(partition)
+  const awaits = (key: number, emit: number) => flow.awaits(key, emit)
   const advance = () => {
-    if (topic.eventTime!.progress === 'partition' || flow.needsLowestKey) flow.advance(time.watermark())
+    for (const watermark of time.watermarks({ awaits, needsLowestKey: flow.needsLowestKey })) flow.advance(watermark)
   }
-  return { flow, time, stateful, rows, late: () => late, advance }
+  return { flow, time, stateful, rows, late: () => late, advance, awaits }
 }
 
 /** How many records of the log each partition has. */
 export const recordsPerPartition = (log: readonly LogRecord[], partitions: number): number[] =>
   Array.from({ length: partitions }, (_, partition) => log.filter(one => one.partition === partition).length)
 
-/** `endsBatch` after which record a batch ends at the latest: a batch never holds records of two partitions. */
+/**
+ * `endsBatch` after which record a batch ends at the latest: a batch never holds records of two partitions. `silenceAfter_s`:
+ * for how long nothing comes after a batch that ends with this record.
+ */
 export function drive(
   topic: TopicNode,
   streams: readonly StreamNode[],
   log: readonly LogRecord[],
   partitions: number,
   endsBatch: (record: number) => boolean,
+  silenceAfter_s: (record: number) => number = () => 0,
 ): Driven {
-  const { flow, time, rows, late, advance } = start(topic, streams, partitions, false)
+  const { flow, time, rows, late, advance, awaits } = start(topic, streams, partitions, false)
   const left = recordsPerPartition(log, partitions)
   let pending: Cells[] = []
+  let clock = 1
   for (let index = 0; index < log.length; index++) {
     const { partition, cells } = log[index]!
     pending.push(cells)
     if (!endsBatch(index) && log[index + 1]?.partition === partition) continue
     const batch = batchOf(topic.columns, pending)
-    flow.push(batch, time.observe(batch, partition, 0))
+    flow.push(batch, time.observe(batch, partition, clock))
     advance()
+    const silence_s = silenceAfter_s(index)
+    if (silence_s > 0) {
+      clock += silence_s * 1e6
+      for (const watermark of time.idle(clock, awaits)) flow.advance(watermark)
+    }
     left[partition]! -= pending.length
     pending = []
     if (left[partition] === 0) {

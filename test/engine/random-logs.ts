@@ -275,16 +275,6 @@ export const logs = (partitions: number, maxLength = 60): fc.Arbitrary<LogRecord
       return log
     })
 
-/** The same with a first record of each device in each partition, so that none is new when windows have closed already. */
-export const knownDevices = (log: readonly LogRecord[], partitions: number): LogRecord[] => {
-  const first = Math.min(START * SECOND, ...log.map(({ cells }) => cells.at as number))
-  const rest = { text: null, number: null, flag: null, value: null }
-  const firsts = Array.from({ length: partitions }, (_, partition) =>
-    ['p', 'q', 'r', 's', 't'].map(device => ({ partition, cells: { device, at: first, ...rest } })),
-  )
-  return [...firsts.flat(), ...log]
-}
-
-/** The same with the records of each device in any partition. */
+/** A log with the records of each device in any partition. */
 export const scattered = (log: readonly LogRecord[], partitions: number): LogRecord[] =>
   log.map(({ cells }, index) => ({ partition: (index * 7 + (index >> 2)) % partitions, cells }))

@@ -18,6 +18,8 @@ interface Row {
   readonly cells: Cells
   readonly time: number
   readonly frontier: number
+  /** The frontier in groups that hold rows of several topic keys. */
+  readonly joint: number
   readonly partition: number
   readonly position: number
   /** The row's topic key, where time goes by key. */
@@ -32,21 +34,43 @@ export function identityOf(cell: unknown): string {
   return typeof cell === 'string' ? `s${JSON.stringify(cell)}` : `${cell}`
 }
 
-/** Each record with its frontier: the running maximum of its partition (and key) up to itself, minus the disorder. */
-export function framed(topic: TopicNode, log: readonly LogRecord[]): Row[] {
+/**
+ * Each record with its frontier: the running maximum of its partition (and key) up to itself, minus the disorder. Where keys
+ * are scattered over partitions, a key that is new in one starts at the maximum of that partition; where they are not, it
+ * starts, for groups of several keys, at the lowest maximum of the keys before it.
+ */
+export function framed(topic: TopicNode, log: readonly LogRecord[], isScattered = false): Row[] {
   const { column, disorder_us, progress } = topic.eventTime!
-  const maxima = new Map<string, number>()
   const counts = new Map<number, number>()
+  const reached = new Map<number, number>()
+  const own = new Map<string, number>()
+  const together = new Map<string, number>()
   return log.map(({ partition, cells }) => {
     const time = cells[column] as number
     const key = progress === 'key' ? text(cells, topic.key) : ''
     const clock = `${partition}:${key}`
-    const maximum = Math.max(maxima.get(clock) ?? Number.NEGATIVE_INFINITY, time)
-    maxima.set(clock, maximum)
+    if (!own.has(clock)) {
+      const ofPartition = reached.get(partition) ?? Number.NEGATIVE_INFINITY
+      const others = [...together].filter(([name]) => name.startsWith(`${partition}:`)).map(([, maximum]) => maximum)
+      const lowest = others.length === 0 ? Number.NEGATIVE_INFINITY : Math.min(...others)
+      own.set(clock, isScattered ? ofPartition : Number.NEGATIVE_INFINITY)
+      together.set(clock, isScattered ? ofPartition : lowest)
+    }
+    for (const maxima of [own, together]) maxima.set(clock, Math.max(maxima.get(clock)!, time))
+    reached.set(partition, Math.max(reached.get(partition) ?? time, time))
     const position = counts.get(partition) ?? 0
     counts.set(partition, position + 1)
-    return { cells, time, frontier: maximum - disorder_us, partition, position, key }
+    const frontier = own.get(clock)! - disorder_us
+    return { cells, time, frontier, joint: together.get(clock)! - disorder_us, partition, position, key }
   })
+}
+
+const topicOf = (node: StreamNode): TopicNode => (node.kind === 'read' ? node.topic : topicOf(node.input))
+
+/** The frontier by which a step with these keys judges a row; in these tests no step renames the topic's key. */
+function frontierOf(node: WindowNode | DedupeNode, row: Pick<Row, 'frontier' | 'joint'>): number {
+  const keys = node.kind === 'window' ? node.keys : node.key
+  return topicOf(node).key.every(name => keys.includes(name)) ? row.frontier : row.joint
 }
 
 /** The rows that leave a stream after the whole log: of windows the last word on each. */
@@ -81,7 +105,9 @@ function deduplicated(node: DedupeNode, rows: readonly Row[]): Row[] {
     const key = text(row.cells, node.key)
     const before = kept.get(key)
     const isKnown =
-      before !== undefined && Math.abs(row.time - before) <= node.within_us && row.frontier < before + node.within_us
+      before !== undefined &&
+      Math.abs(row.time - before) <= node.within_us &&
+      frontierOf(node, row) <= before + node.within_us
     if (!isKnown) kept.set(key, row.time)
     return !isKnown
   })
@@ -96,8 +122,8 @@ function startsOf({ size_us, every_us }: WindowNode, time: number): number[] {
 const allowedOf = (node: WindowNode) => (node.late === 'restate' ? node.allowedLateness_us : 0)
 
 /** The windows in which a row counts. */
-const countsIn = (node: WindowNode, row: Pick<Row, 'time' | 'frontier'>) =>
-  startsOf(node, row.time).filter(start => start + node.size_us + allowedOf(node) > row.frontier)
+const countsIn = (node: WindowNode, row: Row) =>
+  startsOf(node, row.time).filter(start => start + node.size_us + allowedOf(node) > frontierOf(node, row))
 
 function windows(node: WindowNode, rows: readonly Row[]): Row[] {
   const found = new Map<string, { start: number; rows: Row[] }>()
@@ -119,7 +145,8 @@ function resultRow(node: WindowNode, start: number, rows: readonly Row[]): Row {
   cells.window_start = start
   cells.window_end = start + node.size_us
   const time = start + node.size_us - 1
-  return { cells, time, frontier: Number.NEGATIVE_INFINITY, partition: 0, position: 0, key: rows[0]!.key }
+  const never = Number.NEGATIVE_INFINITY
+  return { cells, time, frontier: never, joint: never, partition: 0, position: 0, key: rows[0]!.key }
 }
 
 function aggregateOf({ function: name, column, fraction }: AggregateNode, rows: readonly Row[]): unknown {
@@ -169,9 +196,16 @@ function aggregateOf({ function: name, column, fraction }: AggregateNode, rows: 
   }
 }
 
-/** How many rows of a window step's input count in no window. */
-export function lateRows(node: WindowNode, log: readonly Row[]): number {
-  return lastWords(node.input, log).filter(row => countsIn(node, row).length === 0).length
+/** How many rows of a window step's input count in no window (late), or not in all that hold their time (partly late). */
+export function lateRows(
+  node: WindowNode,
+  log: readonly Row[],
+): { readonly late: number; readonly partlyLate: number } {
+  const rows = lastWords(node.input, log).map(row => [countsIn(node, row).length, startsOf(node, row.time).length])
+  return {
+    late: rows.filter(([counts]) => counts === 0).length,
+    partlyLate: rows.filter(([counts, all]) => counts! > 0 && counts! < all!).length,
+  }
 }
 
 /**

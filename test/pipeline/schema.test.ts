@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { decimal, timestamp } from '../../src/index.ts'
+import { decimal, rest, timestamp } from '../../src/index.ts'
 import { slowReason } from '../../src/plan/wire.ts'
 import { readSchema } from '../../src/plan/zod.ts'
 
@@ -184,7 +184,8 @@ describe('the form on the wire', () => {
     ],
     [z.object({ a: z.stringbool() }), 'a: it is a pipe or a transform'],
     [z.strictObject({ a: z.string(), b: z.number().default(3), c: z.coerce.number() }), null],
-    [z.looseObject({ a: z.string().trim(), b: z.union([z.literal('x'), z.string()]) }), null],
+    [z.object({ a: z.string().trim(), b: z.union([z.literal('x'), z.string()]) }), null],
+    [z.looseObject({ a: z.string(), ...rest('b') }), 'b: it keeps the fields that the schema does not name'],
   ])('fast or slow, with the reason: %#', (schema, reason) => {
     expect(slowReason(readSchema(schema).wire)).toBe(reason)
   })
@@ -204,6 +205,11 @@ test.each([
   ],
   [z.object({ a: z.intersection(z.object({}), z.object({})) }), "Field 'a': an intersection has no columns"],
   [z.object({ a: z.union([timestamp('ns'), z.string()]) }), "Field 'a': a timestamp inside a union is not supported"],
+  [z.looseObject({ a: z.string() }), 'Schema: a z.looseObject lets fields through that have no column'],
+  [z.object({ a: z.string() }).catchall(z.unknown()), 'Schema: a z.looseObject lets fields through'],
+  [z.object({ a: z.looseObject({ b: z.string() }) }), "Field 'a': a z.looseObject lets fields through"],
+  [z.object({ a: z.string(), ...rest('b') }), "Schema: rest('b') keeps fields that only a z.looseObject lets through"],
+  [z.looseObject({ ...rest('a'), ...rest('b') }), 'Schema: it keeps its other fields twice'],
   [z.object({ 'a.b': z.string() }), `Field 'a.b': "a.b" cannot be the name of a column`],
 ])('a schema that has no columns is refused, naming the field: %#', (schema, message) => {
   expect(() => readSchema(schema)).toThrow(message)

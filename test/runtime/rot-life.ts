@@ -11,6 +11,7 @@ import { count, pipeline, sum, topic, tumbling } from '../../src/index.ts'
 import { Journal } from '../../src/log/journal.ts'
 import { readMarker } from '../../src/log/marker.ts'
 import { openTopic } from '../../src/log/open-topic.ts'
+import { placeMark } from '../../src/log/place-mark.ts'
 import { readChunks } from '../../src/log/topic-reader.ts'
 import type { SinkReference } from '../../src/plan/nodes.ts'
 import type { EpochHeader } from '../../src/runtime/checkpoint/header.ts'
@@ -178,7 +179,11 @@ export interface Before {
 /** `copy` makes another copy of the disk as it stands. */
 export function beforeRot(copy: () => MemoryStorage): Before {
   const storage = copy()
-  const markerOf = (name: string) => readMarker(storage, join(folder, 'topics', name))?.durable ?? 0
+  const markerOf = (name: string) => {
+    const [topicName, partition] = name.split('/') as [string, string]
+    const mark = placeMark(topicName, Number(partition))
+    return readMarker(storage, join(folder, 'topics', name), mark)?.durable ?? 0
+  }
   const journal = new Journal({ storage: copy(), clock: systemClock, dataDirectory: folder })
   const header = journal.last?.header as EpochHeader | undefined
   const processed = header?.topics.readings?.partitions.find(({ name }) => name === 'log')?.position ?? 0
@@ -190,7 +195,7 @@ export function beforeRot(copy: () => MemoryStorage): Before {
 }
 
 /** Offsets that warnings said are lost, by topic and partition. */
-function toldOf(warnings: readonly RunWarning[]): ReadonlyMap<string, ReadonlySet<number>> {
+export function toldOf(warnings: readonly RunWarning[]): ReadonlyMap<string, ReadonlySet<number>> {
   const told = new Map<string, Set<number>>(TOPICS.map(name => [name, new Set()]))
   for (const { message } of warnings) {
     const found = /^Topic (\S+) is damaged, (\d+) records? (?:at|from) offset (\d+)/.exec(message)
@@ -300,6 +305,11 @@ function reference(held: ReadonlyMap<number, string>, before: Before, lost: Read
       windows.set(key, { readings: window.readings + 1, total: window.total + n })
     }
   }
-  const rows = [...windows].map(([key, { readings, total }]) => `${key} ${readings} ${total}`)
+  // The record that closes the windows of a device may itself be lost.
+  const closed = [...windows].filter(([key]) => {
+    const [device, start] = key.split(' ') as [string, string]
+    return (Number(start) + 1) * WINDOW_MS <= reached.get(device)!
+  })
+  const rows = closed.map(([key, { readings, total }]) => `${key} ${readings} ${total}`)
   return { windows: rows, late, processed }
 }

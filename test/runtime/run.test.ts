@@ -119,9 +119,9 @@ test('state behind a lambda that cannot be read: kept with a word while its text
     {
       code: 'STATE_UNVERIFIED',
       message: expect.stringMatching(/is kept, behind a lambda that cannot be read \(.*run\.test\.ts:\d+:\d+\)/),
-      next: expect.stringContaining('--data-dir'),
+      next: expect.stringContaining('as a parameter'),
     },
   ])
-  await expect(follow(made('other'), [arrives(1)])).rejects.toMatchObject({ code: 'DATA_DIR_MISMATCH' })
-  await expect(follow(made('read'), [arrives(1)])).rejects.toMatchObject({ code: 'DATA_DIR_MISMATCH' })
+  await expect(follow(made('other'), [arrives(1)])).rejects.toMatchObject({ code: 'CHANGE_REFUSED' })
+  await expect(follow(made('read'), [arrives(1)])).rejects.toMatchObject({ code: 'CHANGE_REFUSED' })
 })

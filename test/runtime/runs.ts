@@ -35,7 +35,7 @@ export interface Begun {
 export async function begin(
   plan: Plan,
   dataDirectory: string,
-  changes: Partial<Pick<RunOptions, 'onProgress' | 'listen'>> = {},
+  changes: Partial<Pick<RunOptions, 'onProgress' | 'listen' | 'diskBudget_bytes'>> = {},
   storage?: Storage,
 ): Promise<Begun> {
   const stop = new AbortController()

@@ -76,11 +76,12 @@ async function started() {
   const onProgress = (progress: RunProgress) => {
     if (progress.held !== null) held.push(progress.held)
   }
-  const run = runPipeline(
-    plan,
-    runOptions(folder, { signal: stop.signal, onProgress, onReady: handle => ready.resolve(handle) }),
-    hasty,
-  )
+  const onReady = (handle: RunHandle) => {
+    // The owner's socket is opened here.
+    expect(handle.notReady()).toBe('The run is being opened.')
+    ready.resolve(handle)
+  }
+  const run = runPipeline(plan, runOptions(folder, { signal: stop.signal, onProgress, onReady }), hasty)
   const handle = await Promise.race([ready.promise, run.then(() => Promise.reject(new Error('it ended')))])
   return {
     handle,
@@ -150,6 +151,7 @@ test('a warehouse that refuses rows, and that another process opens meanwhile: n
   const process = other('ALTER TABLE READINGS ALTER COLUMN n DROP NOT NULL')
   await process.rows
   await failsWith('DATA_DIR_BUSY')
+  expect(handle.notReady()).toBe('The warehouse takes no rows: DATA_DIR_BUSY.')
   expect(await pushing).toEqual([])
   expect(behind('READINGS')!.rows).toBeGreaterThan(0)
   // The tables of one file come and go together.
@@ -160,6 +162,8 @@ test('a warehouse that refuses rows, and that another process opens meanwhile: n
   await process.close()
   while (behind('READINGS') !== null || behind('EVEN') !== null) await new Promise(resolve => setTimeout(resolve, 2))
   expect(held).toEqual([])
+  expect(handle.notReady()).toBe(null)
   await stop()
+  expect(handle.notReady()).toBe('The run is being stopped.')
   await expectAll(64)
 }, 30_000)

@@ -116,7 +116,7 @@ test('decoder and operators together, cut anywhere, give what a plain recomputat
         const stream = built.plan.delivers.at(-1)!.stream
         expectSameRows(
           rows.none!,
-          lastWords(stream, framed(topicOfPlan(built.plan), log)).map(({ cells }) => cells),
+          lastWords(stream, framed(topicOfPlan(built.plan), log, true)).map(({ cells }) => cells),
         )
       },
     ),

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { makeKey } from '../../ingress/keys.ts'
 import { MillraceError } from '../../system/errors.ts'
 import { makeFolder } from '../../system/files.ts'
+import { keepFilesPrivate } from '../../system/process.ts'
 import type { Arguments } from '../arguments.ts'
 import { storedDataDirectory } from '../data-directory.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -13,6 +14,7 @@ export async function run(values: Arguments): Promise<number> {
   const topics = values.list('topic')
   const expiresIn_ms = values.duration_ms('expires')
   if (expiresIn_ms === 0) throw new MillraceError('OPTION_INVALID', 'A key that expires at once lets nobody in.')
+  keepFilesPrivate()
   // A key may be needed before the first run: where keys are asked for, it would let nobody in.
   if (given !== null) makeFolder(resolve(given))
   const dataDirectory = storedDataDirectory(given)

@@ -3,7 +3,7 @@ import type { Plan } from '../../plan/nodes.ts'
 import type { RunProgress } from '../../runtime/options.ts'
 import { systemClock } from '../../system/clock.ts'
 import { MillraceError } from '../../system/errors.ts'
-import { keepHeapSmall } from '../../system/process.ts'
+import { keepFilesPrivate, keepHeapSmall } from '../../system/process.ts'
 import type { Arguments } from '../arguments.ts'
 import { type BesideRun, openBesideRun, type Places, placesLines } from '../beside-run.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -22,6 +22,7 @@ const ASKED_AFTER_MS = 1000
 
 export async function run(values: Arguments): Promise<number> {
   const stop = stopOnSignals()
+  keepFilesPrivate()
   const profile = values.text('profile') ?? 'default'
   if (profile !== 'default') throw new MillraceError('OPTION_INVALID', unknownName('profile', profile, ['default']))
   const path = values.required('FILE')

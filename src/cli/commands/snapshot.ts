@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { ownerOf } from '../../control/client.ts'
 import { MillraceError } from '../../system/errors.ts'
-import { remove, replaceFile, statusOf } from '../../system/files.ts'
+import { remove, replaceFile, shareAsUserWants, statusOf } from '../../system/files.ts'
 import { ownProcessId } from '../../system/process.ts'
 import type { Arguments } from '../arguments.ts'
 import { storedDataDirectory, warehouseOf } from '../data-directory.ts'
@@ -33,6 +33,8 @@ export async function run(values: Arguments): Promise<number> {
       const { copyWarehouseFile } = await import('../../connectors/duckdb/query.ts')
       await copyWarehouseFile(warehouse, part)
     }
+    // The run makes its files for its user alone; this one is made for others to open.
+    shareAsUserWants(part)
     replaceFile(part, path)
   } catch (error) {
     remove(part)

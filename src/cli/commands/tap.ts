@@ -10,7 +10,7 @@ import type { Plan, StreamNode } from '../../plan/nodes.ts'
 import { systemClock } from '../../system/clock.ts'
 import { MillraceError, nearest } from '../../system/errors.ts'
 import { remove } from '../../system/files.ts'
-import { ownProcessId } from '../../system/process.ts'
+import { keepFilesPrivate, ownProcessId } from '../../system/process.ts'
 import type { Arguments } from '../arguments.ts'
 import { EXIT } from '../exit-codes.ts'
 import { inputsOf } from '../inputs.ts'
@@ -85,6 +85,7 @@ async function showWhile(rows: TappedRows, signal: AbortSignal): Promise<void> {
 }
 
 async function tapOwnRun(values: Arguments, plan: Plan, stage: StreamNode, rows: TappedRows): Promise<void> {
+  keepFilesPrivate()
   const { runPipeline } = await import('../../runtime/run.ts')
   const stop = stopOnSignals()
   const duration_ms = values.duration_ms('for')

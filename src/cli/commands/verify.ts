@@ -1,11 +1,14 @@
-/** `millrace verify`: the batch answer beside the stream's, row by row; exit code 1 when they differ. */
+/**
+ * `millrace verify`: the batch answer beside the stream's, row by row. Exit code 0: every column of every output was
+ * compared and is equal; 1: something differs; 5: nothing differs, and not everything was compared.
+ */
 import { join } from 'node:path'
 import { ownerOf } from '../../control/client.ts'
 import type { Plan } from '../../plan/nodes.ts'
 import { remove } from '../../system/files.ts'
-import { ownProcessId } from '../../system/process.ts'
+import { keepFilesPrivate, ownProcessId } from '../../system/process.ts'
 import type { VerifyReport } from '../../verify/verify.ts'
-import { verifyPipeline } from '../../verify/verify.ts'
+import { disagrees, verifyPipeline } from '../../verify/verify.ts'
 import type { Arguments } from '../arguments.ts'
 import { EXIT } from '../exit-codes.ts'
 import { loadPipeline } from '../load-pipeline.ts'
@@ -16,17 +19,46 @@ const SHOWN = 5
 
 export async function run(values: Arguments): Promise<number> {
   const { plan, dataDirectory } = await loadPipeline(values.required('FILE'))
+  // It keeps what it compares in the data directory meanwhile.
+  keepFilesPrivate()
   const terminal = processTerminal()
   const say = (step: string) => terminal.live([terminal.remarkStyle.dim(step)])
   const report = await verify(plan, dataDirectory(values.text('data-dir')), say).finally(() => terminal.live([]))
-  // That nothing could be compared proves nothing.
-  const agrees =
-    report.outputs.length > 0 &&
-    report.outputs.every(output => output.missingCount + output.unexpectedCount + output.differentCount === 0)
-  if (values.flag('json')) await terminal.print(jsonText({ agrees, ...report }))
-  else await printReport(report, agrees, values.flag('sql'), terminal)
-  return agrees ? EXIT.ok : EXIT.no
+  const { sql, json } = { sql: values.flag('sql'), json: values.flag('json') }
+  if (json) await terminal.print(jsonText(answerOf(report, sql)))
+  else await printReport(report, sql, terminal)
+  if (report.outputs.some(disagrees)) return EXIT.no
+  return report.outputs.length > 0 && report.notCompared.length === 0 ? EXIT.ok : EXIT.incomplete
 }
+
+/** What scripts read. `column` is null for whole rows that are missing or too many. */
+function answerOf({ outputs, notCompared }: VerifyReport, sql: boolean): object {
+  const differing = outputs.flatMap(({ output, differing: columns, missingCount, unexpectedCount }) => {
+    const rows = missingCount + unexpectedCount
+    const cells = [...columns].map(([column, wrong]): object => ({ output, column, rows: wrong }))
+    return rows === 0 ? cells : [...cells, { output, column: null, rows }]
+  })
+  return {
+    agreed_rows: total(outputs.map(({ agreed }) => agreed)),
+    differing,
+    not_compared: notCompared,
+    open_windows: total(outputs.map(({ open }) => open)),
+    outputs: outputs.map(output => ({
+      output: output.output,
+      rows: output.rows,
+      columns: output.columns,
+      agreed: output.agreed,
+      missing: output.missingCount,
+      unexpected: output.unexpectedCount,
+      different: output.differentCount,
+      open_windows: output.open,
+      examples: { missing: output.missing, unexpected: output.unexpected, different: output.different },
+      ...(sql ? { sql: output.sql } : {}),
+    })),
+  }
+}
+
+const total = (counts: readonly number[]) => counts.reduce((sum, count) => sum + count, 0)
 
 /** Beside a run at work the copy of one moment is verified: the run has the warehouse, and goes on. */
 async function verify(plan: Plan, dataDirectory: string, onProgress: (step: string) => void): Promise<VerifyReport> {
@@ -43,24 +75,27 @@ async function verify(plan: Plan, dataDirectory: string, onProgress: (step: stri
   }
 }
 
-async function printReport(report: VerifyReport, agrees: boolean, sql: boolean, terminal: Terminal): Promise<void> {
+async function printReport(report: VerifyReport, sql: boolean, terminal: Terminal): Promise<void> {
   const { style } = terminal
+  const { outputs, notCompared } = report
   const wrong = (count: number) => (count > 0 ? style.red(grouped(count)) : '0')
   const lines =
-    report.outputs.length === 0
+    outputs.length === 0
       ? []
       : tableLines(
           [
             { title: 'output' },
+            { title: 'columns', align: 'right' },
             { title: 'rows', align: 'right' },
             { title: 'agreed', align: 'right' },
             { title: 'missing', align: 'right' },
             { title: 'unexpected', align: 'right' },
             { title: 'different', align: 'right' },
           ],
-          report.outputs.map(output => [
+          outputs.map(output => [
             output.output,
-            grouped(output.windows),
+            grouped(output.columns),
+            grouped(output.rows),
             grouped(output.agreed),
             wrong(output.missingCount),
             wrong(output.unexpectedCount),
@@ -68,7 +103,7 @@ async function printReport(report: VerifyReport, agrees: boolean, sql: boolean, 
           ]),
           style,
         )
-  for (const output of report.outputs) {
+  for (const output of outputs) {
     if (sql) lines.push('', style.dim(`-- ${output.output}`), output.sql)
     const list = (title: string, count: number, items: readonly object[]) => {
       if (items.length === 0) return
@@ -76,24 +111,31 @@ async function printReport(report: VerifyReport, agrees: boolean, sql: boolean, 
       const rest = count - Math.min(count, SHOWN)
       if (rest > 0) lines.push(style.dim(`  and ${grouped(rest)} more; --json shows up to a hundred`))
     }
-    list('the batch answer has these, the stream did not deliver them', output.missingCount, output.missing)
-    list('the stream delivered these, the batch answer does not have them', output.unexpectedCount, output.unexpected)
-    list('these differ', output.differentCount, output.different)
-    if (output.pending > 0) {
-      lines.push(style.dim(`${output.output}: ${grouped(output.pending)} windows were still open when the run stopped`))
+    list('the batch answer has these rows, the run did not deliver them', output.missingCount, output.missing)
+    list('the run delivered these rows, the batch answer does not have them', output.unexpectedCount, output.unexpected)
+    list('these rows differ', output.differentCount, output.different)
+    for (const [column, rows] of output.differing) {
+      lines.push(`${output.output}: ${style.red(`column ${column} differs in ${rowsText(rows)}`)}`)
+    }
+    if (output.open > 0) {
+      lines.push(style.dim(`${output.output}: ${grouped(output.open)} windows were still open when the run stopped`))
     }
   }
-  for (const { output, reason } of report.skipped) lines.push(`${style.yellow('skipped')} ${output}: ${reason}`)
-  const rows = report.outputs.reduce((sum, output) => sum + output.windows, 0)
-  const all = report.outputs.length + report.skipped.length
-  const part = report.skipped.length === 0 ? '' : ` of ${report.outputs.length} of ${all} outputs`
+  for (const { output, columns, reason } of notCompared) {
+    lines.push(`${style.yellow('not compared')} ${output} (${columns.join(', ')}): ${reason}`)
+  }
   if (lines.length > 0) lines.push('')
-  lines.push(
-    report.outputs.length === 0
-      ? style.yellow('no output could be compared')
-      : !agrees
-        ? style.red('the stream and the batch answer differ')
-        : style.green(`the stream and the batch answer agree on all ${grouped(rows)} rows${part}`),
-  )
+  lines.push(verdictOf(report, style))
   for (const line of lines) await terminal.print(line)
 }
+
+/** The last line claims what was compared, and no more. */
+function verdictOf({ outputs, notCompared }: VerifyReport, style: Terminal['style']): string {
+  if (outputs.some(disagrees)) return style.red('the run and the batch answer differ')
+  if (outputs.length === 0) return style.yellow('no output could be compared')
+  const compared = `${rowsText(total(outputs.map(({ agreed }) => agreed)))} of ${grouped(outputs.length)} ${outputs.length === 1 ? 'output' : 'outputs'}`
+  if (notCompared.length === 0) return style.green(`the run and the batch answer agree in every column: ${compared}`)
+  return style.yellow(`the run and the batch answer agree in what was compared: ${compared}; not everything was`)
+}
+
+const rowsText = (rows: number) => `${grouped(rows)} ${rows === 1 ? 'row' : 'rows'}`

@@ -1,6 +1,6 @@
 /** Cells of the warehouse as JSON can hold them. */
 import type { DuckDBValue } from '@duckdb/node-api'
-import type { DuckDB } from '../support/duckdb.ts'
+import type { DuckDB } from '../../formats/duckdb.ts'
 
 /**
  * A value that JSON can hold without loss: whole numbers beyond 2^53 and decimals that a double cannot hold as text,

@@ -1,6 +1,6 @@
 /** Keeps a database within its own file: what SQL asks of it reaches no other file, no network and no extension. */
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { quoteText } from '../support/duckdb.ts'
+import { quoteText } from '../../formats/duckdb.ts'
 
 /**
  * Confines all connections of an instance, for good: its settings are locked too. Its own file, the log of it and what it

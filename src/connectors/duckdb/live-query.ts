@@ -5,9 +5,9 @@
  * threads with them. So only a few are at work at once, and each has a time-out, from its asking to its last row.
  */
 import type { DuckDBConnection } from '@duckdb/node-api'
+import { loadDuckDB } from '../../formats/duckdb.ts'
 import { type Clock, systemClock } from '../../system/clock.ts'
 import { MillraceError } from '../../system/errors.ts'
-import { loadDuckDB } from '../support/duckdb.ts'
 import { openRows, type RowStream } from './rows.ts'
 
 export interface LiveQueryOptions {

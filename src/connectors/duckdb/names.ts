@@ -1,7 +1,8 @@
 /** How tables and columns of a pipeline are named in the warehouse. */
+
+import { quoteName } from '../../formats/duckdb.ts'
 import type { Column } from '../../plan/schema.ts'
 import { MillraceError } from '../../system/errors.ts'
-import { quoteName } from '../support/duckdb.ts'
 
 export interface TableName {
   readonly schema: string

@@ -1,7 +1,7 @@
 /** Questions to a warehouse file that nobody else has open, and copies of it. */
 import type { DuckDBConnection } from '@duckdb/node-api'
+import { loadDuckDB } from '../../formats/duckdb.ts'
 import { statusOf, unreadable } from '../../system/files.ts'
-import { loadDuckDB } from '../support/duckdb.ts'
 import { confine } from './confine.ts'
 import { openRows, type RowStream } from './rows.ts'
 import { copyWarehouse } from './snapshot.ts'

@@ -1,7 +1,7 @@
 /** The rows of one SELECT as they are read: at most one vector of them is in memory. */
 import type { DuckDBConnection } from '@duckdb/node-api'
+import { type DuckDB, duckdbMessage } from '../../formats/duckdb.ts'
 import { MillraceError } from '../../system/errors.ts'
-import { type DuckDB, duckdbMessage } from '../support/duckdb.ts'
 import { jsonCell } from './cells.ts'
 import { REFUSED_NEXT, readingOf } from './reading.ts'
 

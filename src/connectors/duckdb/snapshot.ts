@@ -1,8 +1,8 @@
 /** A copy of a warehouse in a file of its own, which any DuckDB of the same version or a later one opens. */
 import type { DuckDBConnection } from '@duckdb/node-api'
+import { duckdbMessage, quoteName, quoteText } from '../../formats/duckdb.ts'
 import { MillraceError } from '../../system/errors.ts'
 import { remove, statusOf } from '../../system/files.ts'
-import { duckdbMessage, quoteName, quoteText } from '../support/duckdb.ts'
 
 /** Copies that are made at the same time need names of their own. */
 let copies = 0

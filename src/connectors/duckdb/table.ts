@@ -1,10 +1,10 @@
 /** One table of the warehouse as a sink: rows and position in one transaction. */
 import type { DuckDBAppender, DuckDBConnection } from '@duckdb/node-api'
 import type { Batch } from '../../engine/batch.ts'
+import { quoteName } from '../../formats/duckdb.ts'
 import type { Column } from '../../plan/schema.ts'
 import { MillraceError } from '../../system/errors.ts'
 import type { Sink, SinkContext } from '../contract.ts'
-import { quoteName } from '../support/duckdb.ts'
 import { advanceLedger, readLedger } from './ledger.ts'
 import { parseTableName, type TableName, warehouseColumns } from './names.ts'
 import { type BatchAppender, batchAppender, duckdbType } from './vectors.ts'
@@ -51,8 +51,12 @@ export class TableSink implements Sink {
       this.#connection = connection
       return this.#guarded(() =>
         this.#warehouse.exclusively(async () => {
-          const changed = await this.#prepareTable(connection, context)
+          // All that may be refused comes first: a table is altered only for a run that goes on.
+          const missing = await this.#missing(connection, context)
           this.#position = await readLedger(connection, context.consumer, context.incarnation, this.#tableText)
+          for (const statement of missing) await connection.run(statement)
+          await this.#layOut(connection)
+          const changed = missing.length > 0
           if (this.#mode === 'upsert') {
             await connection.run(
               `CREATE TEMP TABLE ${STAGE} AS SELECT *, 0::BIGINT AS ${SEQUENCE} FROM ${this.#name.sql} LIMIT 0`,
@@ -156,35 +160,31 @@ export class TableSink implements Sink {
     await connection.run(`TRUNCATE temp.${STAGE}`)
   }
 
-  /** Makes the table, or adds the columns that it lacks. Resolves to whether something was changed. */
-  async #prepareTable(connection: DuckDBConnection, context: SinkContext): Promise<boolean> {
+  /** The statements that make the table, or the columns that it lacks. Throws WAREHOUSE_MISMATCH for a column of another type. */
+  async #missing(connection: DuckDBConnection, context: SinkContext): Promise<readonly string[]> {
     const { schema, table, sql } = this.#name
-    let held = await tableColumns(connection, schema, table)
-    let changed = false
+    const held = await tableColumns(connection, schema, table)
     const definition = (index: number) => `${quoteName(this.#columns[index]!)} ${duckdbType(context.columns[index]!)}`
     if (held.length === 0) {
-      await connection.run(`CREATE SCHEMA IF NOT EXISTS ${quoteName(schema)}`)
-      await connection.run(`CREATE TABLE ${sql} (${context.columns.map((_, index) => definition(index)).join(', ')})`)
-      changed = true
-    } else {
-      const types = new Map(held.map(column => [column.name.toLowerCase(), column]))
-      for (const [index, column] of context.columns.entries()) {
-        const there = types.get(this.#columns[index]!.toLowerCase())
-        if (there === undefined) {
-          await connection.run(`ALTER TABLE ${sql} ADD COLUMN ${definition(index)}`)
-          changed = true
-        } else if (!accepts(there.type, column)) {
-          throw new MillraceError(
-            'WAREHOUSE_MISMATCH',
-            `${this.#tableText} has the column ${there.name} as ${there.type}; the stream's ${column.name} needs ${duckdbType(column)}.`,
-          )
-        }
-      }
+      const definitions = context.columns.map((_, index) => definition(index))
+      return [`CREATE SCHEMA IF NOT EXISTS ${quoteName(schema)}`, `CREATE TABLE ${sql} (${definitions.join(', ')})`]
     }
-    if (changed) held = await tableColumns(connection, schema, table)
+    const types = new Map(held.map(column => [column.name.toLowerCase(), column]))
+    return context.columns.flatMap((column, index) => {
+      const there = types.get(this.#columns[index]!.toLowerCase())
+      if (there === undefined) return [`ALTER TABLE ${sql} ADD COLUMN ${definition(index)}`]
+      if (accepts(there.type, column)) return []
+      throw new MillraceError(
+        'WAREHOUSE_MISMATCH',
+        `${this.#tableText} has the column ${there.name} as ${there.type}; the stream's ${column.name} needs ${duckdbType(column)}.`,
+      )
+    })
+  }
+
+  async #layOut(connection: DuckDBConnection): Promise<void> {
+    const held = await tableColumns(connection, this.#name.schema, this.#name.table)
     const positions = new Map(this.#columns.map((name, index) => [name.toLowerCase(), index]))
     this.#layout = held.map(column => positions.get(column.name.toLowerCase()) ?? null)
-    return changed
   }
 
   #checkKey(context: SinkContext): void {

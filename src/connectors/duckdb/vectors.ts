@@ -5,9 +5,9 @@
  */
 import type { DuckDBAppender, DuckDBDataChunk, DuckDBType } from '@duckdb/node-api'
 import type { Batch, ColumnData } from '../../engine/batch.ts'
+import type { DuckDB } from '../../formats/duckdb.ts'
 import type { Column } from '../../plan/schema.ts'
 import { MillraceError } from '../../system/errors.ts'
-import type { DuckDB } from '../support/duckdb.ts'
 import { type Bindings, maskWords, VECTOR_ROWS, type Vector, type VectorWriter, writeMask } from './mask.ts'
 import { textWriter } from './text-vector.ts'
 

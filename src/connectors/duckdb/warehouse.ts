@@ -7,11 +7,11 @@
 
 import { dirname, join } from 'node:path'
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import { type DuckDB, duckdbMessage, loadDuckDB } from '../../formats/duckdb.ts'
 import { MillraceError } from '../../system/errors.ts'
 import { moveFile } from '../../system/file-names.ts'
 import { closeFile, makeFolder, openForReading, readBytes, remove, replaceFile, statusOf } from '../../system/files.ts'
 import type { Sink } from '../contract.ts'
-import { type DuckDB, duckdbMessage, loadDuckDB } from '../support/duckdb.ts'
 import { confine } from './confine.ts'
 import { createLedger } from './ledger.ts'
 import { LiveQueries, type LiveQueryOptions } from './live-query.ts'
@@ -202,9 +202,17 @@ function removeUnfinished(path: string): void {
 export function openFailure(path: string, error: unknown): MillraceError {
   const message = duckdbMessage(error)
   if (/could not set lock|conflicting lock|used by another process/i.test(wordsOf(path, error))) {
-    return new MillraceError('DATA_DIR_BUSY', `Another process has ${path} open.`, { cause: error })
+    // DuckDB names it where the system does.
+    const who = /held in (.+?\(PID \d+\)(?: by user [^\s.]+)?)/.exec(message)?.[1] ?? 'another process'
+    return new MillraceError('DATA_DIR_BUSY', `The warehouse ${path} is open in ${who}.`, {
+      cause: error,
+      next: `Close it there: DuckDB lets in one process, readers included. Keep other users out: chmod 600 ${path}`,
+    })
   }
-  return new MillraceError('FILE_UNREADABLE', `Cannot open the warehouse ${path}: ${message}`, {
+  const text = `Cannot open the warehouse ${path}: ${message}`
+  // The machine's trouble, not the file's: it may pass.
+  if (EXHAUSTED.test(wordsOf(path, error))) return new MillraceError('WAREHOUSE_FAILED', text, { cause: error })
+  return new MillraceError('FILE_UNREADABLE', text, {
     cause: error,
     next: aside(path),
   })
@@ -218,6 +226,7 @@ export function writeFailure(path: string, table: string, error: unknown): Millr
     : new MillraceError('WAREHOUSE_FAILED', message, { cause: error })
 }
 
+const EXHAUSTED = /too many open files|no space left|quota exceeded|cannot allocate memory|out of memory/i
 const DAMAGED = /corrupt database file|could not read enough bytes/i
 
 function aside(path: string): string {

@@ -1,6 +1,8 @@
 /** What a file holds, by its options, its name and (for .json) its first bytes. */
 import { basename } from 'node:path'
 import type { Compression } from '../../formats/compression.ts'
+import type { CsvOptions } from '../../formats/csv/options.ts'
+import { encodingOf } from '../../formats/text-encoding.ts'
 import { MillraceError, nearest } from '../../system/errors.ts'
 import { closeFile, openForReading, readBytes } from '../../system/files.ts'
 import type { FileOptions } from './describe.ts'
@@ -10,6 +12,7 @@ export type Format = 'ndjson' | 'json' | 'csv' | 'parquet'
 export interface FileForm {
   readonly format: Format
   readonly compression: Compression
+  /** Of a CSV file whose options do not say. */
   readonly delimiter: string
 }
 
@@ -50,7 +53,20 @@ export function formOf(path: string, options: FileOptions): FileForm {
   return {
     format,
     compression: options.compression ?? compression,
-    delimiter: options.delimiter ?? (extension === 'tsv' ? '\t' : ','),
+    delimiter: extension === 'tsv' ? '\t' : ',',
+  }
+}
+
+/** How a CSV file is written; a row may have `limit` bytes. */
+export function csvOptionsOf(options: FileOptions, { delimiter }: FileForm, limit: number): CsvOptions {
+  return {
+    delimiter: options.delimiter ?? delimiter,
+    nulls: new Set(options.nulls),
+    decimal: options.decimal ?? '.',
+    skipLines: options.skipLines ?? 0,
+    names: options.columns ?? null,
+    encoding: encodingOf(options.encoding ?? 'utf-8'),
+    limit,
   }
 }
 

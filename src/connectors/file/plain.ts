@@ -3,7 +3,7 @@
 import { DAMAGED_BYTES_KEPT, lineTooLong } from '../../formats/lines.ts'
 import type { Clock } from '../../system/clock.ts'
 import { closeFile, type FileStatus, openForReading, readBytes, statusOf, statusOfOpen } from '../../system/files.ts'
-import type { PartitionEvent, PartitionReader } from './source.ts'
+import type { PartitionEvent, PartitionReader } from './readers.ts'
 
 const LINE_FEED = 10
 

@@ -1,10 +1,11 @@
-/** The file sink: NDJSON or CSV rows in a file that grows by whole commits; Parquet is made of them at the end. */
-import { resolve } from 'node:path'
+/** The file sink: NDJSON or CSV rows in a file that grows by whole commits. */
+import { dirname, resolve } from 'node:path'
 import type { Batch } from '../../engine/batch.ts'
 import { type RowWriter, rowWriter } from '../../engine/rows-json.ts'
 import { MillraceError } from '../../system/errors.ts'
 import {
   closeFile,
+  makeFolder,
   openForWriting,
   readText,
   replaceText,
@@ -14,8 +15,10 @@ import {
   truncateFile,
   writeBytes,
 } from '../../system/files.ts'
+import { withUserMask } from '../../system/process.ts'
 import type { Sink, SinkContext } from '../contract.ts'
-import type { FileOptions } from './describe.ts'
+import { isWithin } from '../support/paths.ts'
+import { CSV_OPTIONS, type FileOptions } from './describe.ts'
 import { formOf } from './format.ts'
 
 const BUFFER_BYTES = 256 * 1024
@@ -37,14 +40,20 @@ export async function fileSink(options: FileOptions): Promise<Sink> {
       next: 'Write .ndjson or .csv, or .parquet, which is compressed inside.',
     })
   }
+  const unused = CSV_OPTIONS.find(name => options[name] !== undefined)
+  if (unused !== undefined) {
+    throw new MillraceError('OPTION_INVALID', `file(...): ${unused} is for reading; ${options.path} is written.`, {
+      next: 'Leave it out: CSV is written with commas, a header, a decimal point and in UTF-8.',
+    })
+  }
   switch (form.format) {
     case 'json':
       throw new MillraceError('OPTION_INVALID', `file(...): cannot write a JSON array to ${options.path}.`, {
         next: "Write lines: a name that ends in .ndjson, or format: 'ndjson'.",
       })
     case 'parquet': {
-      const { parquetSink } = await import('./parquet.ts')
-      return parquetSink(options)
+      const { ParquetSink } = await import('./parquet-sink.ts')
+      return new ParquetSink(options.path)
     }
     case 'ndjson':
     case 'csv':
@@ -88,9 +97,10 @@ export class RowFileSink implements Sink {
           next: 'Move it away, or give the sink another path.',
         })
       }
+      this.#asUserWants(() => makeFolder(dirname(this.#path)))
       this.#savePosition(0, 0)
     }
-    this.#descriptor = openForWriting(this.#path)
+    this.#descriptor = this.#asUserWants(() => openForWriting(this.#path))
     const bytes = statusOfOpen(this.#descriptor).bytes
     const kept = held?.bytes ?? 0
     if (bytes < kept) {
@@ -99,14 +109,20 @@ export class RowFileSink implements Sink {
       throw new MillraceError(
         'DATA_DIR_MISMATCH',
         `${this.#path} has ${bytes} bytes, but ${kept} were committed: somebody else has cut or removed it.`,
-        { next: `Put the file back, or remove ${this.#path}.position.json too and use a fresh --data-dir.` },
+        {
+          next: 'Put the file back as it was. Without a copy, give the sink another path: it gets what is still held.',
+        },
       )
     }
     if (bytes > kept) truncateFile(this.#descriptor, kept, this.#path)
     this.#written = kept
     this.#buffered = 0
     if (this.#buffer.length === 0) this.#buffer = Buffer.allocUnsafe(BUFFER_BYTES)
-    if (kept === 0) this.#put(this.#rows.header)
+    if (kept === 0) {
+      this.#put(this.#rows.header)
+      // A file of no rows has its header.
+      this.#drain()
+    }
     return held?.rows ?? 0
   }
 
@@ -114,9 +130,14 @@ export class RowFileSink implements Sink {
     if (batch.length > 0) this.#put(this.#rows!.write(batch))
   }
 
-  async commit(position: number): Promise<void> {
+  /** Makes all rows so far safe, committed or not. */
+  sync(): void {
     this.#drain()
     syncFile(this.#descriptor, this.#path)
+  }
+
+  async commit(position: number): Promise<void> {
+    this.sync()
     this.#savePosition(position, this.#written)
   }
 
@@ -125,6 +146,11 @@ export class RowFileSink implements Sink {
     closeFile(this.#descriptor)
     this.#descriptor = -1
     this.#buffered = 0
+  }
+
+  /** Outside of the data directory files are the user's own, and have the rights that they want. */
+  #asUserWants<T>(action: () => T): T {
+    return isWithin(this.#context!.dataDirectory, this.#path) ? action() : withUserMask(action)
   }
 
   #put(bytes: Uint8Array): void {

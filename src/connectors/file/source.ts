@@ -1,44 +1,36 @@
 /** The file source: each file is a partition; every format comes out as NDJSON. */
 
-import { bytesOf } from '../../formats/bytes.ts'
-import { type Damaged, type Piece, piecesFrom, wholeLines } from '../../formats/lines.ts'
-import type { Column } from '../../plan/schema.ts'
 import { type Clock, systemClock } from '../../system/clock.ts'
 import { MillraceError } from '../../system/errors.ts'
-import { type FileStatus, statusOf, unreadable } from '../../system/files.ts'
-import type { Chunk, Damage, Idle, PartitionEnd, SourceContext, SplittableSource } from '../contract.ts'
-import { pathsOf } from '../support/paths.ts'
+import { statusOf, unreadable } from '../../system/files.ts'
+import type {
+  Chunk,
+  Damage,
+  Idle,
+  PartitionEnd,
+  ReachedIn,
+  Source,
+  SourceContext,
+  SplittableSource,
+} from '../contract.ts'
+import { isPattern, pathsOf } from '../support/paths.ts'
 import type { FileOptions } from './describe.ts'
-import { type FileForm, formOf, holdsLines } from './format.ts'
-import { PlainReader, type SharedBuffer } from './plain.ts'
-
-/** What one partition says next. */
-export type PartitionEvent =
-  | { readonly kind: 'records'; readonly bytes: Uint8Array; readonly position: number; readonly arrival: number | null }
-  | Omit<Damage, 'partition'>
-  | Idle
-  | { readonly kind: 'end' }
-
-export interface PartitionReader {
-  next(): Promise<PartitionEvent>
-  close(): void | Promise<void>
-}
+import { formOf, holdsLines } from './format.ts'
+import type { SharedBuffer } from './plain.ts'
+import { checkFile, isPlain, type Partition, type PartitionReader, readerOf } from './readers.ts'
 
 /** How often a file that is followed is looked at when nothing new is in it. */
 const POLL_MS = 200
 
 /**
- * Partitions that are read at the same time. Their chunks are taken in turn, one of each, so that none lags much behind
- * the others and windows close early; more than this many files would need as many open descriptors and unpackers, so
- * the rest wait for their turn in the order of their names. Files that are followed are all read at once: they never end.
+ * Files that are open at the same time in a run with an end; the rest wait for their turn. Files that are followed are all
+ * read at once: they never end.
  */
 const PARTITIONS_AT_ONCE = 64
 
-interface Partition {
-  readonly number: number
-  readonly path: string
-  readonly form: FileForm
-  readonly status: FileStatus
+interface Active {
+  readonly partition: Partition
+  readonly reader: PartitionReader
 }
 
 export class FileSource implements SplittableSource {
@@ -46,7 +38,8 @@ export class FileSource implements SplittableSource {
   readonly #clock: Clock
   #partitions: Partition[] = []
   #waiting: Partition[] = []
-  #active: { readonly partition: Partition; readonly reader: PartitionReader }[] = []
+  #isSorted = false
+  #active: Active[] = []
   #turn = 0
   #idleInARow = 0
   #context: SourceContext | null = null
@@ -72,6 +65,7 @@ export class FileSource implements SplittableSource {
         holdsLines(path)
       return { number, path, form: lines ? { ...form, format: 'ndjson' as const } : form, status }
     })
+    for (const partition of this.#partitions) await checkFile(partition, this.#options, context)
     this.#waiting = [...this.#partitions]
     return this.#partitions.map(partition => ({
       name: partition.path,
@@ -79,26 +73,50 @@ export class FileSource implements SplittableSource {
     }))
   }
 
+  get hasOnePartition(): boolean {
+    return !isPattern(this.#options.path)
+  }
+
   plainFiles(): ReturnType<SplittableSource['plainFiles']> {
     if (!this.#partitions.every(isPlain)) return null
     return this.#partitions.map(({ path, status }) => {
-      const start = this.#context?.from.get(path)
+      const start = this.#context?.from.get(path)?.position
       return { path, bytes: status.bytes, ...(start === undefined ? {} : { start }) }
     })
   }
 
-  async read(): Promise<Chunk | Damage | Idle | PartitionEnd | null> {
+  async *heads(): ReturnType<NonNullable<Source['heads']>> {
+    const context = this.#context!
+    for (const partition of this.#partitions) {
+      if (context.from.has(partition.path)) continue
+      const reader = this.#reader(partition, context)
+      for (
+        let event = await reader.next();
+        event.kind !== 'end' && event.kind !== 'idle';
+        event = await reader.next()
+      ) {
+        if (event.kind !== 'records' || event.bytes.length === 0) continue
+        yield { partition: partition.number, bytes: event.bytes }
+        break
+      }
+      await reader.close()
+    }
+  }
+
+  async read(reachedIn: ReachedIn | null = null): Promise<Chunk | Damage | Idle | PartitionEnd | null> {
     const context = this.#context
     if (context === null) throw new MillraceError('INTERNAL', 'The file source was read before it was opened.')
     while (!this.#closed && !context.signal.aborted) {
-      const atOnce = context.oneByOne ? 1 : PARTITIONS_AT_ONCE
-      const room = context.untilEnd ? atOnce : this.#partitions.length
-      while (this.#active.length < room && this.#waiting.length > 0) {
-        const partition = this.#waiting.shift()!
-        this.#active.push({ partition, reader: this.#reader(partition, context) })
-      }
+      this.#begin(context, reachedIn)
       if (this.#active.length === 0) return null
       this.#turn %= this.#active.length
+      const behind = this.#furthestBehind(reachedIn)
+      if (
+        behind !== null &&
+        reachedIn!(behind.partition.number) < reachedIn!(this.#active[this.#turn]!.partition.number)
+      ) {
+        this.#turn = this.#active.indexOf(behind)
+      }
       const { partition, reader } = this.#active[this.#turn]!
       const event = await reader.next()
       switch (event.kind) {
@@ -127,6 +145,30 @@ export class FileSource implements SplittableSource {
     return null
   }
 
+  /** Opens partitions: in order of their first event times, each when those that are open have come so far. */
+  #begin({ untilEnd }: SourceContext, reachedIn: ReachedIn | null): void {
+    if (!this.#isSorted && reachedIn !== null) {
+      this.#waiting.sort((a, b) => reachedIn(a.number) - reachedIn(b.number) || a.number - b.number)
+      this.#isSorted = true
+    }
+    const room = untilEnd ? PARTITIONS_AT_ONCE : this.#partitions.length
+    for (let next = this.#waiting[0]; next !== undefined && this.#active.length < room; next = this.#waiting[0]) {
+      const behind = this.#furthestBehind(reachedIn)
+      if (behind !== null && reachedIn!(behind.partition.number) < reachedIn!(next.number)) return
+      this.#waiting.shift()
+      this.#active.push({ partition: next, reader: this.#reader(next, this.#context!) })
+    }
+  }
+
+  #furthestBehind(reachedIn: ReachedIn | null): Active | null {
+    if (reachedIn === null) return null
+    let found: Active | null = null
+    for (const active of this.#active) {
+      if (found === null || reachedIn(active.partition.number) < reachedIn(found.partition.number)) found = active
+    }
+    return found
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     for (const { reader } of this.#active.splice(0)) await reader.close()
@@ -134,64 +176,8 @@ export class FileSource implements SplittableSource {
   }
 
   #reader(partition: Partition, context: SourceContext): PartitionReader {
-    const from = context.from.get(partition.path) ?? 0
-    if (isPlain(partition)) {
-      this.#shared ??= { bytes: Buffer.allocUnsafe(context.maximumChunkBytes) }
-      return new PlainReader(partition.path, this.#shared, !context.untilEnd, this.#clock, from)
-    }
-    const lines = translated(partition, context.columns, context.maximumChunkBytes)
-    return new StreamReader(piecesFrom(wholeLines(lines, context.maximumChunkBytes), from))
-  }
-}
-
-/** A partition that is unpacked or translated on the way; it is not followed: what it holds at the start is all. */
-class StreamReader implements PartitionReader {
-  readonly #pieces: AsyncGenerator<Piece, void, undefined>
-
-  constructor(pieces: AsyncGenerator<Piece, void, undefined>) {
-    this.#pieces = pieces
-  }
-
-  async next(): Promise<PartitionEvent> {
-    const { value } = await this.#pieces.next()
-    if (value === undefined) return { kind: 'end' }
-    return value.kind === 'records' ? { ...value, arrival: null } : value
-  }
-
-  async close(): Promise<void> {
-    await this.#pieces.return()
-  }
-}
-
-function isPlain(partition: Partition): boolean {
-  return partition.form.format === 'ndjson' && partition.form.compression === 'none' && partition.status.kind === 'file'
-}
-
-/** The file's records as NDJSON bytes. */
-async function* translated(
-  { path, form }: Partition,
-  columns: readonly Column[],
-  limit: number,
-): AsyncGenerator<Uint8Array | Damaged, void, undefined> {
-  switch (form.format) {
-    case 'ndjson':
-      yield* bytesOf(path, form.compression)
-      return
-    case 'json': {
-      const { elementsAsLines } = await import('../../formats/json-array.ts')
-      yield* elementsAsLines(bytesOf(path, form.compression))
-      return
-    }
-    case 'csv': {
-      const { csvAsLines } = await import('../../formats/csv.ts')
-      yield* csvAsLines(bytesOf(path, form.compression), { delimiter: form.delimiter, columns, limit })
-      return
-    }
-    case 'parquet': {
-      const { parquetAsLines } = await import('./parquet.ts')
-      yield* parquetAsLines(path, columns)
-      return
-    }
+    this.#shared ??= { bytes: Buffer.allocUnsafe(context.maximumChunkBytes) }
+    return readerOf(partition, this.#options, context, { shared: this.#shared, clock: this.#clock })
   }
 }
 

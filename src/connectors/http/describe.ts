@@ -1,7 +1,7 @@
 /** Records that clients send over HTTP: the options and their check; nothing outside is touched here. */
 import { z } from 'zod'
 import type { SourceReference } from '../../plan/nodes.ts'
-import { checkOptions, keyMemoryOptions } from '../support/options.ts'
+import { checkOptions, pushOptions } from '../support/options.ts'
 
 const HttpOptions = z.strictObject({
   /** Where clients POST to: `/events`. */
@@ -10,7 +10,7 @@ const HttpOptions = z.strictObject({
   maximumBodyBytes: z.int().positive().optional(),
   /** Of one key, or of one address where none is given. Default: 500, on the loopback interface no limit. */
   requestsPerSecond: z.int().positive().optional(),
-  ...keyMemoryOptions,
+  ...pushOptions,
 })
 
 export type HttpOptions = z.input<typeof HttpOptions>

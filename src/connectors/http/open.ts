@@ -2,18 +2,19 @@
 
 import { jsonFault } from '../../formats/json-fault.ts'
 import type { Received } from '../../ingress/host.ts'
+import { IDEMPOTENCY_KEY_BYTES_MAX as KEY_BYTES_MAX } from '../../ingress/limits.ts'
 import { linesOf } from '../../ingress/lines.ts'
 import { failureProblem } from '../../ingress/outcome.ts'
 import { type Answer, Problem } from '../../ingress/problem.ts'
-import { PushSource, type PushSourceSettings, type Translated } from '../../ingress/source.ts'
+import { type PushLimits, PushSource, type PushSourceSettings, type Translated } from '../../ingress/source.ts'
 import type { IdempotencyKey, PushOutcome, Source } from '../contract.ts'
-import { keyMemoryOf } from '../support/key-memory.ts'
+import { pushSettingsOf } from '../support/push-settings.ts'
 import type { HttpOptions } from './describe.ts'
 
-/** `settings` are for tests. */
+/** `test`: what tests put in the place of the real things. */
 export async function openSource(
   options: Readonly<Record<string, unknown>>,
-  settings: PushSourceSettings = {},
+  test: PushSourceSettings = {},
 ): Promise<Source> {
   const { path, maximumBodyBytes = null, requestsPerSecond = null, ...rest } = options as HttpOptions
   const takes = 'one JSON object, an array of them, or NDJSON'
@@ -23,14 +24,15 @@ export async function openSource(
     takes,
     bodyBytesMax: maximumBodyBytes,
     requestsPerSecond,
-    keyMemory: keyMemoryOf(rest),
+    settings: pushSettingsOf(rest),
     read,
   }
-  return new PushSource(form, settings)
+  return new PushSource(form, test)
 }
 
 const OPEN_BRACKET = 91
-const KEY_BYTES_MAX = 256
+/** Of a larger body the place of a fault is not looked for: no record is that long. */
+const FAULT_BYTES_MAX = 1 << 20
 
 /** Content types in which each line is a record. */
 const LINE_TYPES = new Set([
@@ -41,10 +43,10 @@ const LINE_TYPES = new Set([
   'application/jsonlines',
 ])
 
-function read({ body, header, keyId }: Received): Translated | Answer {
+function read({ body, header, keyId }: Received, { records: recordsMax }: PushLimits): Translated | Answer {
   const [type = '', ...parameters] = (header('content-type') ?? '').toLowerCase().split(';')
   refuseOtherCharsets(parameters)
-  const lines = linesOf(body, LINE_TYPES.has(type.trim()))
+  const lines = linesOf(body, LINE_TYPES.has(type.trim()), recordsMax)
   if (lines.records === 0) {
     if (body.includes(OPEN_BRACKET)) return { status: 200, body: { accepted: 0 } }
     throw new Problem(400, 'REQUEST_INVALID', 'The body is empty.', {
@@ -54,7 +56,7 @@ function read({ body, header, keyId }: Received): Translated | Answer {
   const idempotencyKey = keyOf(keyId, header('idempotency-key'))
   const { bytes, records, isBroken } = lines
   // Only of these the place of a fault is told; of the others nothing is held until they are settled.
-  const whole = isBroken || records === 1 ? body : null
+  const whole = (isBroken || records === 1) && body.length <= FAULT_BYTES_MAX ? body : null
   return { lines: bytes, records, idempotencyKey, answer: outcome => answerOf(outcome, whole) }
 }
 

@@ -1,7 +1,7 @@
 /** The phone app Sensor Logger as a source: the options and their check; nothing outside is touched here. */
 import { z } from 'zod'
 import type { SourceReference } from '../../plan/nodes.ts'
-import { checkOptions, keyMemoryOptions } from '../support/options.ts'
+import { checkOptions, pushOptions } from '../support/options.ts'
 
 const SensorLoggerOptions = z.strictObject({
   /** The HTTP path that the app pushes to, default `/sensor-logger`. Not used with `export`. */
@@ -14,7 +14,7 @@ const SensorLoggerOptions = z.strictObject({
   deviceId: z.string().min(1).optional(),
   /** Added to each reading when given; to a pushed one when its message names none. */
   userId: z.string().min(1).optional(),
-  ...keyMemoryOptions,
+  ...pushOptions,
 })
 
 export type SensorLoggerOptions = z.input<typeof SensorLoggerOptions>

@@ -7,6 +7,7 @@
 
 import { Stretches, skipArray, skipString, skipValue } from '../../formats/json-scan.ts'
 import { oneLine } from '../../ingress/lines.ts'
+import type { PushLimits } from '../../ingress/source.ts'
 import { skipBlank, withoutByteOrderMark } from '../../plan/white-space.ts'
 import type { IdempotencyKey } from '../contract.ts'
 
@@ -33,10 +34,14 @@ const SHARED = ['messageId', 'sessionId', 'deviceId', 'userId'] as const
 /** Longer names are no names: the lines would be many times the message. */
 const SHARED_BYTES_MAX = 2048
 
-/** `userId` is for messages without one. null: the lines would have more than `maximumBytes`. */
-export function messageLines(body: Uint8Array, userId: string | null, maximumBytes: number): MessageLines | null {
+/** `userId` is for messages without one. null: the lines would have more bytes. Throws TooMany for more readings. */
+export function messageLines(
+  body: Uint8Array,
+  userId: string | null,
+  { bytes: maximumBytes, records }: PushLimits,
+): MessageLines | null {
   const text = withoutByteOrderMark(body)
-  const elements = new Stretches()
+  const elements = new Stretches(records)
   const members = new Map<string, Stretch>()
   const fault = readMembers(text, members, elements)
   if (fault !== null) return { bytes: oneLine(text), records: 1, idempotencyKey: null, fault }

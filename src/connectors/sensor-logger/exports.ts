@@ -1,7 +1,7 @@
 /** The three forms of an export: a zip of CSV files, a folder of them, and one JSON array. */
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { bytesOf } from '../../formats/bytes.ts'
-import { csvRows } from '../../formats/csv.ts'
+import { csvRows } from '../../formats/csv/rows.ts'
 import { elementsAsLines } from '../../formats/json-array.ts'
 import { DAMAGED_BYTES_KEPT, Damaged, wholeLines } from '../../formats/lines.ts'
 import { entryBytes, listZip } from '../../formats/zip.ts'
@@ -10,6 +10,7 @@ import { listFolder, statusOf, unreadable } from '../../system/files.ts'
 import type { SensorLoggerOptions } from './describe.ts'
 import { inOrder } from './merge.ts'
 import { type Envelope, envelopeOf, type Reading, readingWriter } from './readings.ts'
+import { isMetadata, isMetadataName, recordingsIn, type SensorFile, sensorOf } from './recordings.ts'
 
 /** More sensors than any phone has; each keeps a file and an unpacker open. */
 const SENSORS_MAX = 200
@@ -17,7 +18,6 @@ const SENSORS_MAX = 200
 const DAMAGED_ROWS_TOLD = 100
 /** A step back in time by more than this between two readings means that sensors follow each other, in nanoseconds. */
 const DISORDER_NS = 1e9
-const METADATA = /^(study)?metadata$/i
 
 type Items = AsyncGenerator<Reading | Damaged, void, undefined>
 
@@ -28,50 +28,95 @@ export interface ExportContext {
   readonly limit: number
 }
 
-/** All readings of one export in the order of their times, and what could not be read where it was met. */
+/**
+ * All readings of one export in the order of their times, and what could not be read where it was met. An export without
+ * any reading says so.
+ */
 export async function* readExport(path: string, context: ExportContext): Items {
+  let isEmpty = true
+  for await (const item of readAny(path, context)) {
+    isEmpty = false
+    yield item
+  }
+  if (isEmpty) yield unusable('the export has no readings')
+}
+
+async function* readAny(path: string, context: ExportContext): Items {
   const status = statusOf(path)
   if (status === null) throw unreadable(path, { code: 'ENOENT' })
   if (status.kind === 'folder') {
     const files = listFolder(path).filter(name => name.toLowerCase().endsWith('.csv'))
     yield* readSensors(
       path,
-      files.map(name => ({ name, open: () => bytesOf(join(path, name), 'none') })),
+      files.map(name => ({ name, folder: '', open: () => bytesOf(join(path, name), 'none') })),
       context,
     )
-  } else if (/\.zip$/i.test(path)) {
-    const { entries, damage } = listZip(path)
-    if (damage !== null) yield new Damaged(damage)
-    const files = entries.filter(entry => /\.csv$/i.test(entry.name) && !entry.name.startsWith('__MACOSX/'))
-    yield* readSensors(
-      path,
-      files.map(entry => ({ name: basename(entry.name), open: () => entryBytes(path, entry) })),
-      context,
-    )
-  } else yield* readJson(path, context)
+  } else if (/\.zip$/i.test(path)) yield* readZip(path, context)
+  else yield* readJson(path, context)
 }
 
-interface SensorFile {
-  readonly name: string
-  readonly open: () => AsyncGenerator<Uint8Array, void, undefined>
+async function* readZip(path: string, context: ExportContext): Items {
+  const { entries, damage } = listZip(path)
+  if (damage !== null) yield new Damaged(damage)
+  const own = entries.filter(({ name }) => !name.startsWith('__MACOSX/'))
+  const files = own.filter(({ name }) => /\.csv$/i.test(name))
+  const zips = own.filter(({ name }) => /\.zip$/i.test(name)).map(({ name }) => name)
+  if (zips.length > 0) {
+    yield unusable(`the zip holds other zip files, which are not read; unpack them first: ${namesOf(zips)}`)
+  }
+  if (files.length === 0 && zips.length === 0 && damage === null) {
+    yield unusable(`the zip has no CSV file of a sensor; it holds: ${namesOf(own.map(({ name }) => name))}`)
+  }
+  yield* readSensors(
+    path,
+    files.map(entry => {
+      return { name: basename(entry.name), folder: dirname(entry.name), open: () => entryBytes(path, entry) }
+    }),
+    context,
+  )
 }
 
+const unusable = (reason: string) => new Damaged(reason, null, null, 'FILE_UNREADABLE')
+
+function namesOf(names: readonly string[]): string {
+  if (names.length === 0) return 'nothing'
+  return names.slice(0, 5).join(', ') + (names.length > 5 ? ` and ${names.length - 5} more` : '')
+}
+
+/** The recordings of an export, one after the other only where all at once would be too many files. */
 async function* readSensors(path: string, files: readonly SensorFile[], context: ExportContext): Items {
-  const sensorOf = (file: SensorFile) => file.name.replace(/\.csv$/i, '')
-  const metadata = new Map<string, string>()
-  for (const file of files.filter(file => METADATA.test(sensorOf(file)))) {
-    for await (const item of metadataOf(file, context.limit)) {
-      if (item instanceof Damaged) yield item
-      else metadata.set(item[0], item[1])
+  const recordings: Recording[] = []
+  const found = recordingsIn(files)
+  for (const { folder, files: own } of found) {
+    const metadata = new Map<string, string>()
+    for (const file of own.filter(isMetadata)) {
+      for await (const item of metadataOf(file, context.limit)) {
+        if (item instanceof Damaged) yield item
+        else metadata.set(item[0], item[1])
+      }
     }
+    let sensors = own.filter(file => !isMetadata(file))
+    if (sensors.length > SENSORS_MAX) {
+      yield new Damaged(`the export has ${sensors.length} sensors; only the first ${SENSORS_MAX} are read`)
+      sensors = sensors.slice(0, SENSORS_MAX)
+    }
+    const name = found.length === 1 || folder === '' ? exportName(path) : `${exportName(path)}/${folder}`
+    const envelope = envelopeOf(context.options, metadata, name)
+    recordings.push({ envelope, sensors, start: Number(metadata.get('recording epoch time') ?? 0) })
   }
-  let sensors = files.filter(file => !METADATA.test(sensorOf(file)))
-  if (sensors.length > SENSORS_MAX) {
-    yield new Damaged(`the export has ${sensors.length} sensors; only the first ${SENSORS_MAX} are read`)
-    sensors = sensors.slice(0, SENSORS_MAX)
+  const read = ({ envelope, sensors }: Recording) =>
+    sensors.map(file => readSensor(sensorOf(file), file.open(), envelope, context))
+  if (recordings.reduce((sum, { sensors }) => sum + sensors.length, 0) <= SENSORS_MAX) {
+    yield* inOrder(recordings.flatMap(read))
+    return
   }
-  const envelope = envelopeOf(context.options, metadata, exportName(path))
-  yield* inOrder(sensors.map(file => readSensor(sensorOf(file), file.open(), envelope, context)))
+  for (const recording of recordings.sort((a, b) => a.start - b.start)) yield* inOrder(read(recording))
+}
+
+interface Recording {
+  readonly envelope: Envelope
+  readonly sensors: readonly SensorFile[]
+  readonly start: number
 }
 
 async function* metadataOf(
@@ -141,7 +186,7 @@ async function* readJson(path: string, context: ExportContext): Items {
   let ordered = true
   for await (const element of elementsOf(path, context.limit)) {
     if (element instanceof Damaged) continue
-    if (METADATA.test(element.sensor)) {
+    if (isMetadataName(element.sensor)) {
       for (const [name, value] of element.cells) metadata.set(name.toLowerCase(), value ?? '')
       continue
     }
@@ -174,7 +219,7 @@ async function* jsonReadings(
       continue
     }
     const { sensor, cells } = element
-    if (METADATA.test(sensor) || !wanted(sensor)) continue
+    if (isMetadataName(sensor) || !wanted(sensor)) continue
     // Elements of one sensor nearly always have the same fields: one writer for each set of them.
     const fields = [...cells.keys()]
     const key = `${sensor}\n${fields.join('\n')}`

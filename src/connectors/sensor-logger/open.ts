@@ -2,9 +2,9 @@
 
 import { Damaged, type Piece, piecesFrom, wholeLines } from '../../formats/lines.ts'
 import { statusOf, unreadable } from '../../system/files.ts'
-import type { Chunk, Damage, Idle, PartitionEnd, Source, SourceContext } from '../contract.ts'
-import { keyMemoryOf } from '../support/key-memory.ts'
-import { pathsOf } from '../support/paths.ts'
+import type { Chunk, Damage, Idle, PartitionEnd, ReachedIn, Source, SourceContext } from '../contract.ts'
+import { isPattern, pathsOf } from '../support/paths.ts'
+import { pushSettingsOf } from '../support/push-settings.ts'
 import type { SensorLoggerOptions } from './describe.ts'
 import { readExport } from './exports.ts'
 import type { Reading } from './readings.ts'
@@ -13,7 +13,7 @@ export async function openSource(options: Readonly<Record<string, unknown>>): Pr
   const { export: path, path: pushedTo = '/sensor-logger', userId = null } = options as SensorLoggerOptions
   if (path !== undefined) return new ExportSource(path, options as SensorLoggerOptions)
   const { pushSource } = await import('./push.ts')
-  return pushSource(pushedTo, userId, keyMemoryOf(options as SensorLoggerOptions))
+  return pushSource(pushedTo, userId, pushSettingsOf(options as SensorLoggerOptions))
 }
 
 const OUTPUT_CHARACTERS = 64 * 1024
@@ -30,6 +30,10 @@ class ExportSource implements Source {
     this.#options = options
   }
 
+  get hasOnePartition(): boolean {
+    return !isPattern(this.#path)
+  }
+
   async open(context: SourceContext): Promise<readonly { readonly name: string; readonly bytes: number | null }[]> {
     const paths = pathsOf(this.#path)
     for (const each of paths) {
@@ -39,16 +43,19 @@ class ExportSource implements Source {
     const limit = context.maximumChunkBytes
     this.#partitions = paths.map((each, number) => {
       const readings = readExport(each, { options: this.#options, columns: context.columns, limit })
-      const pieces = piecesFrom(wholeLines(asBytes(readings), limit), context.from.get(each) ?? 0)
+      const pieces = piecesFrom(wholeLines(asBytes(readings), limit), context.from.get(each)?.position ?? 0)
       return { number, pieces }
     })
     return paths.map(name => ({ name, bytes: null }))
   }
 
-  /** Partitions take turns, a chunk each, so that none lags much behind the others. */
-  async read(): Promise<Chunk | Damage | Idle | PartitionEnd | null> {
+  /** The partition that is furthest behind, or in turn, a chunk each. */
+  async read(reachedIn: ReachedIn | null = null): Promise<Chunk | Damage | Idle | PartitionEnd | null> {
     if (this.#partitions.length === 0 || this.#signal?.aborted) return null
     this.#turn %= this.#partitions.length
+    for (const [index, { number }] of this.#partitions.entries()) {
+      if (reachedIn !== null && reachedIn(number) < reachedIn(this.#partitions[this.#turn]!.number)) this.#turn = index
+    }
     const { number, pieces } = this.#partitions[this.#turn]!
     const { value } = await pieces.next()
     if (value === undefined) {

@@ -3,9 +3,10 @@
 import type { Received } from '../../ingress/host.ts'
 import { failureProblem } from '../../ingress/outcome.ts'
 import { type Answer, Problem } from '../../ingress/problem.ts'
-import { PushSource, type PushSourceSettings, type Translated } from '../../ingress/source.ts'
+import { type PushLimits, PushSource, type PushSourceSettings, type Translated } from '../../ingress/source.ts'
 import { isBlank, withoutByteOrderMark } from '../../plan/white-space.ts'
-import type { KeyMemory, PushOutcome, Source } from '../contract.ts'
+import type { PushOutcome, Source } from '../contract.ts'
+import type { PushSettings } from '../support/push-settings.ts'
 import { messageLines } from './envelope.ts'
 
 /** The app shows the text of an answer with this status, once a recording. */
@@ -17,8 +18,8 @@ const OK: Answer = { status: 200, body: { ok: true } }
 export function pushSource(
   path: string,
   userId: string | null,
-  keyMemory: KeyMemory,
-  settings: PushSourceSettings = {},
+  settings: PushSettings,
+  test: PushSourceSettings = {},
 ): Source {
   return new PushSource(
     {
@@ -27,17 +28,17 @@ export function pushSource(
       takes: 'messages of the app Sensor Logger (HTTP Push)',
       bodyBytesMax: null,
       requestsPerSecond: null,
-      keyMemory,
+      settings,
       refuse,
-      read: ({ body }, maximumBytes) => read(body, userId, maximumBytes),
+      read: ({ body }, limits) => read(body, userId, limits),
     },
-    settings,
+    test,
   )
 }
 
-function read(body: Received['body'], userId: string | null, maximumBytes: number): Translated | Answer {
+function read(body: Received['body'], userId: string | null, limits: PushLimits): Translated | Answer {
   if (isBlank(withoutByteOrderMark(body))) throw new Problem(400, 'REQUEST_INVALID', 'the message is empty.')
-  const lines = messageLines(body, userId, maximumBytes)
+  const lines = messageLines(body, userId, limits)
   if (lines === null) throw new Problem(413, 'REQUEST_TOO_LARGE', 'The message has too many readings.')
   const { bytes, records, idempotencyKey, fault } = lines
   // The app's own trial of the address has no readings.

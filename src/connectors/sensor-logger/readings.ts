@@ -1,6 +1,6 @@
 /** What the app exports, as readings in the form in which it pushes them. */
 
-import { type CsvRow, cellAsJson } from '../../formats/csv.ts'
+import { type CsvRow, cellAsJson } from '../../formats/csv/cells.ts'
 import type { Column, ColumnType } from '../../plan/schema.ts'
 import type { SensorLoggerOptions } from './describe.ts'
 

@@ -27,10 +27,16 @@ export function checkOptions<T extends z.ZodObject>(
   })
 }
 
-/** Options of each source whose messages have idempotency keys: spread them into its schema. */
-export const keyMemoryOptions = {
-  /** How long the key of a message is remembered. Default `'24 h'`. */
+/** Options of each source that is pushed to: spread them into its schema. */
+export const pushOptions = {
+  /** The most records of one request. Default 100,000. */
+  maximumRecords: z.int().positive().optional(),
+  /** Rejected records of one key, or of one address where none is given. Default 10,000. */
+  rejectedRecordsPerMinute: z.int().positive().optional(),
+  /** How long the idempotency key of a request is remembered. Default `'24 h'`. */
   keysKeptFor: z.templateLiteral([z.number(), ' ', z.enum(['ms', 's', 'm', 'h', 'd'])]).optional(),
-  /** Memory for keys, 41 bytes each: past it the oldest are forgotten. Default 64 MiB. */
+  /** Memory for these keys, 41 bytes each: past it the oldest are forgotten. Default 64 MiB. */
   keyMemoryBytes: z.int().positive().optional(),
 }
+
+export type PushOptions = { readonly [name in keyof typeof pushOptions]?: z.output<(typeof pushOptions)[name]> }

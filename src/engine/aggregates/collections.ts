@@ -115,6 +115,7 @@ export class QuantileAccumulator implements Accumulator {
     const below = Math.floor(place)
     const low = sorted[below]!
     const high = sorted[Math.min(below + 1, sorted.length - 1)]!
-    return place === below ? low : low + (high - low) * (place - below)
+    // Between two infinities lies no other value.
+    return place === below || low === high ? low : low + (high - low) * (place - below)
   }
 }

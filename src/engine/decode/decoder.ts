@@ -18,14 +18,18 @@ import { emitShape } from './emit.ts'
 import { INPUT_PADDING, ROWS_MAX } from './layout.ts'
 import { DecoderMemory } from './memory.ts'
 import type { DecoderImports } from './module-functions.ts'
+import { refinements } from './refinements.ts'
 import { learnShape } from './shape.ts'
 import { TextTable } from './texts.ts'
+import { type UndeclaredCount, UndeclaredCounts } from './undeclared.ts'
 
 /** More shapes than this and the sender is not a machine with a few kinds of message: the rest goes the slow way. */
 const SHAPES_MAX = 24
 /** Lines that may be looked at in vain: so many, and one more with each so many lines of any kind. */
 const LEARN_ATTEMPTS_MAX = 500
 const LINES_PER_LEARN_ATTEMPT = 1000
+/** Lines on the slow way that one batch may have: as many as are read and checked within some milliseconds. */
+const SLOW_LINES_MAX = 2048
 const LINE_FEED = 10
 const JSON_NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/
 
@@ -46,6 +50,8 @@ export interface DecodedBatch extends Batch {
   readonly rowStarts: Int32Array
   /** Lines of the stretch of input that this batch came from, refused and blank ones included. */
   readonly refused: readonly RefusedLine[]
+  /** Fields that the schema does not name, in the rows of this batch. */
+  readonly undeclared: readonly UndeclaredCount[]
   /** Where decoding stands after this batch, and how many lines the loaded input had until there. */
   readonly inputEnd: number
   readonly linesEnd: number
@@ -60,6 +66,7 @@ export interface DecoderSchema {
 /** A shape whose code has been generated and compiled. */
 export interface LearnedShape {
   readonly signature: string
+  readonly undeclared: readonly string[]
   readonly module: WebAssembly.Module
 }
 
@@ -73,6 +80,7 @@ export class Decoder {
   readonly #shapes: ShapeDecoder[] = []
   readonly #signatures = new Set<string>()
   readonly #learned: LearnedShape[] = []
+  readonly #undeclared = new UndeclaredCounts()
   /** Which shape last took over where another one stopped. */
   readonly #successors: number[] = []
   readonly #inputBytes: number
@@ -99,7 +107,7 @@ export class Decoder {
     this.#schema = schema
     this.#inputBytes = inputBytes
     this.#memory = new DecoderMemory(schema.columns, wanted, inputBytes)
-    const accepts = acceptsByColumn(schema.wire, schema.columns.length)
+    const accepts = refinements(schema.wire, schema.columns.length)
     this.#tables = schema.columns.map((column, index) =>
       column.type === 'text'
         ? new TextTable(
@@ -180,17 +188,21 @@ export class Decoder {
     let row = 0
     let position = this.#position
     let blank = 0
-    while (position < this.#end && row < ROWS_MAX) {
+    let slow = 0
+    while (position < this.#end && row < ROWS_MAX && slow < SLOW_LINES_MAX) {
       const fast = this.#fast(position, row)
       if (fast > position) {
         position = fast
-        row = this.#memory.words[this.#memory.layout.rowCount >> 2]!
+        const next = this.#memory.words[this.#memory.layout.rowCount >> 2]!
+        this.#undeclared.addRows(this.#current, next - row)
+        row = next
         continue
       }
       const end = this.#lineEnd(position)
       const bytes = this.#memory.bytes.subarray(position, end)
       if (isBlank(bytes)) blank++
       else {
+        slow++
         const refusal = this.#slow(bytes, row)
         if (refusal === null) {
           this.#memory.words[(this.#memory.layout.rowStarts >> 2) + row] = position - origin
@@ -242,7 +254,7 @@ export class Decoder {
     const decode = this.#instantiate(module)
     const reached = decode(position, this.#end, row)
     if (reached > position) {
-      this.#keep({ signature: shape.signature, module }, decode)
+      this.#keep({ signature: shape.signature, undeclared: shape.undeclared, module }, decode)
       this.#learnAttempts--
     }
     return reached
@@ -254,6 +266,7 @@ export class Decoder {
 
   #keep(shape: LearnedShape, decode: ShapeDecoder): void {
     this.#learned.push(shape)
+    this.#undeclared.addShape(shape.undeclared)
     this.#current = this.#shapes.push(decode) - 1
     this.#successors.push(this.#current)
   }
@@ -264,6 +277,7 @@ export class Decoder {
     if (text === null) return { code: 'TEXT_NOT_UNICODE', reason: NOT_UTF8, path: '' }
     const result = this.#schema.slow(text)
     if (!result.ok) return { code: result.code, reason: result.reason, path: result.path }
+    this.#undeclared.addRecord(result.undeclared)
     const { columns } = this.#memory.layout
     this.#schema.columns.forEach((column, index) => {
       const place = columns[index]!
@@ -321,19 +335,9 @@ export class Decoder {
       origin: null,
       rowStarts: starts,
       refused,
+      undeclared: this.#undeclared.take(),
       inputEnd: Math.min(this.#position, this.#end) - layout.input,
       linesEnd: this.#lines,
     }
   }
-}
-
-/** The schema's own refinements, by column. */
-function acceptsByColumn(wire: WireNode, columns: number): (((value: never) => boolean) | null)[] {
-  const found: (((value: never) => boolean) | null)[] = new Array(columns).fill(null)
-  const visit = (node: WireNode) => {
-    if (node.kind === 'object') for (const field of node.fields) visit(field.node)
-    else if (node.kind !== 'slow') found[node.column] = node.accepts
-  }
-  visit(wire)
-  return found
 }

@@ -20,6 +20,8 @@ export type ShapeStep =
 
 export interface Shape {
   readonly steps: readonly ShapeStep[]
+  /** Paths of the fields that the schema does not know. */
+  readonly undeclared: readonly string[]
   /** Equal for equal shapes. */
   readonly signature: string
 }
@@ -37,6 +39,7 @@ class NotSure extends Error {}
 export function learnShape(line: string, wire: WireNode): Shape | null {
   if (wire.kind !== 'object') return null
   const steps: ShapeStep[] = []
+  const undeclared: string[] = []
   let position = 0
   let literal = ''
 
@@ -80,7 +83,7 @@ export function learnShape(line: string, wire: WireNode): Shape | null {
     else steps.push({ kind: 'absent', column: node.column })
   }
 
-  const object = (node: WireObject | null, depth: number) => {
+  const object = (node: WireObject | null, path: string, depth: number) => {
     if (depth > DEPTH_MAX) throw new NotSure()
     expect('{')
     space()
@@ -96,7 +99,7 @@ export function learnShape(line: string, wire: WireNode): Shape | null {
         space()
         expect(':')
         space()
-        value(node, key, depth)
+        value(node, key, path, depth)
         space()
         if (line[position] === '}') {
           take(1)
@@ -114,11 +117,13 @@ export function learnShape(line: string, wire: WireNode): Shape | null {
     }
   }
 
-  const value = (parent: WireObject | null, key: string, depth: number) => {
+  const value = (parent: WireObject | null, key: string, path: string, depth: number) => {
+    const full = path === '' ? key : `${path}.${key}`
     const field = parent?.fields.find(candidate => candidate.key === key)
     if (!field) {
       if (parent?.strict) throw new NotSure()
-      if (line[position] === '{') object(null, depth + 1)
+      if (parent !== null) undeclared.push(full)
+      if (line[position] === '{') object(null, full, depth + 1)
       else push({ kind: 'extra', type: skipToken() })
       return
     }
@@ -127,7 +132,7 @@ export function learnShape(line: string, wire: WireNode): Shape | null {
       if (field.node.nullable && line.startsWith('null', position)) {
         take(4)
         absent(field.node)
-      } else object(field.node, depth + 1)
+      } else object(field.node, full, depth + 1)
       return
     }
     skipToken()
@@ -136,7 +141,7 @@ export function learnShape(line: string, wire: WireNode): Shape | null {
 
   try {
     space()
-    object(wire, 0)
+    object(wire, '', 0)
     space()
     if (position !== line.length) return null
   } catch (error) {
@@ -150,5 +155,5 @@ export function learnShape(line: string, wire: WireNode): Shape | null {
       step.kind === 'value' ? step.node.column : step.kind === 'literal' ? step.text : [step.kind, step],
     ),
   )
-  return { steps, signature }
+  return { steps, undeclared, signature }
 }

@@ -2,8 +2,8 @@
  * Drops rows whose key was seen shortly before.
  *
  * A row is dropped when the last kept row of its key is at most `within` of event time away and still remembered, that
- * is, when the row's own frontier has not passed the end of that time. Both are functions of the log, so that forgetting
- * a key never changes an answer: memory goes when the watermark passes the same end.
+ * is, when the row's own frontier is not beyond that time. Both are functions of the log, so that forgetting a key never
+ * changes an answer: memory goes when the watermark is beyond the same time.
  */
 import type { DedupeNode } from '../../plan/nodes.ts'
 import type { Column } from '../../plan/schema.ts'
@@ -11,13 +11,21 @@ import type { Batch } from '../batch.ts'
 import { KeyResolver } from '../state/key-resolver.ts'
 import { grown } from '../state/key-table.ts'
 import { ChangedSlots, numberTable, type Stateful, stateTable } from '../state/table.ts'
-import type { Times, Watermark } from '../time.ts'
+import type { Times, Watermark } from '../times.ts'
 import { pick } from './pick.ts'
 import { awaits, type Stage } from './stage.ts'
+
+export interface DedupeOptions {
+  /** Whether the key that rows are told apart by holds the topic's key, whose own time then decides. */
+  readonly progress: 'partition' | 'key'
+  /** Whether somebody will ask what changed. Default false. */
+  readonly keepsState?: boolean
+}
 
 export class DedupeOperator implements Stage {
   readonly stateful: Stateful
   readonly #within: number
+  readonly #isByKey: boolean
   readonly #keyIndexes: readonly number[]
   readonly #keys: KeyResolver
   readonly #downstream: Stage
@@ -25,8 +33,9 @@ export class DedupeOperator implements Stage {
   #swept = Number.NEGATIVE_INFINITY
   readonly #changed: { readonly kept: ChangedSlots; readonly swept: ChangedSlots }
 
-  /** `keepsState`: whether somebody will ask what changed. */
-  constructor(node: DedupeNode, input: readonly Column[], downstream: Stage, keepsState = false) {
+  constructor(node: DedupeNode, input: readonly Column[], downstream: Stage, options: DedupeOptions) {
+    const { progress, keepsState = false } = options
+    this.#isByKey = progress === 'key'
     this.#within = node.within_us
     this.#keyIndexes = node.key.map(name => input.findIndex(column => column.name === name))
     const keyColumns = this.#keyIndexes.map(index => input[index]!)
@@ -42,6 +51,7 @@ export class DedupeOperator implements Stage {
       batch.length,
     )
     this.#ensure(this.#keys.capacity)
+    const frontier = this.#isByKey ? times.frontier : times.joint
     const rows = new Int32Array(batch.length)
     let count = 0
     for (let row = 0; row < batch.length; row++) {
@@ -50,7 +60,7 @@ export class DedupeOperator implements Stage {
       const kept = this.#kept[slot]!
       const time = times.time[source]!
       // A key that was never seen holds NaN, with which every comparison is false.
-      if (Math.abs(time - kept) <= this.#within && times.frontier[source]! < kept + this.#within) continue
+      if (Math.abs(time - kept) <= this.#within && frontier[source]! <= kept + this.#within) continue
       this.#kept[slot] = time
       this.#changed.kept.mark(slot)
       rows[count++] = row
@@ -63,7 +73,7 @@ export class DedupeOperator implements Stage {
       this.#swept = watermark.close
       this.#changed.swept.mark(0)
       for (let slot = 0; slot < this.#keys.capacity; slot++) {
-        if (!(this.#kept[slot]! + this.#within <= watermark.close)) continue
+        if (!(this.#kept[slot]! + this.#within < watermark.close)) continue
         this.#kept[slot] = Number.NaN
         this.#changed.kept.mark(slot)
         this.#keys.release(slot)

@@ -2,7 +2,7 @@
 import type { ExplodeNode } from '../../plan/nodes.ts'
 import type { Column } from '../../plan/schema.ts'
 import { type Batch, type ColumnData, columnOf } from '../batch.ts'
-import type { Times, Watermark } from '../time.ts'
+import type { Times, Watermark } from '../times.ts'
 import { pickColumn } from './pick.ts'
 import { awaits, type Stage } from './stage.ts'
 

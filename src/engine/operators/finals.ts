@@ -2,7 +2,7 @@
 import type { FinalsNode } from '../../plan/nodes.ts'
 import type { Column } from '../../plan/schema.ts'
 import type { Batch, ColumnData } from '../batch.ts'
-import type { Times, Watermark } from '../time.ts'
+import type { Times, Watermark } from '../times.ts'
 import { pick } from './pick.ts'
 import { awaits, type Stage } from './stage.ts'
 

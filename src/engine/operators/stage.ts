@@ -7,7 +7,7 @@
  * it was lent.
  */
 import type { Batch } from '../batch.ts'
-import type { Times, Watermark } from '../time.ts'
+import type { Times, Watermark } from '../times.ts'
 
 export interface Stage {
   push(batch: Batch, times: Times): void

@@ -3,7 +3,7 @@ import type { Cell, Column } from '../../plan/schema.ts'
 import type { Batch, ColumnData } from '../batch.ts'
 import type { StateReader, StateWriter } from '../state/bytes.ts'
 import { grown } from '../state/key-table.ts'
-import type { Times } from '../time.ts'
+import type { Times } from '../times.ts'
 import { WindowChanges } from './window-changes.ts'
 
 /** A dictionary with more texts than this is left to its batches and a new one is begun. */
@@ -138,8 +138,9 @@ export class WindowOutput {
       rows,
       time: this.#times,
       frontier: this.#frontier,
+      joint: this.#frontier,
       keys: byKey ? this.#keys : null,
-      emission: null,
+      othersOfKey: null,
       partition: 0,
       firstOffset: this.#given,
       others: Number.NEGATIVE_INFINITY,

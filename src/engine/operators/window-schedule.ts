@@ -49,10 +49,12 @@ export class WindowSchedule {
     return this.#keys
   }
 
-  /** The keys that time has come to, in the order of their slots. */
+  /** The keys that time has come to, or that hold rows, in the order of their slots. */
   get keys(): readonly number[] {
     const keys: number[] = []
-    for (let key = 0; key < this.#keys; key++) if (this.emitted[key]! > LONG_AGO) keys.push(key)
+    for (let key = 0; key < this.#keys; key++) {
+      if (this.emitted[key]! > LONG_AGO || this.#lists.first(key) >= 0) keys.push(key)
+    }
     return keys
   }
 

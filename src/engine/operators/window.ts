@@ -16,7 +16,7 @@ import { accumulatorOf } from '../aggregates/index.ts'
 import type { Batch, ColumnData } from '../batch.ts'
 import { KeyResolver } from '../state/key-resolver.ts'
 import type { Stateful } from '../state/table.ts'
-import type { Times, Watermark } from '../time.ts'
+import type { Times, Watermark } from '../times.ts'
 import { GivenWindows } from './given-windows.ts'
 import { NOWHERE, Panes } from './panes.ts'
 import type { Stage } from './stage.ts'
@@ -59,6 +59,8 @@ export class WindowOperator implements Stage {
   readonly #emission: WindowEmission
   /** By row of the batch: the slot of its pane. */
   #slots = new Int32Array(1024)
+  /** By row of the batch from the topic: what ends by then is over for it. */
+  #frontier: Float64Array = new Float64Array(0)
 
   constructor(node: WindowNode, input: readonly Column[], downstream: Stage, options: WindowOptions) {
     const pane = greatestCommonDivisor(node.size_us, node.every_us)
@@ -108,6 +110,7 @@ export class WindowOperator implements Stage {
       batch.length,
     )
     this.#ensure(batch.length, times)
+    this.#frontier = this.#byKey ? times.frontier : times.joint
     if (this.#byKey) this.#pushByKey(batch, times, groups)
     else this.#pushTogether(batch, times, groups)
     this.#finish()
@@ -115,18 +118,23 @@ export class WindowOperator implements Stage {
 
   #pushByKey(batch: Batch, times: Times, groups: Int32Array): void {
     const { origin } = batch
-    const { frontier, emission } = times
+    const { othersOfKey } = times
+    const frontier = this.#frontier
     const { due } = this.#schedule
     const keys = times.keys!
     let flushed = 0
     let row = 0
     for (let source = 0; source < times.rows; source++) {
       const key = keys[source]!
-      const at = emission === null ? frontier[source]! : emission[source]!
-      if (at >= due[key]!) {
-        this.#add(batch, times, flushed, row)
-        flushed = row
-        this.#emission.emit(key, at, at - this.#allowed)
+      const own = frontier[source]!
+      if (own >= due[key]!) {
+        const at = this.#reached(times, own, key)
+        if (at >= due[key]!) {
+          this.#add(batch, times, flushed, row)
+          flushed = row
+          const close = othersOfKey === null ? own : Math.min(own, othersOfKey.closed(key))
+          this.#emission.emit(key, at, close - this.#allowed)
+        }
       }
       while (row < batch.length && (origin === null ? row : origin[row]!) === source) {
         flushed = this.#place(batch, times, groups, row, source, key, flushed)
@@ -136,9 +144,17 @@ export class WindowOperator implements Stage {
     this.#add(batch, times, flushed, batch.length)
   }
 
+  /** How far windows come out at a row whose own time has come to `own`. */
+  #reached(times: Times, own: number, key: number): number {
+    const { othersOfKey } = times
+    if (!this.#byKey) return Math.min(own, this.#closesOnly ? times.othersClosed : times.others)
+    if (othersOfKey === null) return own
+    return Math.min(own, this.#closesOnly ? othersOfKey.closed(key) : othersOfKey.emitted(key))
+  }
+
   #pushTogether(batch: Batch, times: Times, groups: Int32Array): void {
     const { origin } = batch
-    const { frontier } = times
+    const frontier = this.#frontier
     const { due } = this.#schedule
     const others = this.#closesOnly ? times.othersClosed : times.others
     let flushed = 0
@@ -163,7 +179,7 @@ export class WindowOperator implements Stage {
   #follow(times: Times, others: number, from: number, to: number): void {
     const { due } = this.#schedule
     for (let source = from; source < to; source++) {
-      const own = times.frontier[source]!
+      const own = this.#frontier[source]!
       const at = Math.min(own, others)
       if (at >= due[ALL]!) this.#emission.emit(ALL, at, Math.min(own, times.othersClosed) - this.#allowed)
     }
@@ -221,7 +237,7 @@ export class WindowOperator implements Stage {
       current !== NOWHERE &&
       time >= start &&
       time < end &&
-      end > times.frontier[source]! &&
+      end > this.#frontier[source]! &&
       end > this.#schedule.emitted[key]! &&
       !this.#givesEarly
     ) {
@@ -243,13 +259,10 @@ export class WindowOperator implements Stage {
   ): number {
     const grid = this.#grid
     const schedule = this.#schedule
-    const own = times.frontier[source]!
+    const own = this.#frontier[source]!
     // Time has come this far though no window was due on the way.
-    const reached = this.#byKey
-      ? (times.emission?.[source] ?? own)
-      : Math.min(own, this.#closesOnly ? times.othersClosed : times.others)
-    schedule.emit(key, reached)
-    // What was closed stays closed for a key that comes for the first time, or in one more partition: its panes are gone.
+    schedule.emit(key, this.#reached(times, own, key))
+    // What was closed stays closed for a partition that is added later: its panes are gone.
     const closed = Math.max(own - this.#allowed, schedule.closed[key]!)
     const earliest = grid.earliestEnd(pane)
     const latest = grid.latestEnd(pane)

@@ -3,6 +3,7 @@ import type { Column } from '../../plan/schema.ts'
 import type { WireNode } from '../../plan/wire.ts'
 import { type Chain, compileChain } from '../chain.ts'
 import { Decoder, type LearnedShape } from '../decode/decoder.ts'
+import type { UndeclaredCount } from '../decode/undeclared.ts'
 import type { StatelessNode } from '../steps.ts'
 import { Packer, type Piece, type PieceRows } from './piece.ts'
 import { type PlainFile, type Range, RangeReader } from './ranges.ts'
@@ -62,13 +63,15 @@ export class PieceMaker {
     const piece = { index, position, bytes: to - from }
     decoder.begin(to, from)
     const rows: PieceRows[] = []
+    const undeclared: UndeclaredCount[] = []
     for (let batch = decoder.next(); batch !== null; batch = decoder.next()) {
-      if (batch.refused.length > 0) return { ...piece, isWhole: false, rows: [] }
+      if (batch.refused.length > 0) return { ...piece, isWhole: false, rows: [], undeclared: [] }
+      undeclared.push(...batch.undeclared)
       const prepared = this.#chain ? this.#chain.run(batch) : batch
       const packed = this.#packer.pack(batch, prepared, this.#job.timeColumns, this.#job.withRowStarts)
       rows.push({ ...packed, end: position + batch.inputEnd, linesEnd: batch.linesEnd })
     }
-    return { ...piece, isWhole: !endsInLongLine, rows }
+    return { ...piece, isWhole: !endsInLongLine, rows, undeclared }
   }
 
   close(): void {

@@ -8,6 +8,7 @@
 import type { Column } from '../../plan/schema.ts'
 import { type Batch, type ColumnData, copyNumbers, type Dictionary, type NumbersColumn } from '../batch.ts'
 import type { DecodedBatch } from '../decode/decoder.ts'
+import type { UndeclaredCount } from '../decode/undeclared.ts'
 
 type PackedColumn =
   | NumbersColumn
@@ -51,6 +52,8 @@ export interface Piece {
   readonly position: number
   readonly bytes: number
   readonly rows: readonly PieceRows[]
+  /** Fields that the schema does not name. */
+  readonly undeclared: readonly UndeclaredCount[]
 }
 
 export class Packer {

@@ -21,23 +21,31 @@ export interface Range {
   readonly end: number
 }
 
-/** Ranges of all files: file by file, or one of each file in turn, so that no partition lags far behind the others. */
-export function rangesOf(files: readonly PlainFile[], rangeBytes: number, oneByOne: boolean): Range[] {
-  if (oneByOne) {
-    return files.flatMap((file, partition) =>
-      rangesOf([file], rangeBytes, false).map(range => ({ ...range, partition })),
-    )
-  }
-  const ranges: Range[] = []
-  const longest = files.reduce((most, file) => Math.max(most, file.bytes), 0)
-  for (let start = 0; start < longest; start += rangeBytes) {
-    files.forEach((file, partition) => {
-      const from = Math.max(start, file.start ?? 0)
-      const end = Math.min(start + rangeBytes, file.bytes)
-      if (from < end) ranges.push({ partition, start: from, end })
-    })
-  }
-  return ranges
+/**
+ * Ranges of all files, those of each file in their order: that of the file which is furthest behind comes next. `timeOf`: a
+ * time in the first records of a range, null when it has none; without, files take turns.
+ */
+export function rangesOf(
+  files: readonly PlainFile[],
+  rangeBytes: number,
+  timeOf: ((range: Range) => number | null) | null = null,
+): Range[] {
+  const ofFile = files.map(({ start = 0, bytes }, partition) => {
+    const ranges: { readonly range: Range; readonly reached: number }[] = []
+    let reached = Number.NEGATIVE_INFINITY
+    for (let block = Math.floor(start / rangeBytes); block * rangeBytes < bytes; block++) {
+      const from = Math.max(block * rangeBytes, start)
+      const range = { partition, start: from, end: Math.min((block + 1) * rangeBytes, bytes) }
+      reached = timeOf === null ? block : Math.max(reached, timeOf(range) ?? reached)
+      if (from < range.end) ranges.push({ range, reached })
+    }
+    return ranges
+  })
+  // A stable sort: of equal times the file that is named first.
+  return ofFile
+    .flat()
+    .sort((a, b) => (a.reached === b.reached ? 0 : a.reached - b.reached))
+    .map(({ range }) => range)
 }
 
 /** The lines of a range, lying in the buffer from `from` to `to`. */
@@ -87,6 +95,19 @@ export class RangeReader {
       // The file ends without a line feed.
       if (known === searched) return { from, to: known, position, endsInLongLine: false }
     }
+  }
+
+  /** The first whole lines of a range, at most `bytes` of them. */
+  head({ partition, start, end }: Range, bytes: number): Buffer {
+    const position = start === 0 ? 0 : start - 1
+    const buffer = Buffer.alloc(Math.min(bytes, this.#files[partition]!.bytes - position))
+    const read = readBytes(this.#descriptor(partition), buffer, 0, buffer.length, position)
+    const from = start === 0 ? 0 : buffer.subarray(0, Math.min(read, end - position)).indexOf(LINE_FEED) + 1
+    if (start > 0 && from === 0) return buffer.subarray(0, 0)
+    return buffer.subarray(
+      from,
+      position + read < this.#files[partition]!.bytes ? buffer.lastIndexOf(LINE_FEED) + 1 : read,
+    )
   }
 
   close(): void {

@@ -13,6 +13,10 @@ export interface EpochHeader {
   readonly identity: string
   /** By identity of a step with state what it means. */
   readonly fingerprints: Readonly<Record<string, string>>
+  /** By output and by input what it means, in digests (changes.ts). Older headers do not have it. */
+  readonly meanings?: Readonly<Record<string, string>>
+  /** Steps with state of which nothing lasts. */
+  readonly shown?: readonly string[]
   readonly topics: Readonly<Record<string, TopicPosition>>
   /** By topic that the pipeline writes the number of its rows. */
   readonly lengths: Readonly<Record<string, number>>
@@ -51,25 +55,6 @@ export function unverified(header: EpochHeader | null, plan: Plan): MillraceErro
   })
 }
 
-function stepsWithState(plan: Plan): StreamNode[] {
+export function stepsWithState(plan: Plan): StreamNode[] {
   return stepsOf(plan).filter(step => step.kind === 'window' || step.kind === 'dedupe')
-}
-
-/** Throws DATA_DIR_MISMATCH when a run is not the continuation of the one that committed this epoch. */
-export function refuseOther(
-  header: EpochHeader | null,
-  run: Pick<EpochHeader, 'identity' | 'fingerprints'> & { readonly plan: Plan; readonly dataDirectory: string },
-): void {
-  if (header === null) return
-  const { plan, identity, fingerprints, dataDirectory } = run
-  const say = (what: string) =>
-    new MillraceError('DATA_DIR_MISMATCH', `${dataDirectory} holds a run that cannot go on: ${what}.`)
-  if (header.pipeline !== plan.name || header.namespace !== plan.namespace) {
-    throw say(`it is one of the pipeline ${header.namespace}/${header.pipeline}`)
-  }
-  if (header.identity !== identity) throw say('its inputs were others, or it did not follow them as this one does')
-  for (const [step, meaning] of Object.entries(fingerprints)) {
-    const before = header.fingerprints[step]
-    if (before !== undefined && before !== meaning) throw say(`the step ${step} means something else now`)
-  }
 }

@@ -7,7 +7,9 @@ import type { Pushed, PushedMessage } from '../../connectors/contract.ts'
 import { appendsOf, type Headers } from '../../log/appends.ts'
 import type { TopicLog } from '../../log/topic-log.ts'
 import { readChunks } from '../../log/topic-reader.ts'
+import type { Clock } from '../../system/clock.ts'
 import { MillraceError } from '../../system/errors.ts'
+import { Turns } from '../../system/turns.ts'
 import type { TopicTask } from '../process/topic-task.ts'
 import type { DeadLetters } from '../rejects/dead-letters.ts'
 import { skippedWarning } from '../warnings.ts'
@@ -31,10 +33,19 @@ export interface IngestionOptions {
   readonly letters: DeadLetters
   /** Of the messages that are kept, and of those whose dead letters are, though perhaps not their records. */
   readonly keys: MessageKeys
+  readonly clock: Clock
   /** Told why nothing could be kept, and null when something was kept again. */
   readonly onHeld: (error: MillraceError | null) => void
   /** Told of records that are lost. */
   readonly onWarning: (warning: MillraceError) => void
+}
+
+/** Messages on their way into the log. */
+interface Taking {
+  readonly bytes: Uint8Array
+  readonly arrival: number
+  readonly source: string
+  readonly turns: Turns
 }
 
 export class Ingestion {
@@ -72,10 +83,16 @@ export class Ingestion {
   async take(pushed: Pushed, source: string): Promise<void> {
     const { arrival } = pushed
     this.#lettersBefore = this.#options.letters.next
+    const turns = new Turns(this.#options.clock)
     const { kept, repeated, bytes } = this.#withoutRepeated(pushed)
-    const prepared = this.#options.task.prepare(bytes, arrival)
+    let refusedMax = Number.POSITIVE_INFINITY
+    for (const { rejectedBudget } of kept) {
+      if (rejectedBudget !== null) refusedMax = Math.min(refusedMax, Math.max(0, rejectedBudget.left))
+    }
+    const prepared = await this.#options.task.prepare(bytes, arrival, refusedMax, turns)
+    if (prepared === null) return await this.#takeEach(pushed, source)
     const shares = sharesOf(kept, prepared, bytes)
-    const failure = await this.#keep(shares, bytes, arrival, source)
+    const failure = await this.#keep(shares, { bytes, arrival, source, turns })
     for (const share of shares) this.#settle(share, bytes, arrival)
     for (const message of repeated) this.#settleRepeated(message, failure)
     this.#lettersBefore = null
@@ -89,6 +106,25 @@ export class Ingestion {
         'INTERNAL',
         `Topic ${this.log.topic} has ${this.log.next} records in its log, and stands at ${this.#position}.`,
       )
+    }
+  }
+
+  /** Of several messages at least one has more rejected records than its client may have: each is looked at alone. */
+  async #takeEach({ bytes, arrival, messages }: Pushed, source: string): Promise<void> {
+    const [only, ...others] = messages
+    if (others.length === 0) {
+      this.#lettersBefore = null
+      const error = new MillraceError(
+        'REJECTED_TOO_MANY',
+        'Too many records of this client are rejected: nothing of it is kept.',
+      )
+      return only!.settle({ kind: 'failed', error })
+    }
+    let at = 0
+    for (const message of messages) {
+      const own = bytes.subarray(at, at + message.bytes)
+      at += message.bytes
+      await this.take({ kind: 'pushed', bytes: own, arrival, messages: [message] }, source)
     }
   }
 
@@ -134,15 +170,11 @@ export class Ingestion {
   }
 
   /** Makes all of it safe; answers what went wrong. Each share knows whether it is kept. */
-  async #keep(
-    shares: readonly Share[],
-    bytes: Uint8Array,
-    arrival: number,
-    source: string,
-  ): Promise<MillraceError | null> {
+  async #keep(shares: readonly Share[], taking: Taking): Promise<MillraceError | null> {
+    const { arrival } = taking
     const { log, letters, keys } = this.#options
     try {
-      for (const share of shares) this.#addLetters(share, bytes, arrival, source)
+      for (const share of shares) await this.#addLetters(share, taking)
       // Before the records: a message whose letters are not kept must not be answered as kept.
       await letters.commit()
       for (const { message, refused } of shares) {
@@ -175,7 +207,7 @@ export class Ingestion {
     })
   }
 
-  #addLetters(share: Share, bytes: Uint8Array, arrival: number, source: string): void {
+  async #addLetters(share: Share, { bytes, arrival, source, turns }: Taking): Promise<void> {
     const { task, log, letters, keys } = this.#options
     const { idempotencyKey: key } = share.message
     if (key !== null && keys.hasLetters(key)) return
@@ -195,6 +227,8 @@ export class Ingestion {
         arrived: arrival,
       }
       letters.add(letter, headers)
+      const turn = turns.next()
+      if (turn !== null) await turn
     }
   }
 
@@ -212,6 +246,7 @@ export class Ingestion {
     }
     if (message.idempotencyKey !== null) this.#options.keys.noteKept(message.idempotencyKey, arrival)
     this.#options.task.countRefused(refused.length)
+    message.rejectedBudget?.take(refused.length)
     const told = linesOfRefused(share, bytes, REASONS_MAX).map((record, index) => {
       const { path, reason } = refused[index]!
       return { record, path, reason }

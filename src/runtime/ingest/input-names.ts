@@ -60,6 +60,21 @@ export function inputIdentity(sources: Sources, untilEnd: boolean): string {
   return digest(JSON.stringify(inputs))
 }
 
+/** By topic what feeds it, a line for each source: equal for two runs of which one can go on where the other stopped. */
+export function inputTexts(sources: Sources, untilEnd: boolean): Readonly<Record<string, readonly string[]>> {
+  return Object.fromEntries(
+    [...sources].map(([topic, references]) => [
+      topic.name,
+      references.map(reference => {
+        const sizes = pathOf(reference).flatMap(path => (untilEnd ? bytesAt(path) : []))
+        const text = `${reference.connector} ${JSON.stringify(reference.options)}`
+        const files = sizes.map(([path, bytes]) => `${path} of ${bytes} bytes`).join(', ')
+        return untilEnd ? `${text}, read to its end${files === '' ? '' : `: ${files}`}` : `${text}, followed`
+      }),
+    ]),
+  )
+}
+
 /** The files that the sources of a topic name. */
 export function pathsOf(references: readonly SourceReference[]): string[] {
   return references.flatMap(pathOf)

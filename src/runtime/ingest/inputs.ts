@@ -1,6 +1,7 @@
 /** What an attempt reads: for each topic its task, its sources, and what takes in what is pushed to it. */
 import type { Source } from '../../connectors/contract.ts'
 import type { Stateful } from '../../engine/state/table.ts'
+import type { ResumePoint } from '../../formats/lines.ts'
 import type { TopicLog } from '../../log/topic-log.ts'
 import type { TopicNode } from '../../plan/nodes.ts'
 import type { Clock } from '../../system/clock.ts'
@@ -13,7 +14,7 @@ import type { Topics } from '../process/topics.ts'
 import { MessageKeys, memoryOf } from './idempotency.ts'
 import { Ingestion } from './ingestion.ts'
 import type { Sources } from './input-names.ts'
-import { LOG_PARTITION, logPosition, type TopicPosition } from './partitions.ts'
+import { LOG_PARTITION, logPosition, resumePointsOf, type TopicPosition } from './partitions.ts'
 import type { OpenedSource } from './topic-input.ts'
 
 export interface NamedSource {
@@ -28,7 +29,7 @@ export interface InputsOptions {
   /** Sources of a topic that can be read again, opened at these positions. */
   readonly openSources: (
     topic: TopicNode,
-    from: ReadonlyMap<string, number>,
+    from: ReadonlyMap<string, ResumePoint>,
     untilEnd: boolean,
   ) => Promise<readonly NamedSource[]>
   /** Sources of a topic that are pushed to; they outlive an attempt. */
@@ -72,7 +73,7 @@ export class Inputs {
   async open(header: EpochHeader | null): Promise<void> {
     const { sources, openSources, options } = this.#options
     for (const topic of sources.keys()) {
-      this.#opened.set(topic, await openSources(topic, positionsOf(header?.topics[topic.name]), options.untilEnd))
+      this.#opened.set(topic, await openSources(topic, resumePointsOf(header?.topics[topic.name]), options.untilEnd))
     }
   }
 
@@ -88,8 +89,12 @@ export class Inputs {
   /** Adds all partitions to the tasks, which are back at the epoch. */
   begin(store: Store): void {
     for (const { task, sources, ingestion } of this.all) {
+      const opened = this.#opened.get(task.topic) ?? []
+      const logs = ingestion === null ? 0 : 1
+      if (opened.length + logs > 1 || opened.some(({ source }) => source.hasOnePartition !== true))
+        task.time?.scatterKeys()
       ingestion?.begin(store.header?.letters.ingestion ?? 0)
-      for (const { source, partitions } of this.#opened.get(task.topic) ?? []) {
+      for (const { source, partitions } of opened) {
         const numbers = partitions.map(({ name, bytes }) => task.addPartition(name, bytes).number)
         sources.push({ source, name: partitions[0]?.name ?? '', partitions: numbers })
       }
@@ -135,16 +140,9 @@ export class Inputs {
       partition: LOG_PARTITION,
       letters: store.letters.ingestion,
       keys,
+      clock: this.#options.clock,
       onHeld: this.#options.onHeld,
       onWarning: this.#options.onWarning,
     })
   }
-}
-
-/** Where each partition goes on; one that has ended, nowhere. */
-function positionsOf(topic: TopicPosition | undefined): Map<string, number> {
-  const places = topic?.partitions.map(
-    ({ name, position, ended }) => [name, ended ? Number.POSITIVE_INFINITY : position] as const,
-  )
-  return new Map(places)
 }

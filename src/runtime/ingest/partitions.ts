@@ -1,4 +1,6 @@
 /** The partitions of one topic as its task reads them, each with the position that it has come to. */
+import type { Chunk } from '../../connectors/contract.ts'
+import type { Anchor, ResumePoint } from '../../formats/lines.ts'
 
 export interface Partition {
   readonly name: string
@@ -8,6 +10,8 @@ export interface Partition {
   lines: number
   /** Nothing more comes. */
   ended: boolean
+  /** Of a source that translates: the last place from which it can go on. */
+  anchor?: Anchor
 }
 
 /** How far a topic has come, as an epoch keeps it. */
@@ -46,8 +50,24 @@ export class Partitions {
     return { number, position: this.list[number]!.position }
   }
 
+  /** Moves behind the first bytes of a chunk. */
+  move({ partition: number, position, anchor }: Chunk, length: number, lines: number): void {
+    const partition = this.list[number]!
+    partition.position = position + length
+    partition.lines = lines
+    if (anchor !== undefined) partition.anchor = anchor
+  }
+
   /** Where the next record of the partition with this name begins, null when there is none. */
   positionOf(name: string): number | null {
     return this.list.find(partition => partition.name === name)?.position ?? null
   }
+}
+
+/** Where each partition goes on; one that has ended, nowhere. */
+export function resumePointsOf(topic: TopicPosition | null | undefined): Map<string, ResumePoint> {
+  const points = topic?.partitions.map(({ name, position, lines, ended, anchor = null }) => {
+    return [name, { position: ended ? Number.POSITIVE_INFINITY : position, lines, anchor }] as const
+  })
+  return new Map(points)
 }

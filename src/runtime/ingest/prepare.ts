@@ -3,6 +3,7 @@
 import { copyBatch } from '../../engine/batch.ts'
 import type { DecodedBatch, Decoder } from '../../engine/decode/decoder.ts'
 import { lineTooLong } from '../../formats/lines.ts'
+import type { Turns } from '../../system/turns.ts'
 import type { RefusalReason } from '../rejects/refusals.ts'
 
 const LINE_FEED = 10
@@ -25,13 +26,21 @@ export interface Prepared {
   readonly hasBlank: boolean
 }
 
-/** `judge` gives the batch without the rows that it refuses for another reason than their schema. */
-export function prepareRecords(
+export interface PrepareOptions {
+  readonly recordBytesMax: number
+  /** Of more than so many refusals nothing more is decoded. */
+  readonly refusedMax: number
+  /** Gives the batch without the rows that it refuses for another reason than their schema. */
+  readonly judge: (batch: DecodedBatch, refuse: (row: number, why: RefusalReason) => void) => DecodedBatch
+  readonly turns: Turns
+}
+
+/** null: more records are refused than may be. The decoder has no other caller until it is known. */
+export async function prepareRecords(
   decoder: Decoder,
   bytes: Uint8Array,
-  recordBytesMax: number,
-  judge: (batch: DecodedBatch, refuse: (row: number, why: RefusalReason) => void) => DecodedBatch,
-): Prepared {
+  { recordBytesMax, refusedMax, judge, turns }: PrepareOptions,
+): Promise<Prepared | null> {
   const batches: DecodedBatch[] = []
   const refused: PreparedRefusal[] = []
   let hasBlank = false
@@ -54,11 +63,15 @@ export function prepareRecords(
         const at = decoded.rowStarts[row]!
         refused.push({ ...why, start: start + at, length: decoder.lineAt(at).length, path: '' })
       })
+      if (refused.length > refusedMax) return null
       hasBlank ||= decoded.linesEnd - lines > decoded.length + decoded.refused.length
       lines = decoded.linesEnd
       batches.push(isAll && decoder.isDone && batches.length === 0 ? accepted : ownCopy(accepted, start))
+      const turn = turns.next()
+      if (turn !== null) await turn
     }
   }
+  if (refused.length > refusedMax) return null
   return { batches, refused: refused.sort((a, b) => a.start - b.start), hasBlank }
 }
 

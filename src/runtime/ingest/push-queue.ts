@@ -26,7 +26,7 @@ export class PushQueue implements Source {
     let records = 0
     for (let at = 0; at < ended.length; at = ended.indexOf(LINE_FEED, at) + 1) records++
     return new Promise(settle => {
-      const message = { records, bytes: ended.length, headers: null, idempotencyKey, settle }
+      const message = { records, bytes: ended.length, headers: null, idempotencyKey, rejectedBudget: null, settle }
       this.#waiting.push({ kind: 'pushed', bytes: ended, arrival: this.#clock.now(), messages: [message] })
       this.#wake()
     })

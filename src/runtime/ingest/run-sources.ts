@@ -1,6 +1,8 @@
 /** The sources of a run: those that can be read again, opened for each attempt, and those that are pushed to, for all. */
-import { type Listen, loadSource, type Source } from '../../connectors/contract.ts'
+import { type Listen, loadSource, type Source, type SourceContext } from '../../connectors/contract.ts'
+import type { ResumePoint } from '../../formats/lines.ts'
 import type { SourceReference, TopicNode } from '../../plan/nodes.ts'
+import { requiredColumns } from '../../plan/required.ts'
 import type { Clock } from '../../system/clock.ts'
 import { MillraceError } from '../../system/errors.ts'
 import type { RunHandle, RunOptions } from '../options.ts'
@@ -25,9 +27,19 @@ export class RunSources {
   readonly #options: RunOptions
   readonly #clock: Clock
   readonly #signal: AbortSignal
+  readonly #onWarning: (warning: MillraceError) => void
+  readonly #notReady: () => string | null
   readonly #pushed = new Map<string, PushedTopic>()
 
-  constructor(sources: Sources, options: RunOptions, clock: Clock, signal: AbortSignal) {
+  constructor(
+    sources: Sources,
+    options: RunOptions,
+    clock: Clock,
+    signal: AbortSignal,
+    { onWarning, notReady }: Pick<SourceContext, 'onWarning'> & { notReady: () => string | null },
+  ) {
+    this.#onWarning = onWarning
+    this.#notReady = notReady
     this.#sources = sources
     this.#options = options
     this.#clock = clock
@@ -74,7 +86,7 @@ export class RunSources {
   /** Opens the sources of a topic that can be read again, at these positions. */
   async openReplayed(
     topic: TopicNode,
-    from: ReadonlyMap<string, number>,
+    from: ReadonlyMap<string, ResumePoint>,
     untilEnd: boolean,
   ): Promise<readonly NamedSource[]> {
     const opened: NamedSource[] = []
@@ -107,20 +119,22 @@ export class RunSources {
   async #open(
     topic: TopicNode,
     source: Source,
-    from: ReadonlyMap<string, number>,
+    from: ReadonlyMap<string, ResumePoint>,
     untilEnd: boolean,
   ): Promise<NamedSource> {
     const { listen = LISTEN, dataDirectory } = this.#options
     const partitions = await source.open({
       untilEnd,
-      oneByOne: topic.eventTime?.progress === 'key',
       columns: topic.columns,
+      required: topic.schema === null ? new Set() : requiredColumns(topic.schema),
       maximumChunkBytes: source.replays === false ? PUSHED_BYTES_MAX : RECORD_BYTES_MAX,
       signal: this.#signal,
       from,
+      onWarning: this.#onWarning,
       topic: topic.name,
       dataDirectory,
       listen,
+      notReady: this.#notReady,
     })
     return { source, partitions }
   }

@@ -2,10 +2,11 @@
 import type { Damage, PartitionEnd, Source, SplittableSource } from '../../connectors/contract.ts'
 import type { PieceJob } from '../../engine/workers/piece-maker.ts'
 import type { WorkerPool } from '../../engine/workers/pool.ts'
-import { type PlainFile, rangesOf } from '../../engine/workers/ranges.ts'
+import type { PlainFile } from '../../engine/workers/ranges.ts'
 import { MillraceError } from '../../system/errors.ts'
 import { RANGE_BYTES, RECORD_BYTES_MAX } from '../process/topic-decoder.ts'
 import type { TopicTask } from '../process/topic-task.ts'
+import { findBeginnings, furthestBehind, orderedRanges } from './event-order.ts'
 import type { Ingestion } from './ingestion.ts'
 import { ParallelInput, type PieceEvent } from './parallel-input.ts'
 
@@ -62,16 +63,18 @@ export async function readInput(
   }
 }
 
-/** Sources of one topic take turns, so that the decoder and the operators have one caller. */
+/** Sources of one topic take turns, or the one that is furthest behind comes next, so that the decoder and the operators have one caller. */
 async function takeTurns(task: TopicTask, sources: readonly OpenedSource[], options: InputOptions): Promise<void> {
   const live = [...sources]
+  const isOrdered = options.untilEnd && (await findBeginnings(task, sources))
   for (let turn = 0; live.length > 0; ) {
     turn %= live.length
-    const opened = live[turn]!
+    const opened = isOrdered ? furthestBehind(task, live) : live[turn]!
+    const reachedIn = isOrdered ? (partition: number) => task.time!.reachedIn(opened.partitions[partition]!) : null
     if (opened.source.replays !== false) await options.room?.()
-    const event = await opened.source.read()
+    const event = await opened.source.read(reachedIn)
     if (options.signal.aborted) refuse(event)
-    if (event === null || (options.signal.aborted && !options.untilEnd)) live.splice(turn, 1)
+    if (event === null || (options.signal.aborted && !options.untilEnd)) live.splice(live.indexOf(opened), 1)
     else {
       turn++
       await takeEvent(task, event, opened, options)
@@ -148,7 +151,7 @@ function parallelInput(
   const timed = eventTime === null ? [] : [eventTime.column, ...(eventTime.progress === 'key' ? key : [])]
   const job: PieceJob = {
     files,
-    ranges: rangesOf(files, RANGE_BYTES, eventTime?.progress === 'key'),
+    ranges: orderedRanges(topic, files, RANGE_BYTES),
     columns,
     wire,
     reads: flow.reads,

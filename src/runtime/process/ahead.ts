@@ -1,15 +1,19 @@
 /** Records whose event time is further ahead of their arrival than their topic allows: a clock that is astray. */
 import type { DecodedBatch } from '../../engine/decode/decoder.ts'
 import { pick } from '../../engine/operators/pick.ts'
+import type { TopicNode } from '../../plan/nodes.ts'
 import type { RefusalReason } from '../rejects/refusals.ts'
 
-/** The batch without them; each is refused. Times in microseconds. */
+/** The batch without them; each is refused. `arrival` in microseconds, null where nobody knows it. */
 export function withoutAhead(
   batch: DecodedBatch,
-  timeColumn: number,
-  { arrival, maxAhead_us }: { readonly arrival: number; readonly maxAhead_us: number },
+  { eventTime, columns }: TopicNode,
+  arrival: number | null,
   refuse: (row: number, why: RefusalReason) => void,
 ): DecodedBatch {
+  const maxAhead_us = eventTime?.maxAhead_us ?? null
+  if (maxAhead_us === null || arrival === null) return batch
+  const timeColumn = columns.findIndex(({ name }) => name === eventTime!.column)
   const { values } = batch.data[timeColumn] as { values: Float64Array }
   const limit = arrival + maxAhead_us
   const kept: number[] = []

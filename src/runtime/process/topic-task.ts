@@ -17,15 +17,17 @@ import { Unpacker } from '../../engine/workers/piece.ts'
 import type { TopicNode, WindowNode } from '../../plan/nodes.ts'
 import { readSchema, type SchemaReading } from '../../plan/zod.ts'
 import type { Clock } from '../../system/clock.ts'
+import type { Turns } from '../../system/turns.ts'
 import type { PieceEvent } from '../ingest/parallel-input.ts'
 import { Partitions, type TopicPosition } from '../ingest/partitions.ts'
-import { linePieces, type Prepared, prepareRecords } from '../ingest/prepare.ts'
+import { linePieces, type Prepared, type PrepareOptions, prepareRecords } from '../ingest/prepare.ts'
 import type { TopicProgress } from '../options.ts'
 import type { DeadLetters } from '../rejects/dead-letters.ts'
-import { type Lines, type RefusalReason, Refusals, reasonOf } from '../rejects/refusals.ts'
+import { type Lines, Refusals, reasonOf } from '../rejects/refusals.ts'
 import { withoutAhead } from './ahead.ts'
 import { NoTimes } from './no-times.ts'
 import { decoderOf, RECORD_BYTES_MAX } from './topic-decoder.ts'
+import { Undeclared } from './undeclared.ts'
 
 /** With very many keys a look at all of them takes a while: at most one part in so many of the time. */
 const IDLE_SHARE = 20
@@ -46,8 +48,7 @@ export interface TopicTaskOptions {
 export class TopicTask {
   readonly topic: TopicNode
   readonly #options: TopicTaskOptions
-  readonly #time: TopicTime | null
-  readonly #timeColumn: number
+  readonly time: TopicTime | null
   readonly #partitions = new Partitions()
   readonly #refusals: Refusals
   #decoder: Decoder | null
@@ -61,6 +62,7 @@ export class TopicTask {
   #bytes = 0
   #bytesTotal: number | null = 0
   #late = 0
+  readonly #undeclared = new Undeclared()
   /** The rows under way, for what operators say of them. */
   #current: Lines | null = null
 
@@ -70,8 +72,9 @@ export class TopicTask {
     this.topic = topic
     this.#refusals = new Refusals(topic.name, this.#partitions.list, options.deadLetters)
     this.flow = options.makeFlow((row, step) => this.#onLate(row, step))
-    this.#time = topic.eventTime && new TopicTime(topic.eventTime, topic.columns, topic.key)
-    this.#timeColumn = topic.columns.findIndex(column => column.name === topic.eventTime?.column)
+    this.time =
+      topic.eventTime &&
+      new TopicTime(topic.eventTime, topic.columns, topic.key, { hasJointGroups: this.flow.needsLowestKey })
     this.schema = topic.schema && readSchema(topic.schema)
     this.#decoder = decoderOf(this.topic, this.schema, this.flow.reads)
   }
@@ -84,14 +87,15 @@ export class TopicTask {
       bytesTotal: this.#bytesTotal,
       deadLetters: this.#refusals.count,
       late: this.#late,
-      watermark: this.#time?.furthest ?? null,
+      undeclared_fields: this.#undeclared.progress,
+      watermark: this.time?.furthest ?? null,
     }
   }
 
   /** What has state: an epoch keeps it. */
   get stateful(): readonly Stateful[] {
     const { stateful } = this.flow
-    return this.#time === null ? stateful : [this.#time.stateful(`${this.topic.name}/time`), ...stateful]
+    return this.time === null ? stateful : [this.time.stateful(`${this.topic.name}/time`), ...stateful]
   }
 
   get position(): TopicPosition {
@@ -135,7 +139,7 @@ export class TopicTask {
   addPartition(name: string, bytes: number | null): { readonly number: number; readonly position: number } {
     this.#bytesTotal = bytes === null || this.#bytesTotal === null ? null : this.#bytesTotal + bytes
     const place = this.#partitions.add(name)
-    this.#time?.addPartition(place.number)
+    this.time?.addPartition(place.number)
     return place
   }
 
@@ -146,21 +150,20 @@ export class TopicTask {
 
   endPartition(partition: number): void {
     this.#partitions.list[partition]!.ended = true
-    this.#time?.endPartition(partition)
+    this.time?.endPartition(partition)
     this.#options.onChange?.()
     this.#advance()
   }
 
   /** After a pause of the process itself nobody was silent: idleness counts from now on. */
   wake(): void {
-    this.#time?.wake(this.#options.clock.now())
+    this.time?.wake(this.#options.clock.now())
   }
 
   /** Takes a chunk of a source that can be read again: what its schema refuses becomes dead letters here. */
   async take(chunk: Chunk): Promise<void> {
     const decoder = this.#decoder!
-    const partition = this.#partitions.list[chunk.partition]!
-    const lineOfChunk = partition.lines
+    const lineOfChunk = chunk.anchor?.lines ?? this.#partitions.list[chunk.partition]!.lines
     this.#bytes += chunk.bytes.length
     decoder.load(chunk.bytes)
     for (let batch = decoder.next(); batch !== null; batch = decoder.next()) {
@@ -179,10 +182,10 @@ export class TopicTask {
           length: refused.length,
         })
       }
-      const accepted = this.#withoutAhead(batch, chunk.arrival, (row, why) => this.#refusals.row(lines, row, why))
+      const accepted = withoutAhead(batch, this.topic, chunk.arrival, (row, why) => this.#refusals.row(lines, row, why))
       this.#records += batch.length + batch.refused.length
-      partition.position = chunk.position + batch.inputEnd
-      partition.lines = lineOfChunk + batch.linesEnd
+      this.#undeclared.add(batch.undeclared)
+      this.#partitions.move(chunk, batch.inputEnd, lineOfChunk + batch.linesEnd)
       this.#push(accepted, chunk.partition, chunk.arrival ?? 0, { ...lines, rowStarts: accepted.rowStarts })
       await this.#backpressure()
     }
@@ -207,11 +210,10 @@ export class TopicTask {
     }
   }
 
-  /** Decodes records (whole lines, as many as there are) that are to be kept before they go on. */
-  prepare(bytes: Uint8Array, arrival: number): Prepared {
-    return prepareRecords(this.#decoder!, bytes, RECORD_BYTES_MAX, (batch, refuse) =>
-      this.#withoutAhead(batch, arrival, refuse),
-    )
+  /** Decodes records (whole lines) that are to be kept before they go on; null: more than `refusedMax` are refused. */
+  prepare(bytes: Uint8Array, arrival: number, refusedMax: number, turns: Turns): Promise<Prepared | null> {
+    const judge: PrepareOptions['judge'] = (batch, refuse) => withoutAhead(batch, this.topic, arrival, refuse)
+    return prepareRecords(this.#decoder!, bytes, { recordBytesMax: RECORD_BYTES_MAX, refusedMax, judge, turns })
   }
 
   /** Takes records that were prepared and are kept now; `lineAt` finds the line that begins at a place of their bytes. */
@@ -233,6 +235,7 @@ export class TopicTask {
   async takePiece({ piece, partition }: PieceEvent, lineAt: Lines['lineAt']): Promise<void> {
     this.#bytes += piece.bytes
     const { columns } = this.schema!
+    this.#undeclared.add(piece.undeclared)
     const place = this.#partitions.list[partition]!
     const linesBefore = place.lines
     for (const rows of piece.rows) {
@@ -244,7 +247,7 @@ export class TopicTask {
       this.#options.onChange?.()
       const { rowStarts } = rows
       this.#current = { rowStarts, partition, position: piece.position, byOffset: false, arrival: null, lineAt }
-      const times = this.#time ? this.#time.observe(source, partition, 0) : this.#noTimes.of(source)
+      const times = this.time ? this.time.observe(source, partition, 0) : this.#noTimes.of(source)
       this.flow.pushPrepared(prepared, times)
       this.#current = null
       this.#advance()
@@ -255,9 +258,9 @@ export class TopicTask {
   /** Takes rows that another stream of the pipeline sends to this topic. */
   pushDerived(batch: Batch): void {
     this.#records += batch.length
-    this.#time?.addPartition(0)
+    this.time?.addPartition(0)
     const own = batch.origin === null ? batch : { ...batch, origin: null }
-    const times = this.#time ? this.#time.observe(own, 0, this.#options.clock.now()) : this.#noTimes.of(own)
+    const times = this.time ? this.time.observe(own, 0, this.#options.clock.now()) : this.#noTimes.of(own)
     this.flow.push(own, times)
     this.#advance()
   }
@@ -285,7 +288,7 @@ export class TopicTask {
     const began_ms = clock.monotonic_ms()
     if (began_ms < this.#nextIdle_ms) return
     const awaited = (key: number, emit: number) => this.flow.awaits(key, emit)
-    for (const watermark of this.#time?.idle(clock.now(), awaited) ?? []) this.flow.advance(watermark)
+    for (const watermark of this.time?.idle(clock.now(), awaited) ?? []) this.flow.advance(watermark)
     this.#nextIdle_ms = began_ms + (clock.monotonic_ms() - began_ms) * IDLE_SHARE
     await this.#options.onIdle?.()
   }
@@ -308,6 +311,7 @@ export class TopicTask {
     // The schema has changed since they were kept.
     for (const line of refused) this.#refusals.record(lines, line.start, reasonOf(line))
     this.#records += batch.length + refused.length
+    this.#undeclared.add(batch.undeclared)
     place.position += offsets
     this.#push(batch, partition, arrival, lines)
   }
@@ -316,21 +320,11 @@ export class TopicTask {
     this.#options.onChange?.()
     if (batch.length > 0) {
       this.#current = lines
-      const times = this.#time ? this.#time.observe(batch, partition, arrived) : this.#noTimes.of(batch)
+      const times = this.time ? this.time.observe(batch, partition, arrived) : this.#noTimes.of(batch)
       this.flow.push(batch, times)
       this.#current = null
     }
     this.#advance()
-  }
-
-  #withoutAhead(
-    batch: DecodedBatch,
-    arrival: number | null,
-    refuse: (row: number, why: RefusalReason) => void,
-  ): DecodedBatch {
-    const maxAhead_us = this.topic.eventTime?.maxAhead_us ?? null
-    if (maxAhead_us === null || arrival === null) return batch
-    return withoutAhead(batch, this.#timeColumn, { arrival, maxAhead_us }, refuse)
   }
 
   #onLate(row: number, step: WindowNode): void {
@@ -343,8 +337,9 @@ export class TopicTask {
   }
 
   #advance(): void {
-    if (this.#time === null) return
-    if (this.topic.eventTime!.progress === 'key' && !this.flow.needsLowestKey) return
-    this.flow.advance(this.#time.watermark())
+    const { flow } = this
+    const awaits = (key: number, emit: number) => flow.awaits(key, emit)
+    const { needsLowestKey } = flow
+    for (const watermark of this.time?.watermarks({ awaits, needsLowestKey }) ?? []) flow.advance(watermark)
   }
 }

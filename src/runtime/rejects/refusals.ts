@@ -52,10 +52,16 @@ export class Refusals {
   /** Refuses a stretch that could not be read. */
   damage(damage: Damage): void {
     const partition = this.#partitions[damage.partition]!
+    const { anchor, lines: linesTaken = 0, code = 'SOURCE_DAMAGED' } = damage
+    if (anchor !== undefined) {
+      partition.anchor = anchor
+      partition.lines = anchor.lines
+    }
     const line = damage.lines === undefined ? null : partition.lines + 1
-    partition.lines += damage.lines ?? 0
+    partition.lines += linesTaken
     // Only whole lines are a stretch of the partition's positions; other damage stands between them.
-    partition.position = damage.position + (damage.lines === undefined ? 0 : (damage.bytesTotal ?? 0))
+    const takesRoom = damage.lines !== undefined && anchor === undefined
+    partition.position = damage.position + (takesRoom ? (damage.bytesTotal ?? 0) : 0)
     this.count++
     this.#deadLetters.add({
       topic: this.#topic,
@@ -64,7 +70,7 @@ export class Refusals {
       position: damage.position,
       line,
       reason: damage.reason,
-      code: 'SOURCE_DAMAGED',
+      code,
       bytes: damage.bytes,
       bytesTotal: damage.bytesTotal ?? damage.bytes?.length ?? 0,
       arrived: null,

@@ -6,6 +6,7 @@
 import type { Chunk, Source } from '../../connectors/contract.ts'
 import { type Batch, copyBatch, sliceBatch } from '../../engine/batch.ts'
 import { Flow } from '../../engine/flow.ts'
+import type { ResumePoint } from '../../formats/lines.ts'
 import type { TopicLog } from '../../log/topic-log.ts'
 import { type ChunkGap, readChunks } from '../../log/topic-reader.ts'
 import type { StreamNode } from '../../plan/nodes.ts'
@@ -32,7 +33,7 @@ export interface ReplayedOptions {
   readonly clock: Clock
   /** Opens the sources of the topic that can be read again, at the positions. */
   readonly openSources: (
-    from: ReadonlyMap<string, number>,
+    from: ReadonlyMap<string, ResumePoint>,
   ) => Promise<readonly { readonly source: Source; readonly partitions: readonly { readonly name: string }[] }[]>
   /** The log of what is pushed to the topic, null when nothing is. */
   readonly log: () => TopicLog | null
@@ -182,8 +183,7 @@ export class ReplayedRows implements History {
         await onTurn()
       }
     }
-    const starts = new Map(from?.partitions.map(({ name, position }) => [name, position]) ?? [])
-    for (const { source, partitions } of await openSources(starts)) {
+    for (const { source, partitions } of await openSources(startsOf(from))) {
       try {
         const names = partitions.map(({ name }) => name)
         for await (const chunk of chunksUpTo(task, source, names, ends)) {
@@ -196,6 +196,14 @@ export class ReplayedRows implements History {
       }
     }
   }
+}
+
+/** A partition that has ended since may still be read again. */
+function startsOf(from: TopicPosition | null): ReadonlyMap<string, ResumePoint> {
+  const points = from?.partitions.map(({ name, position, lines, anchor = null }) => {
+    return [name, { position, lines, anchor }] as const
+  })
+  return new Map(points)
 }
 
 /** What a source holds of each partition up to its end, numbered as the task does. */

@@ -2,53 +2,60 @@
  * The oracle: the rows of a stream, recomputed by one DuckDB query from all the records of its topic at once.
  *
  * It shares no code with the engine beside the plan itself. Whoever runs it makes a table (or view) of the topic's
- * records: its columns by their names (numbers DOUBLE, timestamps BIGINT microseconds, texts VARCHAR, json JSON with times in
- * microseconds too), and the hidden `#partition` and `#position` (HIDDEN in text.ts). What the topic refused is not in it.
+ * records: its columns by their names (numbers DOUBLE, timestamps BIGINT or DOUBLE microseconds, texts VARCHAR, json JSON
+ * with times in microseconds too), and the hidden `#partition` and `#position` (HIDDEN in text.ts). What the topic refused
+ * is not in it. A stream that reads a topic of the pipeline's own reads the recomputed rows of that topic, in the order in
+ * which the log holds them.
  *
  * What it computes:
  * - The frontier of a record is the largest event time among the records of its partition (`progress: 'key'`: those of
  *   its partition with its key) up to and with itself, in the order of the log, whatever any filter keeps; less the
- *   disorder.
- * - A record counts in each window that holds its event time and that ends (with `restate`, ends and its allowed lateness
- *   is over) after the record's frontier. A record can be too late for one window and in time for the next.
- * - A changelog's rows are its last revisions; `revision` and `is_final` themselves are not recomputed.
+ *   disorder (frontier.ts says how a key starts that is new).
+ * - Windows are in window.ts, `dedupe` in dedupe.ts, steps of one row in rows.ts.
+ * - A changelog's rows are its last revisions.
  */
-import { inexact, reasonWithoutDuckDb, toDuckDb } from '../../plan/expression/duckdb.ts'
-import type { Lambda } from '../../plan/expression/lambda.ts'
-import type {
-  DedupeNode,
-  DeriveNode,
-  ExplodeNode,
-  FilterNode,
-  FinalsNode,
-  ProjectNode,
-  ReadNode,
-  RequireNode,
-  StreamNode,
-  TopicNode,
-  WindowNode,
-} from '../../plan/nodes.ts'
-import type { Column, Location } from '../../plan/schema.ts'
-import { aggregateSql, isExact } from './aggregate.ts'
-import { HIDDEN, literal, quoted } from './text.ts'
+import type { EventTime, ReadNode, StreamNode, TopicNode } from '../../plan/nodes.ts'
+import type { Location } from '../../plan/schema.ts'
+import {
+  type Built,
+  type Doubt,
+  last,
+  nextStep,
+  type OracleColumn,
+  type OracleRelation,
+  type OracleSource,
+  Refusal,
+} from './built.ts'
+import { dedupe, holdsKey } from './dedupe.ts'
+import { frontiers, hasJointGroups } from './frontier.ts'
+import { derive, explode, filter, project, requireColumns } from './rows.ts'
+import { HIDDEN, quoted } from './text.ts'
+import { finals, window } from './window.ts'
 
 export interface OracleQuery {
+  /** Gives the columns of the stream, and then ROW_COLUMNS. */
   readonly sql: string
-  /** The columns that the query gives: those of the stream, less `revision` and `is_final`. */
+  /** The same, in the order of the log. */
+  readonly sqlInOrder: string
   readonly columns: readonly OracleColumn[]
-  /** The topic whose records it reads. */
-  readonly topic: TopicNode
-  readonly windowed: boolean
-  /** Columns that tell the rows of a windowed stream apart, as far as they are still there; else null. */
+  /** Columns that tell rows of a windowed stream apart, when all of them are still there; else null. */
   readonly identity: readonly string[] | null
-  /** The window's end, where it is still there. */
-  readonly windowEnd: string | null
+  /** Whether windows come out before their end, so that the last row of an open one says nothing. */
+  readonly early: boolean
+  /** Whether a window that silence closed may have come out again. */
+  readonly reopens: boolean
+  /** Whether a key of an upsert has several rows, any of which may be the last one. */
+  readonly hasCandidates: boolean
+  readonly doubts: readonly Doubt[]
 }
 
-export interface OracleColumn extends Column {
-  /** false: sums in another order may differ in the last digits, so the column is compared with a tolerance. */
-  readonly exact: boolean
-}
+/** What the query says of each row beside its cells. */
+export const ROW_COLUMNS = {
+  /** The row is one of a window that was not due when the run stopped. */
+  open: '"#open"',
+  /** How many records count in the window of the row; 1 for any other row. */
+  records: HIDDEN.records,
+} as const
 
 /** Why a stream has no query, and where in the user's file the reason stands. */
 export interface Unsupported {
@@ -56,38 +63,9 @@ export interface Unsupported {
   readonly location: Location | null
 }
 
-export interface OracleSource {
-  /** The SQL name of the relation with the topic's records. */
-  readonly relation: string
-  /** Streams by the name of the topic that they produce: a stream that reads such a topic is recomputed through them. */
-  readonly produced: ReadonlyMap<string, StreamNode>
-}
-
-/** What stands so far: the common table expressions, the last of which holds the rows. */
-interface Built {
-  readonly steps: readonly string[]
-  readonly topic: TopicNode
-  readonly columns: readonly OracleColumn[]
-  /** Hidden columns that are still carried, quoted. */
-  readonly hidden: readonly string[]
-  /** Hidden columns that order the rows as the log does. */
-  readonly order: readonly string[]
-  readonly identity: ReadonlyMap<string, string> | null
-  readonly windowEnd: string | null
-}
-
-class Refusal extends Error {
-  readonly location: Location | null
-
-  constructor(reason: string, location: Location | null) {
-    super(reason)
-    this.location = location
-  }
-}
-
 /**
  * The query of a stream's rows, or why there is none. `latestBy`: of the rows with the same values in these columns only
- * the last in the order of the log, as an upsert leaves them.
+ * the last one, as an upsert leaves them.
  */
 export function oracleQuery(
   stream: StreamNode,
@@ -95,20 +73,22 @@ export function oracleQuery(
   latestBy: readonly string[] = [],
 ): OracleQuery | Unsupported {
   try {
-    const built = build(stream, source)
+    const built = build(stream, stream, source)
+    const upsert = latestBy.length === 0 ? NO_UPSERT : upsertOf(built, source, latestBy, stream.location)
     const names = built.columns.map(column => quoted(column.name))
-    const identity = built.identity === null ? null : [...built.identity.values()]
-    const latest =
-      latestBy.length === 0 || identity !== null
-        ? ''
-        : `\nQUALIFY row_number() OVER (PARTITION BY ${latestBy.map(quoted).join(', ')} ORDER BY ${built.order.map(name => `${name} DESC`).join(', ')}) = 1`
+    const records = built.window === null ? `1 AS ${HIDDEN.records}` : HIDDEN.records
+    const selected = [...names, `${openSql(built)} AS ${ROW_COLUMNS.open}`, records]
+    const identity = built.window === null ? null : [...built.window.identity.values()]
+    const sql = `WITH ${built.steps.join(',\n')}\nSELECT ${selected.join(', ')} FROM ${last(built)}${upsert.qualify}`
     return {
-      sql: `WITH ${built.steps.join(',\n')}\nSELECT ${names.join(', ')} FROM ${last(built)}${latest}`,
+      sql,
+      sqlInOrder: `${sql}\nORDER BY ${built.order.join(', ')}`,
       columns: built.columns,
-      topic: built.topic,
-      windowed: built.identity !== null,
-      identity: identity?.every(name => name !== '') ? identity : null,
-      windowEnd: built.windowEnd,
+      identity: identity?.every(name => isIdentifying(name, built)) ? identity : null,
+      early: built.window?.early ?? false,
+      reopens: built.window?.reopens ?? false,
+      hasCandidates: upsert.hasCandidates,
+      doubts: [...built.doubts, ...upsert.doubts],
     }
   } catch (error) {
     if (error instanceof Refusal) return { unsupported: error.message, location: error.location }
@@ -116,232 +96,136 @@ export function oracleQuery(
   }
 }
 
-const STEPS: {
-  readonly [K in StreamNode['kind']]: (node: Extract<StreamNode, { kind: K }>, source: OracleSource) => Built
-} = {
-  read,
-  filter,
-  require: requireColumns,
-  derive,
-  project,
-  explode,
-  dedupe,
-  window,
-  finals: (node: FinalsNode, source) => build(node.input, source),
-}
+/** Keys that may differ in their last digits join nothing. */
+const isIdentifying = (name: string, built: Built) => built.columns.find(column => column.name === name)?.exact === true
 
-const build = (node: StreamNode, source: OracleSource): Built =>
-  (STEPS[node.kind] as (node: StreamNode, source: OracleSource) => Built)(node, source)
-
-const last = (built: Built) => `step${built.steps.length}`
-
-/** The next common table expression. */
-function then(built: Built, select: string, changes: Partial<Omit<Built, 'steps'>> = {}): Built {
-  const seen = new Map<string, string>()
-  for (const { name } of changes.columns ?? built.columns) {
-    const other = seen.get(name.toLowerCase())
-    if (other !== undefined) throw new Refusal(`DuckDB cannot tell the columns ${other} and ${name} apart`, null)
-    seen.set(name.toLowerCase(), name)
+/** `stream`: the whole of which the node is a step. */
+function build(node: StreamNode, stream: StreamNode, source: OracleSource): Built {
+  if (node.kind === 'read') return read(node, stream, source)
+  const input = build(node.input, stream, source)
+  switch (node.kind) {
+    case 'filter':
+      return filter(node, input)
+    case 'require':
+      return requireColumns(node, input)
+    case 'derive':
+      return derive(node, input)
+    case 'project':
+      return project(node, input)
+    case 'explode':
+      return explode(node, input)
+    case 'dedupe':
+      return dedupe(node, input)
+    case 'window':
+      return window(node, input, source)
+    case 'finals':
+      return finals(node, input)
   }
-  const step = `step${built.steps.length + 1} AS (${select})`
-  return { ...built, ...changes, steps: [...built.steps, step] }
 }
 
-function read(node: ReadNode, source: OracleSource): Built {
-  const { topic } = node
-  const producer = source.produced.get(topic.name)
-  if (producer !== undefined) {
-    // Its records carry no frontier of the first topic: a window on them has another log.
-    const built = build(producer, source)
-    return { ...built, hidden: built.hidden.filter(name => name !== HIDDEN.time && name !== HIDDEN.frontier) }
+function read({ topic }: ReadNode, stream: StreamNode, source: OracleSource): Built {
+  const relation = source.relation(topic)
+  const cells = relation.columns.map(({ name, type }) =>
+    type === 'timestamp' ? `${quoted(name)}::DOUBLE AS ${quoted(name)}` : quoted(name),
+  )
+  const places = [HIDDEN.position, HIDDEN.partition]
+  const { eventTime } = topic
+  const timeless = timelessBecause(topic, relation)
+  const plain = { columns: relation.columns, window: null, relation, doubts: [], order: [HIDDEN.position], timeless }
+  if (eventTime === null || timeless !== null) {
+    const rows = `SELECT ${[...cells, ...places].join(', ')} FROM ${relation.sql}`
+    return nextStep({ ...plain, steps: [], hidden: places }, rows)
   }
-  const columns = topic.columns.map(column => ({ ...column, exact: true }))
-  const plain = { topic, columns, identity: null, windowEnd: null, steps: [], order: [HIDDEN.position] }
-  const selected = columns.map(column =>
-    column.type === 'timestamp' ? `${quoted(column.name)}::DOUBLE AS ${quoted(column.name)}` : quoted(column.name),
-  )
-  if (topic.eventTime === null) {
-    const hidden = [HIDDEN.position]
-    return then({ ...plain, hidden }, `SELECT ${[...selected, ...hidden].join(', ')} FROM ${source.relation}`)
-  }
-  const time = quoted(topic.eventTime.column)
-  const groups = [HIDDEN.partition, ...(topic.eventTime.progress === 'key' ? topic.key.map(quoted) : [])]
-  const over = `PARTITION BY ${groups.join(', ')} ORDER BY ${HIDDEN.position} ROWS UNBOUNDED PRECEDING`
-  const frontier = `max(${time}) OVER (${over}) - ${topic.eventTime.disorder_us}`
-  const carried = [`${time} AS ${HIDDEN.time}`, `${frontier} AS ${HIDDEN.frontier}`, HIDDEN.position]
-  return then(
-    { ...plain, hidden: [HIDDEN.time, HIDDEN.frontier, HIDDEN.position] },
-    `SELECT ${[...selected, ...carried].join(', ')} FROM ${source.relation}`,
-  )
-}
-
-function filter(node: FilterNode, source: OracleSource): Built {
-  const input = build(node.input, source)
-  return then(input, `SELECT * FROM ${last(input)} WHERE ${lambdaSql(node.predicate, input)} IS TRUE`)
-}
-
-function requireColumns(node: RequireNode, source: OracleSource): Built {
-  const input = build(node.input, source)
-  const present = node.required.map(name => `${quoted(name)} IS NOT NULL`)
-  const columns = input.columns.map(column =>
-    node.required.includes(column.name) ? { ...column, nullable: false } : column,
-  )
-  return then(input, `SELECT * FROM ${last(input)} WHERE ${present.join(' AND ')}`, { columns })
-}
-
-function derive(node: DeriveNode, source: OracleSource): Built {
-  const input = build(node.input, source)
-  const derived = new Map(node.derived.map(({ name, lambda }) => [name, lambda]))
-  const uncertain = new Set(input.columns.filter(column => !column.exact).map(column => column.name))
-  const columns = node.columns
-    .filter(column => derived.has(column.name) || input.columns.some(({ name }) => name === column.name))
-    .map(column => {
-      const lambda = derived.get(column.name)
-      // A text or a truth is compared as it is: it has no last digit.
-      const exact =
-        lambda === undefined
-          ? !uncertain.has(column.name)
-          : column.type !== 'number' || (isExactLambda(lambda) && !lambda.reads.some(name => uncertain.has(name)))
-      return { ...column, exact }
-    })
-  const selected = columns.map(column => {
-    const lambda = derived.get(column.name)
-    return lambda === undefined ? quoted(column.name) : `${lambdaSql(lambda, input)} AS ${quoted(column.name)}`
+  const found = frontiers(topic, eventTime, {
+    relation: relation.sql,
+    isScattered: relation.isScattered,
+    hasJointGroups: hasJointGroups(stream),
   })
-  return then(input, `SELECT ${[...selected, ...input.hidden].join(', ')} FROM ${last(input)}`, { columns })
-}
-
-function project(node: ProjectNode, source: OracleSource): Built {
-  const input = build(node.input, source)
-  const known = new Map(input.columns.map(column => [column.name, column]))
-  const kept = node.projected.filter(({ from }) => known.has(from))
-  const selected = kept.map(({ name, from }) => `${quoted(from)} AS ${quoted(name)}`)
-  const renamed = (from: string) => kept.find(column => column.from === from)?.name ?? ''
-  return then(input, `SELECT ${[...selected, ...input.hidden].join(', ')} FROM ${last(input)}`, {
-    columns: kept.map(({ name, from }) => ({ ...known.get(from)!, name })),
-    identity: input.identity && new Map([...input.identity].map(([key, name]) => [key, renamed(name)])),
-    windowEnd: input.windowEnd === null ? null : renamed(input.windowEnd) || null,
-  })
-}
-
-function explode(node: ExplodeNode, source: OracleSource): Built {
-  const input = build(node.input, source)
-  const array = input.columns.find(column => column.name === node.array)
-  const element = array?.element ?? []
-  const index = `"#element${input.order.length}"`
-  const others = node.columns.filter(column => !element.some(({ name }) => name === column.name))
-  const columns = [
-    ...others.map(column => input.columns.find(({ name }) => name === column.name)!),
-    ...element.map(column => ({ ...column, exact: true })),
-  ]
-  const list = `from_json(${quoted(node.array)}, '["JSON"]')`
-  const rows = `SELECT *, unnest(${list}) AS "#value", unnest(range(len(${list}))) AS ${index} FROM ${last(input)}`
-  const selected = [...others.map(column => quoted(column.name)), ...element.map(elementSql)]
-  const hidden = [...input.hidden, index]
-  return then(input, `SELECT ${[...selected, ...hidden].join(', ')} FROM (${rows})`, {
-    columns,
-    hidden,
-    order: [...input.order, index],
-  })
-}
-
-function elementSql(column: Column): string {
-  const path = `$${column.name
-    .split('.')
-    .map(key => `.${JSON.stringify(key)}`)
-    .join('')}`
-  const value = `json_extract("#value", ${literal(path)})`
-  const cell = {
-    number: `${value}::DOUBLE`,
-    boolean: `${value}::BOOLEAN`,
-    text: `json_extract_string("#value", ${literal(path)})`,
-    timestamp: `${value}::DOUBLE`,
-    json: value,
-  }[column.type]
-  return `${cell} AS ${quoted(column.name)}`
-}
-
-/**
- * Walks each key's rows in the order of the log. A row is dropped when the last kept one of its key is at most `within` of
- * event time away and still remembered: the row's frontier has not passed the end of that time.
- */
-function dedupe(node: DedupeNode, source: OracleSource): Built {
-  const input = build(node.input, source)
-  if (!input.hidden.includes(HIDDEN.time)) {
-    throw new Refusal('rows without the event time of their topic cannot be deduplicated by time', node.location)
-  }
-  const keys = node.key.map(quoted)
-  const order = `[${input.order.join(', ')}]`
-  const row = `{'t': ${HIDDEN.time}, 'f': ${HIDDEN.frontier}, 'p': ${order}, 'kept': []::BIGINT[][]}`
-  const start = `{'t': NULL::BIGINT, 'f': NULL::BIGINT, 'p': NULL::BIGINT[], 'kept': []::BIGINT[][]}`
-  // Names that no column has: DuckDB would take the column.
-  const [a, x] = ['"#state"', '"#row"']
-  const forgotten = `${a}.t IS NULL OR abs(${x}.t - ${a}.t) > ${node.within_us} OR ${x}.f >= ${a}.t + ${node.within_us}`
-  const next = `{'t': ${x}.t, 'f': ${x}.f, 'p': ${x}.p, 'kept': list_append(${a}.kept, ${x}.p)}`
-  const walk = `list_reduce(list(${row} ORDER BY ${order}), lambda ${a}, ${x}: CASE WHEN ${forgotten} THEN ${next} ELSE ${a} END, ${start})`
-  return then(
-    input,
-    `SELECT * FROM ${last(input)} WHERE ${order} IN (
-  SELECT unnest((${walk}).kept) FROM ${last(input)} GROUP BY ${keys.join(', ')})`,
+  const hidden = [...new Set([...places, ...found.hidden])]
+  const rows = `SELECT ${[...cells, ...hidden].join(', ')} FROM ${found.rows}`
+  if (source.ended) return nextStep({ ...plain, steps: found.steps, hidden }, rows)
+  const key = timeKeyOf(topic)
+  const same = key.map(name => `l.${quoted(name)} IS NOT DISTINCT FROM r.${quoted(name)}`)
+  const own = relation.waits ? 'NULL::BIGINT' : 'l.own'
+  const all = relation.waits ? 'NULL::BIGINT' : '(SELECT min(own) FROM limits)'
+  return nextStep(
+    { ...plain, steps: found.steps, hidden: [...hidden, HIDDEN.own, HIDDEN.all] },
+    `WITH limits AS (${limitsSql(relation, eventTime, key)}) SELECT r.*, ${own} AS ${HIDDEN.own}, ${all} AS ${HIDDEN.all} FROM (${rows}) r LEFT JOIN limits l ON ${['true', ...same].join(' AND ')}`,
   )
 }
 
-function window(node: WindowNode, source: OracleSource): Built {
-  const input = build(node.input, source)
-  if (!input.hidden.includes(HIDDEN.time)) {
-    throw new Refusal('a window over another window’s results has no records of its own in the topic', node.location)
-  }
-  const { size_us: size, every_us: every } = node
-  const { time, frontier } = HIDDEN
-  const latest = `(${time} - (${time} % ${every} + ${every}) % ${every})`
-  const each = Math.ceil(size / every)
-  const start = each === 1 ? latest : `(${latest} - "#back" * ${every})`
-  const allowed = node.late === 'restate' ? node.allowedLateness_us : 0
-  const counts = `${start} + ${size} > ${time} AND ${start} + ${size + allowed} > ${frontier}`
-  const rows = `SELECT *, ${start} AS "#start" FROM ${last(input)}${each === 1 ? '' : `, range(${each}) AS o("#back")`} WHERE ${counts}`
-  const keys = node.keys.map(quoted)
-  const order = `row(${[time, ...input.order].join(', ')})`
-  const known = new Map(input.columns.map(column => [column.name, column]))
-  const aggregates = node.aggregates.map(aggregate => {
-    const type = aggregate.column === null ? 'number' : known.get(aggregate.column)!.type
-    return `${aggregateSql(aggregate, type, order)} AS ${quoted(aggregate.name)}`
-  })
-  const ends = [`"#start"::DOUBLE AS window_start`, `("#start" + ${size})::DOUBLE AS window_end`]
-  const uncertain = new Set(
-    node.aggregates
-      .filter(aggregate => !isExact(aggregate) || (aggregate.column !== null && !known.get(aggregate.column)!.exact))
-      .map(aggregate => aggregate.name),
-  )
-  const columns = node.columns
-    .filter(column => column.name !== 'revision' && column.name !== 'is_final')
-    .map(column => ({ ...column, exact: !uncertain.has(column.name) }))
-  return then(
-    input,
-    `SELECT ${[...keys, ...aggregates, ...ends].join(', ')} FROM (${rows}) GROUP BY ${[...keys, '"#start"'].join(', ')}`,
-    {
-      columns,
-      hidden: [],
-      order: [],
-      identity: new Map([...node.keys, 'window_start'].map(name => [name, name])),
-      windowEnd: 'window_end',
-    },
-  )
+/** The columns by which event time is judged beside the partition. */
+const timeKeyOf = ({ eventTime, key }: TopicNode) => (eventTime?.progress === 'key' ? key : [])
+
+function timelessBecause(topic: TopicNode, { columns, unordered }: OracleRelation): string | null {
+  if (topic.eventTime === null) return `the topic ${topic.name} has no event time`
+  const judging = [topic.eventTime.column, ...timeKeyOf(topic)]
+  return unordered ?? columns.find(({ name, unknown }) => unknown !== null && judging.includes(name))?.unknown ?? null
 }
 
-function lambdaSql(lambda: Lambda, input: Built): string {
-  if (lambda.expression === null) {
-    const why = lambda.opaque === null ? '' : `: ${lambda.opaque.reason}; ${lambda.opaque.wayOut}`
-    throw new Refusal(`the lambda ${shortened(lambda.text)} cannot be told in SQL${why}`, lambda.location)
-  }
-  const missing = lambda.reads.find(name => !input.columns.some(column => column.name === name))
-  if (missing !== undefined) {
-    throw new Refusal(`the lambda ${shortened(lambda.text)} reads ${missing}, which is not recomputed`, lambda.location)
-  }
-  const reason = reasonWithoutDuckDb(lambda.expression)
-  if (reason !== null) throw new Refusal(`the lambda ${shortened(lambda.text)} has no SQL: ${reason}`, lambda.location)
-  return `(${toDuckDb(lambda.expression, quoted)})`
+/** By key (with progress by partition: once) how far event time came in the partitions that have not ended, less the disorder. */
+function limitsSql(
+  { sql, ended, partitions }: OracleRelation,
+  { column, disorder_us }: EventTime,
+  key: readonly string[],
+): string {
+  const isLive = ended === null ? 'true' : `${HIDDEN.partition} NOT IN ${ended}`
+  const keys = key.map(quoted)
+  const furthest = (...by: readonly string[]) =>
+    `SELECT ${by.map(name => `${name}, `).join('')}max(${quoted(column)})::BIGINT AS reached FROM ${sql} WHERE ${isLive} GROUP BY ${[HIDDEN.partition, ...by].join(', ')}`
+  const lowest = `SELECT min(reached) FROM (${furthest()})`
+  if (key.length === 0) return `SELECT (${lowest}) - ${disorder_us} AS own`
+  // A key that has not come in a partition may still come in it.
+  const reached = partitions > 1 ? `least(min(reached), (${lowest}))` : 'min(reached)'
+  return `SELECT ${keys.join(', ')}, ${reached} - ${disorder_us} AS own FROM (${furthest(...keys)}) GROUP BY ${keys.join(', ')}`
 }
 
-const isExactLambda = ({ expression }: Lambda) => expression !== null && inexact(expression).length === 0
+function openSql({ window, hidden }: Built): string {
+  if (window === null || !hidden.includes(HIDDEN.limit)) return 'false'
+  return `coalesce(${HIDDEN.end} + ${window.delay_us} > ${HIDDEN.limit}, true)`
+}
 
-const shortened = (text: string) => (text.length > 60 ? `${text.slice(0, 57)}...` : text)
+interface Upsert {
+  readonly qualify: string
+  readonly hasCandidates: boolean
+  readonly doubts: readonly Doubt[]
+}
+
+const NO_UPSERT: Upsert = { qualify: '', hasCandidates: false, doubts: [] }
+
+function upsertOf(built: Built, source: OracleSource, key: readonly string[], location: Location | null): Upsert {
+  const uncertain = built.columns.find(
+    column => key.includes(column.name) && (column.unknown !== null || !column.exact),
+  )
+  if (uncertain !== undefined) {
+    throw new Refusal(
+      `the key ${uncertain.name} ${uncertain.unknown === null ? 'is inexact' : `is not known: ${uncertain.unknown}`}`,
+      location,
+    )
+  }
+  const by = `PARTITION BY ${key.map(quoted).join(', ')}`
+  const { window, relation } = built
+  if (window === null) {
+    const qualify = `\nQUALIFY row_number() OVER (${by} ORDER BY ${built.order.map(name => `${name} DESC`).join(', ')}) = 1`
+    if (relation.partitions < 2) return { ...NO_UPSERT, qualify }
+    const spread = `SELECT 1 FROM ${last(built)} GROUP BY ${key.map(quoted).join(', ')} HAVING count(DISTINCT ${HIDDEN.partition}) > 1`
+    const doubt = {
+      sql: `WITH ${built.steps.join(',\n')}\nSELECT EXISTS (${spread})`,
+      reason: `${key.join(', ')} comes in several partitions, and which of their records came last depends on how they were read`,
+    }
+    return { ...NO_UPSERT, qualify, doubts: [doubt] }
+  }
+  const identity = [...window.identity.values()]
+  if (identity.every(name => key.includes(name))) return NO_UPSERT
+  if (!holdsKey(window.identity, key)) {
+    const reason = `the key (${key.join(', ')}) stands for windows of several keys, and which of them came last is not a function of the records`
+    throw new Refusal(reason, location)
+  }
+  const newest = `${HIDDEN.end} = max(${HIDDEN.end}) OVER (${by})`
+  if (source.ended && !source.live) return { ...NO_UPSERT, qualify: `\nQUALIFY ${newest}` }
+  // A window may be given out again after a later one.
+  if (source.ended || window.early || window.allowed_us > 0) return { ...NO_UPSERT, hasCandidates: true }
+  const open = openSql(built)
+  const qualify = `\nQUALIFY ${open} OR ${HIDDEN.end} = max(${HIDDEN.end}) FILTER (WHERE NOT ${open}) OVER (${by})`
+  return { ...NO_UPSERT, qualify, hasCandidates: true }
+}

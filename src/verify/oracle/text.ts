@@ -19,7 +19,19 @@ export const HIDDEN = {
   time: '"#time"',
   /** Event time that the record's partition or key had reached, less the disorder, BIGINT. */
   frontier: '"#frontier"',
+  /** The same for steps whose groups hold rows of several progress keys, BIGINT. */
+  joint: '"#joint"',
   /** Order of the records: unique, and growing within each partition. */
   position: '"#position"',
   partition: '"#partition"',
+  /** Of a result: the end of its window, and how many records count in it. */
+  end: '"#end"',
+  records: '"#records"',
+  /**
+   * While the input has not ended, how far event time had come in the end, less the disorder: for the key of the row, for
+   * all keys, and for the windows of the step. NULL: it has not begun.
+   */
+  own: '"#own"',
+  all: '"#all"',
+  limit: '"#limit"',
 } as const

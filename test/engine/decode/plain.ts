@@ -16,6 +16,8 @@ export interface Decoded {
   readonly rows: readonly PlainRow[]
   readonly refused: readonly RefusedLine[]
   readonly lines: number
+  /** By undeclared field the accepted records that had it. */
+  readonly undeclared: ReadonlyMap<string, number>
 }
 
 /** What the input holds: each line through the slow path alone; lines of white space are passed over. */
@@ -23,6 +25,7 @@ export function decodePlainly(schema: z.ZodType, input: Uint8Array): Decoded {
   const slow = slowDecoder(schema)
   const rows: PlainRow[] = []
   const refused: RefusedLine[] = []
+  const undeclared = new Map<string, number>()
   let lines = 0
   for (let start = 0; start < input.length; lines++) {
     const feed = input.indexOf(10, start)
@@ -33,12 +36,14 @@ export function decodePlainly(schema: z.ZodType, input: Uint8Array): Decoded {
       const result = isUtf8(bytes)
         ? slow(bytes.toString('utf8'))
         : ({ ok: false, code: 'TEXT_NOT_UNICODE', reason: 'The record is not valid UTF-8', path: '' } as const)
-      if (result.ok) rows.push({ start, cells: result.cells })
-      else refused.push({ ...place, code: result.code, reason: result.reason, path: result.path })
+      if (result.ok) {
+        rows.push({ start, cells: result.cells })
+        for (const field of result.undeclared) undeclared.set(field, (undeclared.get(field) ?? 0) + 1)
+      } else refused.push({ ...place, code: result.code, reason: result.reason, path: result.path })
     }
     start = end + 1
   }
-  return { rows, refused, lines }
+  return { rows, refused, lines, undeclared }
 }
 
 export interface DecoderUnderTest {
@@ -66,6 +71,7 @@ export function decoderOf(schema: z.ZodType, wanted: ReadonlySet<string> | null,
 export function decodeInLoads(decoder: Decoder, input: Uint8Array, cuts: readonly number[], shift = 0): Decoded {
   const rows: PlainRow[] = []
   const refused: RefusedLine[] = []
+  const undeclared = new Map<string, number>()
   let lines = 0
   let from = 0
   for (const to of [...cuts, input.length]) {
@@ -82,13 +88,14 @@ export function decodeInLoads(decoder: Decoder, input: Uint8Array, cuts: readonl
         const bytes = input.subarray(from - shift + line.start, from - shift + line.start + line.length)
         if (!decoder.lineAt(line.start).equals(bytes)) throw new Error(`lineAt(${line.start}) gives other bytes`)
       }
+      for (const { field, records } of batch.undeclared) undeclared.set(field, (undeclared.get(field) ?? 0) + records)
       linesOfLoad = batch.linesEnd
       if (decoder.isDone !== (batch.inputEnd === shift + to - from)) throw new Error('inputEnd and isDone disagree')
     }
     lines += linesOfLoad
     from = to
   }
-  return { rows, refused, lines }
+  return { rows, refused, lines, undeclared }
 }
 
 /** The first difference in words, null when they are the same. Columns that were not wanted are `undefined` in `actual`. */
@@ -106,6 +113,9 @@ export function difference(actual: Decoded, expected: Decoded): string | null {
   }
   if (!isDeepStrictEqual(actual.refused, expected.refused)) {
     return `refused ${JSON.stringify(actual.refused)}, expected ${JSON.stringify(expected.refused)}`
+  }
+  if (!isDeepStrictEqual(actual.undeclared, expected.undeclared)) {
+    return `undeclared ${JSON.stringify([...actual.undeclared])}, expected ${JSON.stringify([...expected.undeclared])}`
   }
   return actual.lines === expected.lines ? null : `${actual.lines} lines, expected ${expected.lines}`
 }

@@ -27,7 +27,7 @@ export function quoteText(text: string): string {
 /** Runs `use` with a connection to a DuckDB of its own in memory, one thread, and closes it. */
 export async function withScratch<T>(use: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
   const { DuckDBInstance } = await loadDuckDB()
-  const instance: DuckDBInstance = await DuckDBInstance.create(':memory:', { threads: '1', memory_limit: '256MB' })
+  const instance: DuckDBInstance = await DuckDBInstance.create(':memory:', { threads: '1' })
   try {
     const connection = await instance.connect()
     try {

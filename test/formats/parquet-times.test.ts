@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
-import { parquetAsLines } from '../../src/connectors/file/parquet.ts'
+import { parquetPieces } from '../../src/formats/parquet/pieces.ts'
 import { slowDecoder } from '../../src/plan/slow.ts'
 import { timestamp } from '../../src/plan/types.ts'
 import { readSchema } from '../../src/plan/zod.ts'
@@ -29,8 +29,14 @@ test.each(['s', 'ms', 'us', 'ns', 'iso'] as const)('in %s', async unit => {
   const schema = z.object({ happened: timestamp(unit).nullable() })
   const decode = slowDecoder(schema)
   const cells: unknown[] = []
-  for await (const bytes of parquetAsLines(path, readSchema(schema).columns)) {
-    for (const line of Buffer.from(bytes).toString().trimEnd().split('\n')) {
+  const { columns } = readSchema(schema)
+  for await (const piece of parquetPieces(path, null, {
+    columns,
+    binary: 'text',
+    limit: 1 << 20,
+    onWarning: () => {},
+  })) {
+    for (const line of Buffer.from(piece.bytes!).toString().trimEnd().split('\n')) {
       const result = decode(line)
       cells.push(result.ok ? result.cells[0] : result.reason)
     }
