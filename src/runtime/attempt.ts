@@ -83,7 +83,7 @@ export class Attempt {
 
   get steps(): RunProgress['steps'] {
     const tasks = this.#topics?.tasks ?? []
-    return tasks.flatMap(({ flow }) => [...flow.rows].map(([step, rows]) => ({ step, rows })))
+    return tasks.flatMap(({ flow }) => [...flow.rows].map(([step, rows]) => ({ step, rows, ...flow.counts.get(step) })))
   }
 
   /** The sinks, once all of them were looked for. */

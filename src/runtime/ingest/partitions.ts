@@ -21,6 +21,10 @@ export interface TopicPosition {
   readonly bytes: number
   readonly late: number
   readonly deadLetters: number
+  /** Records that the topic refused. Older positions do not have it, nor what follows. */
+  readonly rejected?: number
+  readonly partly_late?: number
+  readonly repeats?: number
 }
 
 export class Partitions {

@@ -25,6 +25,8 @@ import type { TopicProgress } from '../options.ts'
 import type { DeadLetters } from '../rejects/dead-letters.ts'
 import { type Lines, Refusals, reasonOf } from '../rejects/refusals.ts'
 import { withoutAhead } from './ahead.ts'
+import { EarlierCounts } from './earlier-counts.ts'
+import { linesOfRows } from './lines-of-rows.ts'
 import { NoTimes } from './no-times.ts'
 import { Undeclared } from './undeclared.ts'
 
@@ -62,8 +64,8 @@ export class TopicTask {
   #records = 0
   #bytes = 0
   #bytesTotal: number | null = 0
-  #late = 0
   readonly #undeclared = new Undeclared()
+  readonly #counts = new EarlierCounts()
   /** The rows under way, for what operators say of them. */
   #current: Lines | null = null
 
@@ -87,8 +89,9 @@ export class TopicTask {
       bytes: this.#bytes,
       bytesTotal: this.#bytesTotal,
       deadLetters: this.#refusals.count,
-      late: this.#late,
       undeclared_fields: this.#undeclared.progress,
+      ...this.#counts.totals(this.flow),
+      rejected: this.#refusals.rejected,
       watermark: this.time?.furthest ?? null,
     }
   }
@@ -104,8 +107,9 @@ export class TopicTask {
       partitions: this.#partitions.saved,
       records: this.#records,
       bytes: this.#bytes,
-      late: this.#late,
       deadLetters: this.#refusals.count,
+      rejected: this.#refusals.rejected,
+      ...this.#counts.totals(this.flow),
     }
   }
 
@@ -113,8 +117,8 @@ export class TopicTask {
   resume(position: TopicPosition): void {
     this.#records = position.records
     this.#bytes = position.bytes
-    this.#late = position.late
-    this.#refusals.count = position.deadLetters
+    this.#refusals.resume(position)
+    this.#counts.resume(position)
     this.#partitions.resume(position.partitions)
   }
 
@@ -122,6 +126,7 @@ export class TopicTask {
   rebuild(): void {
     const flow = this.#options.makeFlow((row, step) => this.#onLate(row, step))
     moveState(this.flow.stateful, flow.stateful)
+    for (const [step, counts] of this.flow.counts) Object.assign(flow.counts.get(step) ?? {}, counts)
     for (const [step, rows] of this.flow.rows) if (flow.rows.has(step)) flow.rows.set(step, rows)
     this.flow = flow
     this.#decoder = this.#makeDecoder()
@@ -258,8 +263,13 @@ export class TopicTask {
     this.#records += batch.length
     this.time?.addPartition(0)
     const own = batch.origin === null ? batch : { ...batch, origin: null }
+    this.#current = this.flow.quarantines
+      ? linesOfRows(this.topic, own, this.#records - batch.length, this.#options.clock.now())
+      : null
     const times = this.time ? this.time.observe(own, 0, this.#options.clock.now()) : this.#noTimes.of(own)
-    await this.flow.push(own, times)
+    const pushed = this.flow.push(own, times)
+    this.#current = null
+    if (pushed) await pushed
     await this.#advance()
   }
 
@@ -272,6 +282,7 @@ export class TopicTask {
   countRefused(records: number): void {
     this.#records += records
     this.#refusals.count += records
+    this.#refusals.rejected += records
   }
 
   async end(): Promise<void> {
@@ -328,18 +339,11 @@ export class TopicTask {
   }
 
   #onLate(row: number, step: WindowNode): void {
-    this.#late++
     if (step.late !== 'quarantine' || this.#current === null) return
-    this.#refusals.row(this.#current, row, {
-      reason: `It is late for every window of ${step.identity}`,
-      code: 'RECORD_LATE',
-    })
+    this.#refusals.late(this.#current, row, `It is late for every window of ${step.identity}`)
   }
 
   async #advance(): Promise<void> {
-    const { flow } = this
-    const awaits = (key: number, emit: number) => flow.awaits(key, emit)
-    const { needsLowestKey } = flow
-    for (const watermark of this.time?.watermarks({ awaits, needsLowestKey }) ?? []) await flow.advance(watermark)
+    for (const watermark of this.time?.watermarks(this.flow) ?? []) await this.flow.advance(watermark)
   }
 }
