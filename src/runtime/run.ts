@@ -18,6 +18,7 @@ import { handleOf } from './handle.ts'
 import { inputIdentity, pathsOf, refuseTimeless, type Sources, sourcesOf } from './ingest/input-names.ts'
 import { RunSources } from './ingest/run-sources.ts'
 import type { RunOptions, RunProgress, RunSummary } from './options.ts'
+import { refuseSharedFiles } from './output-files.ts'
 import { takeOwnership } from './owner/owner.ts'
 import { reasonNotReady } from './readiness.ts'
 import { FIRST_WAIT_MS, longerWait_ms } from './retry.ts'
@@ -39,6 +40,7 @@ export async function runPipeline(
   const started_ms = clock.monotonic_ms()
   const dataDirectory = resolve(options.dataDirectory)
   refuseTimeless(plan)
+  refuseSharedFiles(plan, dataDirectory)
   const sources = sourcesOf(plan, options.inputs)
   const owner = await takeOwnership(dataDirectory)
   try {

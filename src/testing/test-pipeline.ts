@@ -4,7 +4,6 @@ import type { Pipeline } from '../pipeline/pipeline.ts'
 import { type Duration, microsecondsOf } from '../plan/duration.ts'
 import type { DeliverNode, ProduceNode, TopicNode } from '../plan/nodes.ts'
 import { microsecondsOfIso } from '../plan/timestamp.ts'
-import { targetName } from '../runtime/consumers/sinks.ts'
 import { readInput } from '../runtime/ingest/topic-input.ts'
 import type { TopicProgress } from '../runtime/options.ts'
 import { type Terminal, Topics } from '../runtime/process/topics.ts'
@@ -76,7 +75,7 @@ export async function testPipeline({ plan }: Pipeline, options: TestOptions): Pr
   const terminal = ({ stream, ...node }: ProduceNode | DeliverNode): Terminal => {
     const produced = node.kind === 'produce' ? node.topic : null
     const gathered: Record<string, unknown>[] = []
-    rows[node.kind === 'produce' ? node.topic.name : targetName({ stream, ...node })] = gathered
+    rows[node.kind === 'produce' ? node.topic.name : node.name] = gathered
     const write = async (batch: Parameters<Terminal['output']['write']>[0]) => {
       for (const row of rowsOf(batch)) gathered.push({ ...row })
     }

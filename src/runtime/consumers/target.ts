@@ -8,7 +8,7 @@ import type { OutputPosition } from '../checkpoint/header.ts'
 import { streamIncarnation } from '../ingest/input-names.ts'
 import type { TopicOutput } from '../streams/topic-output.ts'
 import { Delivery, type DeliveryOptions } from './delivery.ts'
-import { keyOf, sinkOf, targetName } from './sinks.ts'
+import { keyOf, sinkOf } from './sinks.ts'
 
 /** The outside system of all tables. */
 export const WAREHOUSE = 'the warehouse'
@@ -37,7 +37,7 @@ export class Target {
 
   constructor(node: DeliverNode, log: TopicOutput | null, options: TargetOptions) {
     this.node = node
-    this.name = targetName(node)
+    this.name = node.name
     this.log = log
     this.topic = readOf(node.stream).topic
     this.committed = options.known?.committed ?? { rows: 0, at: null }

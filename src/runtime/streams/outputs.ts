@@ -3,7 +3,6 @@ import type { DeliverNode, Plan, StreamNode, TopicNode } from '../../plan/nodes.
 import { panelStreamsOf, readOf, stepsOf } from '../../plan/walk.ts'
 import type { MillraceError } from '../../system/errors.ts'
 import type { Store } from '../checkpoint/store.ts'
-import { targetName } from '../consumers/sinks.ts'
 import { Target, type TargetOptions } from '../consumers/target.ts'
 import { WatchedStep } from '../consumers/watchers.ts'
 import { digest, type Sources, streamIncarnation } from '../ingest/input-names.ts'
@@ -46,7 +45,7 @@ export async function openOutputs(options: OutputsOptions, targets: Target[]): P
       topics.push(log)
       terminals.push({ stream, topic: null, output: log })
     }
-    const known = store.header?.outputs[targetName(node)]
+    const known = store.header?.outputs[node.name]
     const target = new Target(node, log, { ...options, pipeline: `${plan.namespace}/${plan.name}`, known })
     targets.push(target)
     await openTarget(target, log?.rows ?? known?.rows ?? (store.header === null ? 0 : null), options)
