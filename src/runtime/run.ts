@@ -286,7 +286,7 @@ class Run {
   async #pulse(): Promise<void> {
     while (!this.#options.untilEnd && !this.#signal.aborted) {
       await this.#context.clock.sleep(PROGRESS_EVERY_MS, this.#signal)
-      if (this.#isReady) this.#context.reserve.fill()
+      if (this.#isServed) this.#context.reserve.fill()
       this.#options.onProgress?.(this.progress())
     }
   }
