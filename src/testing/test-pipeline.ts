@@ -101,7 +101,7 @@ export async function testPipeline({ plan }: Pipeline, options: TestOptions): Pr
     const task = topics.task(name)
     // A function may send the records of one key anywhere.
     if (typeof options.partitions === 'function') task.time?.scatterKeys()
-    const numbers = (await source.open()).map(({ name: known, bytes }) => task.addPartition(known, bytes).number)
+    const numbers = (await source.open()).map(info => task.addPartition(info).number)
     await readInput(task, [{ source, name, partitions: numbers }], {
       untilEnd: ends,
       signal,

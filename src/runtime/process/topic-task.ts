@@ -5,7 +5,7 @@
  * All that an epoch keeps (positions, counts, the state of time and operators) changes between two awaits together, so an
  * epoch may be taken whenever nothing runs.
  */
-import type { Chunk, Damage } from '../../connectors/contract.ts'
+import type { Chunk, Damage, PartitionInfo } from '../../connectors/contract.ts'
 import type { Batch } from '../../engine/batch.ts'
 import { type DecodedBatch, Decoder, type RefusedLine } from '../../engine/decode/decoder.ts'
 import type { Flow } from '../../engine/flow.ts'
@@ -142,10 +142,11 @@ export class TopicTask {
     for (const action of this.#between.splice(0)) action()
   }
 
-  /** The number of the partition with this name, and where it goes on; `bytes`: how long it is, null when nobody can say. */
-  addPartition(name: string, bytes: number | null): { readonly number: number; readonly position: number } {
+  /** The number of the partition with this name, and where it goes on. */
+  addPartition(info: PartitionInfo): { readonly number: number; readonly position: number } {
+    const { bytes } = info
     this.#bytesTotal = bytes === null || this.#bytesTotal === null ? null : this.#bytesTotal + bytes
-    const place = this.#partitions.add(name)
+    const place = this.#partitions.add(info)
     this.time?.addPartition(place.number)
     return place
   }

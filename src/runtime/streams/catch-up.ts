@@ -78,7 +78,7 @@ export async function rowsOfStretch(stretch: Stretch, take: RowTaker): Promise<v
   if (from !== null) task.resume(from)
   const ends = new Map(to.partitions.map(({ name, position }) => [name, position]))
   if (log !== null) {
-    const { number, position } = task.addPartition(log.name, null)
+    const { number, position } = task.addPartition({ name: log.name, bytes: null })
     const end = ends.get(log.name) ?? 0
     await readLogUpTo(task, number, log.log, position, end, gap => {
       if (gap.from >= end) return
@@ -125,7 +125,7 @@ async function readUpTo(
   names: readonly string[],
   ends: ReadonlyMap<string, number>,
 ): Promise<void> {
-  const numbers = names.map(name => task.addPartition(name, null).number)
+  const numbers = names.map(name => task.addPartition({ name, bytes: null }).number)
   const open = new Set(names.filter(name => (ends.get(name) ?? 0) > (task.positionOf(name) ?? 0)))
   while (open.size > 0) {
     const event = await source.read()
