@@ -77,7 +77,7 @@ async function withoutEpochs(): Promise<void> {
     dataDirectory,
     listen: { host: '127.0.0.1', port: 0, tls: null, trustedProxies: [], keys: 'when-made' },
   })
-  const numbers = partitions.map(({ name, bytes }) => task.addPartition(name, bytes).number)
+  const numbers = partitions.map(info => task.addPartition(info).number)
   const options = { untilEnd: true, signal: never, onTurn: async () => {}, pool: null, ingestion: null }
   await readInput(task, [{ source: opened, name: path, partitions: numbers }], options)
   await task.end()

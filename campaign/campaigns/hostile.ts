@@ -38,7 +38,7 @@ const hostile: Campaign = {
   proves:
     'Whatever is sent (three mutated requests and a page message a case): nothing crashes, sent = accepted + dead letters + refused, exactly, and no request under 1 MB costs more than 100 MB or a second.',
   cases: 1_000_000,
-  ciCases: 5000,
+  ciCases: 10_000,
   plants: PLANTED,
   run: besiege,
 }

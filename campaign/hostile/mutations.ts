@@ -1,6 +1,6 @@
 /** Messages as hostile clients, and unlucky ones, send them: right ones with something done to their bytes. */
 import { brotliCompressSync, constants, gzipSync, zstdCompressSync } from 'node:zlib'
-import type { Random } from '../../src/system/random.ts'
+import { type Random, seededRandom } from '../../src/system/random.ts'
 
 export interface HttpMessage {
   readonly path: string
@@ -88,13 +88,19 @@ const ODD_TYPES = [
   '',
 ]
 
-export function caseOf(index: number, random: Random): Case {
+/** The case of an index; `again` makes it one of the same form whose messages are new. */
+export function caseOf(index: number, again = ''): Case {
+  const random = seededRandom(index)
   const isLarge = random.integer(250) === 0
-  const id = `c${index}`
+  const id = `c${index}${again}`
+  const body = (kind: Kind) => {
+    if (isLarge && random.integer(4) > 0) return bomb(kind, id, random)
+    return mutated(MADE[kind](id, random), random, isLarge)
+  }
   const pushes = [
-    message('/events', mutated(events(id, random), random, isLarge), random),
-    message('/lines', mutated(ndjson(id, random), random, isLarge && random.integer(2) === 0), random),
-    message('/phone', mutated(phone(id, random), random, isLarge && random.integer(2) === 0), random, false),
+    message('/events', body('events'), random),
+    message('/lines', body('lines'), random),
+    message('/phone', body('phone'), random, false),
   ]
   return { pushes, page: mutated(frames(random), random, false), isLarge }
 }
@@ -142,6 +148,36 @@ function frames(random: Random): Buffer {
     ])
   })
   return Buffer.concat(all)
+}
+
+const MADE = { events, lines: ndjson, phone } as const
+type Kind = keyof typeof MADE
+
+/** Right JSON, of which there is far too much: of records, members, elements that are wrong, levels, escapes. */
+function bomb(kind: Kind, id: string, random: Random): Buffer {
+  const bytes = 1 + random.integer(PLAIN_BYTES_MAX)
+  const many = (text: string, most = bytes) => text.repeat(Math.max(1, Math.floor(most / text.length)))
+  const token = pick(['1', '[]', '{}', '""', 'null', `{"id":"${id}","n":1}`, '{"time":1}'], random)
+  const list = `[${many(`${token},`)}${token}]`
+  if (kind === 'lines') return Buffer.from(many(`${token}${pick(['\n', '\r\n', '\n\n'], random)}`))
+  if (kind === 'phone')
+    return Buffer.from(`{"messageId":1,"sessionId":"${id}","deviceId":"${id}.${id}","payload":${list}}`)
+  const small = Math.min(bytes, random.integer(1_040_000))
+  const record = (inner: string) => `{"id":"${id}","n":1,"inner":${inner}}`
+  const levels = 1 + (small >> 1)
+  const bodies = [
+    list,
+    list,
+    list,
+    record(`{"note":"","values":[${many('"a",', small)}"a"]}`),
+    record(`{"note":"","values":[${many('1,', small)}1]}`),
+    record(`{"note":"${many(pick(['\\n', '\\u00e4', '\\ud800', 'ä'], random), small)}","values":[]}`),
+    record(`{${many('"a":1,', small)}"b":1}`),
+    `${'['.repeat(levels)}${']'.repeat(levels)}`,
+    `${'{"a":'.repeat(levels / 3 + 1)}1${'}'.repeat(levels / 3 + 1)}`,
+    `{"id":"${id}","n":1${many('1', small)}}`,
+  ]
+  return Buffer.from(pick(bodies, random))
 }
 
 function mutated(bytes: Buffer, random: Random, isLarge: boolean): Buffer {

@@ -1,4 +1,4 @@
-/** What hostile clients send to: limits as they are by default, but for the path that takes any number of rejected records. */
+/** What hostile clients send to. Two paths keep all that is rejected, of few records a request; one has the limits as they are. */
 import { pipeline, topic } from 'millrace'
 import { http } from 'millrace/http'
 import { sensorLogger } from 'millrace/sensor-logger'
@@ -17,9 +17,9 @@ const lines = topic('lines', z.object({ id: z.string(), n: z.number().min(0) }))
 const phones = topic('phones', z.object({ deviceId: z.string(), name: z.string(), time: z.number() }))
 
 export default pipeline('hostile', ({ ingest, from, warehouse }) => {
-  ingest(http({ path: '/events', rejectedRecordsPerMinute: 1_000_000_000 }), events)
+  ingest(http({ path: '/events', maximumRecords: 10_000, rejectedRecordsPerMinute: 1_000_000_000 }), events)
   ingest(http({ path: '/lines' }), lines)
-  ingest(sensorLogger({ path: '/phone', rejectedRecordsPerMinute: 1_000_000_000 }), phones)
+  ingest(sensorLogger({ path: '/phone', maximumRecords: 10_000, rejectedRecordsPerMinute: 1_000_000_000 }), phones)
   warehouse.table('EVENTS').appends(from(events))
   warehouse.table('LINES').appends(from(lines))
   warehouse.table('PHONES').appends(from(phones))

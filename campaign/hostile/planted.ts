@@ -3,11 +3,11 @@ import type { PlantedFault } from '../contract.ts'
 
 export const PLANTED: readonly PlantedFault[] = [
   {
-    name: 'blank-messages-are-stored',
-    file: 'src/connectors/sensor-logger/push.ts',
-    from: 'if (isBlank(withoutByteOrderMark(body)))',
-    to: 'if (isBlank(body))',
-    cases: 2500,
+    name: 'a-message-takes-a-row-of-the-next',
+    file: 'src/runtime/ingest/shares.ts',
+    from: 'starts[row]! < end) row++',
+    to: 'starts[row]! <= end) row++',
+    cases: 500,
   },
   {
     name: 'rejected-records-without-letters',
@@ -21,6 +21,7 @@ export const PLANTED: readonly PlantedFault[] = [
     file: 'src/formats/json-scan.ts',
     from: 'if (this.count >= this.#most) throw new TooMany()',
     to: '',
-    cases: 2500,
+    cases: 0,
+    test: 'test/runtime/rejected-pushes.test.ts',
   },
 ]

@@ -1,6 +1,5 @@
 /** Sends the cases of one run and holds each answer, and in the end what is stored, against the plain count. */
 import { Agent } from 'node:http'
-import { seededRandom } from '../../src/system/random.ts'
 import { post, type Reply, sendToPage } from './clients.ts'
 import { readingsIn, recordsIn } from './model.ts'
 import { type Case, caseOf, type HttpMessage, SENT_BYTES_MAX } from './mutations.ts'
@@ -8,6 +7,8 @@ import type { Victim } from './victim.ts'
 
 /** Small cases that are sent at once; together they may cost what one request may. */
 const AT_ONCE = 20
+/** So often a cost that is too high is looked at again. */
+const TIMES_MAX = 4
 const COST = { cpu_ms: 1000, bytes: 100 << 20 } as const
 const TOPICS = { '/events': 'events', '/lines': 'lines', '/phone': 'phones' } as const
 type Path = keyof typeof TOPICS
@@ -27,6 +28,7 @@ export class Siege {
   /** By idempotency key the answers that said 'kept' and 'repeated'. */
   readonly #keys = new Map<string, { kept: number; repeated: number }>()
   readonly #faults: string[] = []
+  #ends: { readonly origin: string; readonly page: URL } | null = null
 
   constructor(victim: Victim) {
     this.#victim = victim
@@ -34,33 +36,45 @@ export class Siege {
 
   /** Answers what was wrong, a line each. */
   async run(seed: number, cases: number, onDone: (done: number) => void): Promise<string[]> {
-    const { origin, page } = await this.#victim.ready()
+    this.#ends = await this.#victim.ready()
     // What is compiled and made once is not what a request costs.
-    for (let index = 0; index < 5; index++) await this.#send(caseOf(-1 - index, seededRandom(index)), origin, page)
+    for (let index = -20; index < 0; index++) await this.#send(caseOf(index))
     for (let done = 0; done < cases && !this.#victim.isGone; onDone(done)) {
-      const all: Case[] = []
+      const all: number[] = []
       while (all.length < AT_ONCE && done < cases) {
-        const one = caseOf(seed + done, seededRandom(seed + done))
-        if (one.isLarge && all.length > 0) break
-        all.push(one)
-        done++
-        if (one.isLarge) break
+        const { isLarge } = caseOf(seed + done)
+        if (isLarge && all.length > 0) break
+        all.push(seed + done++)
+        if (isLarge) break
       }
-      const first = `case ${seed + done - all.length}`
-      const cost = await this.#victim.costOf(async () => {
-        await Promise.all(all.map(one => this.#send(one, origin, page)))
-      })
-      const bytes = Math.max(...all.flatMap(({ pushes }) => pushes.map(({ body }) => body.length)))
-      if (bytes > SENT_BYTES_MAX) continue
-      // A large case is three requests.
-      const requests = all[0]!.isLarge ? all[0]!.pushes.length : 1
-      if (cost.cpu_ms > COST.cpu_ms * requests || cost.bytes > COST.bytes * requests) {
-        this.#faults.push(`${first}: ${all.length} at once cost ${cost.cpu_ms} ms and ${cost.bytes >> 20} MB`)
+      if (all.length > 1 || !caseOf(all[0]!).isLarge) {
+        await this.#measure(`cases from ${all[0]} on, ${all.length} at once,`, async again => {
+          await Promise.all(all.map(index => this.#send(caseOf(index, again))))
+        })
+        continue
+      }
+      const { pushes } = caseOf(all[0]!)
+      for (const [number, { path, body }] of pushes.entries()) {
+        const send = (again: string) => this.#post(caseOf(all[0]!, again).pushes[number]!)
+        // A larger one may cost more.
+        if (body.length > SENT_BYTES_MAX) await send('')
+        else await this.#measure(`case ${all[0]}, ${path},`, send)
       }
     }
     this.#agent.destroy()
     if (this.#victim.isGone) this.#faults.push('it ended by itself')
     return this.#faults
+  }
+
+  /** What others do on the machine, and the collector, add to the cost: it is the least of a few times. */
+  async #measure(what: string, send: (again: string) => Promise<void>): Promise<void> {
+    let least = { cpu_ms: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY }
+    for (let time = 0; time < TIMES_MAX; time++) {
+      const cost = await this.#victim.costOf(() => send(time === 0 ? '' : `again${time}`))
+      least = { cpu_ms: Math.min(least.cpu_ms, cost.cpu_ms), bytes: Math.min(least.bytes, cost.bytes) }
+      if (least.cpu_ms <= COST.cpu_ms && least.bytes <= COST.bytes) return
+    }
+    this.#faults.push(`${what} cost ${least.cpu_ms} ms and ${least.bytes >> 20} MB`)
   }
 
   /** Holds what is stored, once it has stopped, against what was answered. */
@@ -87,15 +101,14 @@ export class Siege {
     return faults
   }
 
-  async #send({ pushes, page: bytes }: Case, origin: string, page: URL): Promise<void> {
-    const [fault] = await Promise.all([
-      sendToPage(page, bytes),
-      ...pushes.map(async push => {
-        const wrong = this.#hear(push, await post(origin, push, this.#agent))
-        if (wrong !== null) this.#faults.push(`${wrong}: ${JSON.stringify(push.headers)} ${shown(push.body)}`)
-      }),
-    ])
+  async #send({ pushes, page: bytes }: Case): Promise<void> {
+    const [fault] = await Promise.all([sendToPage(this.#ends!.page, bytes), ...pushes.map(push => this.#post(push))])
     if (fault !== null) this.#faults.push(`${fault}: ${shown(bytes)}`)
+  }
+
+  async #post(push: HttpMessage): Promise<void> {
+    const wrong = this.#hear(push, await post(this.#ends!.origin, push, this.#agent))
+    if (wrong !== null) this.#faults.push(`${wrong}: ${JSON.stringify(push.headers)} ${shown(push.body)}`)
   }
 
   /** Counts what an answer says; answers what is wrong with it, or null. */

@@ -97,9 +97,17 @@ function lettersResent(dataDirectory: string): ReadonlySet<string> {
 /** These stand in their topic already: a step of the pipeline refused them, not the topic. */
 const IN_THE_TOPIC = new Set(['RECORD_LATE', 'RECORD_AHEAD', 'LAMBDA_FAILED'])
 
+export const isInTopic = ({ code }: DeadLetter): boolean => IN_THE_TOPIC.has(code)
+
 /** Why a letter does not hold a record that could be sent; null when it does. */
-export function unsendable({ bytes, bytes_total, encoding, code }: DeadLetter): string | null {
-  if (IN_THE_TOPIC.has(code)) return `${code}: it is in its topic already`
+export function unsendable(letter: DeadLetter): string | null {
+  return isInTopic(letter) ? inTopic(letter) : unreadable(letter)
+}
+
+export const inTopic = ({ code }: DeadLetter): string => `${code}: it is in its topic already`
+
+/** Why a letter does not hold a whole record; null when it does. */
+export function unreadable({ bytes, bytes_total, encoding, code }: DeadLetter): string | null {
   if (code === 'SOURCE_DAMAGED') return 'SOURCE_DAMAGED: it is no whole record'
   if (bytes === null) return 'its bytes were not kept'
   return Buffer.byteLength(bytes, encoding ?? 'utf8') < bytes_total ? 'only its beginning was kept' : null

@@ -58,6 +58,8 @@ export class ProgressLines {
     }
     if (topic.deadLetters > 0) parts.push(this.#style.yellow(`${grouped(topic.deadLetters)} dead letters`))
     if (topic.late > 0) parts.push(`${grouped(topic.late)} late`)
+    if (topic.partly_late > 0) parts.push(`${grouped(topic.partly_late)} partly late`)
+    if (topic.repeats > 0) parts.push(`${grouped(topic.repeats)} repeats`)
     if (!bounded && topic.watermark !== null) {
       parts.push(`event time ${timeText(Math.floor(topic.watermark / 1e6) * 1e6)}`)
     }

@@ -14,11 +14,18 @@ export function shownAsTopic(plan: Plan): (topic: TopicProgress) => boolean {
   return topic => topic.records > 0 || !written.has(topic.topic)
 }
 
+/** What is told where there is any. */
+const RARE: readonly { readonly title: string; readonly of: (topic: TopicProgress) => number }[] = [
+  { title: 'partly late', of: topic => topic.partly_late },
+  { title: 'repeats', of: topic => topic.repeats },
+]
+
 export function summaryLines(plan: Plan, path: string, summary: RunSummary, style: Style): string[] {
   const seconds = Math.max(summary.elapsed_ms, 1) / 1000
   const records = summary.topics.reduce((sum, topic) => sum + topic.records, 0)
   const deadLetters = summary.topics.reduce((sum, topic) => sum + topic.deadLetters, 0)
   const directory = shortest(summary.dataDirectory)
+  const extra = RARE.filter(({ of }) => summary.topics.some(topic => of(topic) > 0))
   const lines = [
     `${style.bold(plan.name)} ${summary.reason === 'ended' ? 'has read its inputs to their end' : 'was stopped'} after ${elapsedText(summary.elapsed_ms)}: ${grouped(records)} records, ${short(records / seconds)} a second`,
     '',
@@ -28,6 +35,7 @@ export function summaryLines(plan: Plan, path: string, summary: RunSummary, styl
         { title: 'records', align: 'right' },
         { title: 'dead letters', align: 'right' },
         { title: 'late', align: 'right' },
+        ...extra.map(({ title }) => ({ title, align: 'right' as const })),
       ],
       summary.topics
         .filter(shownAsTopic(plan))
@@ -36,6 +44,7 @@ export function summaryLines(plan: Plan, path: string, summary: RunSummary, styl
           grouped(topic.records),
           topic.deadLetters > 0 ? style.yellow(grouped(topic.deadLetters)) : '0',
           grouped(topic.late),
+          ...extra.map(({ of }) => grouped(of(topic))),
         ]),
       style,
     ),

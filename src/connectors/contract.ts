@@ -45,6 +45,8 @@ export interface Chunk {
   readonly arrival: number | null
   /** Of a source that translates: where the first record stands in what it reads. Each line is then one line of that. */
   readonly anchor?: Anchor
+  /** Of a file that was too short for it until now: its fingerprint. */
+  readonly fingerprint?: string
 }
 
 /** A stretch of a source that cannot be read; it becomes one dead letter, and the source goes on after it. */
@@ -141,6 +143,27 @@ export interface Idle {
   readonly kind: 'idle'
 }
 
+/** What a source says of a partition that it reads. */
+export interface PartitionInfo {
+  /** Dead letters and progress show it, and a later run knows the partition by it. */
+  readonly name: string
+  /** Bytes that are to be read; null when nobody can say. */
+  readonly bytes: number | null
+  /** Of a file, what it is known by and how long it is: the next run gets them back. */
+  readonly fingerprint?: string
+  readonly fileBytes?: number
+  /** It had ended, and has more now. */
+  readonly goesOn?: boolean
+}
+
+/** There is one more partition: a file that was made after the start, or one that was cut and written anew. */
+export interface PartitionStart {
+  readonly kind: 'assigned'
+  /** The next number. */
+  readonly partition: number
+  readonly info: PartitionInfo
+}
+
 /** The partition has ended: it no longer holds event time back. */
 export interface PartitionEnd {
   readonly kind: 'end'
@@ -199,13 +222,13 @@ export interface Source {
   /** Where a person or a device sends to, once it is open: `http://127.0.0.1:4401/sensor-logger`. */
   readonly address?: string | null
   /** The partitions, each with the name that dead letters and progress show; files in a stable order. */
-  open(context: SourceContext): Promise<readonly { readonly name: string; readonly bytes: number | null }[]>
+  open(context: SourceContext): Promise<readonly PartitionInfo[]>
   /**
    * Waits until there is something to say. With `untilEnd` it never answers `idle`. Of several partitions the one that
    * `reachedIn` says is furthest behind comes next; without, they take turns. A source that is pushed to answers
    * `pushed` with all that waits (up to `maximumChunkBytes`), and `idle` when nothing came for 200 ms.
    */
-  read(reachedIn?: ReachedIn | null): Promise<Chunk | Pushed | Damage | Idle | PartitionEnd | null>
+  read(reachedIn?: ReachedIn | null): Promise<Chunk | Pushed | Damage | Idle | PartitionStart | PartitionEnd | null>
   /**
    * The first records of each partition that is read from its start, as NDJSON, where the source can say them before it is
    * read: then partitions that begin later wait for their turn. `read` gives them again.

@@ -3,7 +3,6 @@ import { formatDuration } from '../plan/duration.ts'
 import { describeStep } from '../plan/explain.ts'
 import type { DeliverNode, IngestNode, Plan, StreamNode } from '../plan/nodes.ts'
 import { readOf, stepsOf } from '../plan/walk.ts'
-import { targetName } from '../runtime/consumers/sinks.ts'
 import type { Graph, GraphNode } from './protocol.ts'
 
 const DETAIL_CHARACTERS_MAX = 300
@@ -67,7 +66,7 @@ function node(id: string, kind: GraphNode['kind'], title: string, detail: string
 function namedSinks(plan: Plan): readonly { readonly name: string; readonly deliver: DeliverNode }[] {
   const taken = new Map<string, number>()
   return plan.delivers.map(deliver => {
-    const name = targetName(deliver)
+    const name = deliver.name
     const count = (taken.get(name) ?? 0) + 1
     taken.set(name, count)
     return { name: count === 1 ? name : `${name} (${count})`, deliver }

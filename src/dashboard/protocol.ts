@@ -146,6 +146,9 @@ export interface NodeStatus {
   readonly records: number
   readonly perSecond: number
   readonly late?: number
+  /** Of a window: rows that are late for some of the windows that hold them; of a dedupe: rows that it dropped. */
+  readonly partly_late?: number
+  readonly repeats?: number
   readonly deadLetters?: number
   /** Event time up to which windows are closed; null before the first record. */
   readonly watermark_ms?: number | null

@@ -82,7 +82,14 @@ export class StatusReporter {
   #nodes({ topics, steps, outputs }: RunProgress, now_ms: number): Map<string, NodeStatus> {
     const nodes = new Map<string, NodeStatus>()
     const { plan } = this.#run
-    for (const { step, rows } of steps) nodes.set(stepOf(step), { records: rows, perSecond: 0 })
+    for (const { step, rows, late = 0, partly_late = 0, repeats = 0 } of steps) {
+      const counts = {
+        ...(late > 0 && { late }),
+        ...(partly_late > 0 && { partly_late }),
+        ...(repeats > 0 && { repeats }),
+      }
+      nodes.set(stepOf(step), { records: rows, perSecond: 0, ...counts })
+    }
     const made = new Map(outputs.map(({ output, rows }) => [output, rows]))
     const produced = new Set(plan.produces.map(({ topic }) => topic.name))
     for (const { output, rows, behind } of outputs) {

@@ -15,6 +15,7 @@ import { FinalsOperator } from './operators/finals.ts'
 import { awaits, Fork, type Stage } from './operators/stage.ts'
 import { WindowOperator } from './operators/window.ts'
 import type { Stateful } from './state/table.ts'
+import { noCounts, type StepCounts } from './step-counts.ts'
 import type { StatelessNode } from './steps.ts'
 import type { Times, Watermark } from './times.ts'
 
@@ -53,6 +54,8 @@ const isStateless = (node: StreamNode): node is StatelessNode =>
 export class Flow {
   /** By step the rows that have left it; of stateless steps in a row only the last one is known. */
   readonly rows = new Map<string, number>()
+  /** By step with state what became of the rows that came to it. */
+  readonly counts = new Map<string, StepCounts>()
   /** Columns of the topic that some output needs. */
   readonly reads: ReadonlySet<string>
   readonly needsLowestKey: boolean
@@ -172,6 +175,7 @@ export class Flow {
         stage: this.#keeping(
           new DedupeOperator(dedupe, dedupe.input.columns, next.stage, {
             progress: hasOwnTime(dedupe.input, dedupe.key) ? 'key' : 'partition',
+            counts: this.#countsOf(dedupe),
             keepsState: this.#options.keepsState ?? false,
           }),
         ),
@@ -243,6 +247,7 @@ export class Flow {
           progress: isOwnTime ? 'key' : 'partition',
           downstreamKeepsTime: next.keepsTime,
           onLate: row => this.#options.onLate(row, node),
+          counts: this.#countsOf(node),
           keepsState: this.#options.keepsState ?? false,
         }),
       ),
@@ -250,6 +255,12 @@ export class Flow {
       keepsTime: true,
       needsLowestKey: next.needsLowestKey || (byKey && !isOwnTime),
     }
+  }
+
+  #countsOf({ identity }: StreamNode): StepCounts {
+    const counts = noCounts()
+    this.counts.set(identity, counts)
+    return counts
   }
 
   #keeping<S extends Stage & { readonly stateful: Stateful }>(stage: S): S {

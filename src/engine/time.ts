@@ -32,7 +32,7 @@ export interface TopicTimeOptions {
 
 /** What time asks of the operators behind it. */
 export interface TimedFlow {
-  readonly awaits: Awaited
+  awaits: Awaited
   /** Whether it needs the lowest time of all keys. */
   readonly needsLowestKey: boolean
 }
@@ -223,13 +223,13 @@ export class TopicTime {
    * that other partitions held up and hold up no longer, then all. Scattered keys are looked at once in as many rows as
    * there are keys, and until then nothing else goes on either: what closes by the lowest key has their rows before.
    */
-  watermarks({ awaits, needsLowestKey }: TimedFlow): readonly Watermark[] {
+  watermarks(flow: TimedFlow): readonly Watermark[] {
     if (this.#keys === null) return [this.watermark()]
-    const all = () => (needsLowestKey ? [this.watermark()] : [])
+    const all = () => (flow.needsLowestKey ? [this.watermark()] : [])
     if (!this.#isScattered) return all()
     if (this.#rowsSinceLook < this.#keys.count) return []
     this.#setRowsSinceLook(0)
-    return [...releasedKeys(this.#keys, this.#live(), this.#eventTime, awaits), ...all()]
+    return [...releasedKeys(this.#keys, this.#live(), this.#eventTime, (key, emit) => flow.awaits(key, emit)), ...all()]
   }
 
   #noteIdlePartitions(now: number): void {

@@ -33,6 +33,11 @@ export interface ResumePoint {
   readonly lines: number
   /** The last one at or before the position; null: the partition is read from its start, and what is done left out. */
   readonly anchor: Anchor | null
+  /** Of a partition that was read to its end, where that was. */
+  readonly endedAt?: number
+  /** Of a file, how it began and how long it was when it was read last. */
+  readonly fingerprint?: string
+  readonly fileBytes?: number
 }
 
 /** The input cannot be read further; what was read before it stands. */

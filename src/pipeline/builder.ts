@@ -20,12 +20,15 @@ import type { Topic, UntypedTopic } from './topic.ts'
 
 type AnyTopic = Topic<unknown> | UntypedTopic
 
+/** The topic that every run has. */
+const REJECTED_RECORDS = 'dead_letters'
+
 export class Builder {
   readonly #topics = new Map<string, { readonly declared: TopicNode; node: TopicNode }>()
   readonly #reads = new Map<string, ReadNode>()
   readonly #ingests: IngestNode[] = []
   readonly #produces: ProduceNode[] = []
-  readonly #delivers: DeliverNode[] = []
+  readonly #delivers: Omit<DeliverNode, 'name'>[] = []
   readonly #dashboards: DashboardNode[] = []
   #done = false
 
@@ -190,6 +193,7 @@ export class Builder {
     }
     const known = this.#topics.get(topic.name)
     if (known === undefined) {
+      this.#refuseName(topic.name, location)
       this.#topics.set(topic.name, { declared: topic.node, node: topic.node })
       return topic.node
     }
@@ -198,6 +202,18 @@ export class Builder {
       throw refusal('PIPELINE_INVALID', `two topics are named '${topic.name}'`, location, next)
     }
     return known.node
+  }
+
+  /** A topic is a folder of its name, and some file systems do not tell upper from lower case. */
+  #refuseName(name: string, location: Location | null): void {
+    if (same(name, REJECTED_RECORDS)) {
+      const message = `the topic '${name}' cannot be declared: ${REJECTED_RECORDS} keeps the records that were rejected`
+      throw refusal('PIPELINE_INVALID', message, location, 'Give the topic another name.')
+    }
+    const alike = [...this.#topics.keys()].find(other => same(other, name))
+    if (alike === undefined) return
+    const message = `the topics '${alike}' and '${name}' differ only in case, which not every file system tells apart`
+    throw refusal('PIPELINE_INVALID', message, location, 'Give one of them another name.')
   }
 
   /** The topic, and all topics that get records made of its own. */
@@ -220,7 +236,7 @@ export class Builder {
   }
 }
 
-/** SQL does not tell upper from lower case in names. */
+/** SQL does not tell upper from lower case in names, nor do some file systems. */
 function same(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase()
 }

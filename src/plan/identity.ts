@@ -18,7 +18,7 @@ export function outputName(output: ProduceNode | DeliverNode, ordinal = 1): stri
 /** The same outputs over the same steps, each with its identity. Two steps of one name are refused. */
 export function assignIdentities(
   produces: readonly ProduceNode[],
-  delivers: readonly DeliverNode[],
+  delivers: readonly Omit<DeliverNode, 'name'>[],
   dashboards: readonly DashboardNode[],
 ): {
   readonly produces: readonly ProduceNode[]
@@ -72,9 +72,27 @@ export function assignIdentities(
   }
   return {
     produces: Object.freeze(produces.map(withIdentities)),
-    delivers: Object.freeze(delivers.map(withIdentities)),
+    delivers: Object.freeze(named(delivers).map(withIdentities)),
     dashboards: Object.freeze(dashboards.map(withPanels)),
   }
+}
+
+/** Two outputs never have one name: the second sink of a connector has a number. */
+function named(delivers: readonly Omit<DeliverNode, 'name'>[]): readonly DeliverNode[] {
+  const taken = new Set<string>()
+  return delivers.map(deliver => {
+    const plain = targetName(deliver.target)
+    let name = plain
+    for (let number = 2; taken.has(name); number++) name = `${plain}-${number}`
+    taken.add(name)
+    return Object.freeze({ ...deliver, name })
+  })
+}
+
+function targetName(target: DeliverNode['target']): string {
+  if (target.kind === 'table') return target.table
+  const { connector, options } = target.sink
+  return typeof options.path === 'string' && options.path !== '' ? options.path : connector
 }
 
 /** The two titles in the form of a name; those that look alike in it are told apart by a number. */

@@ -184,6 +184,8 @@ export interface ProduceNode {
 /** A stream delivered to a sink, or to a table of the warehouse. */
 export interface DeliverNode {
   readonly kind: 'deliver'
+  /** Of the output, within the pipeline: the table, the path, or the connector; its ledger goes by it. */
+  readonly name: string
   readonly stream: StreamNode
   readonly target:
     | { readonly kind: 'sink'; readonly sink: SinkReference }
@@ -285,6 +287,8 @@ export interface SinkReference {
   readonly kind: 'sink' | 'source-and-sink'
   readonly connector: string
   readonly options: Readonly<Record<string, unknown>>
+  /** Files that it writes and nobody else may, each absolute or in the data directory. Absent: none. */
+  readonly files?: readonly string[]
   readonly open: () => Promise<unknown>
 }
 

@@ -91,7 +91,7 @@ export class Attempt {
 
   get steps(): RunProgress['steps'] {
     const tasks = this.#parts?.topics.tasks ?? []
-    return tasks.flatMap(({ flow }) => [...flow.rows].map(([step, rows]) => ({ step, rows })))
+    return tasks.flatMap(({ flow }) => [...flow.rows].map(([step, rows]) => ({ step, rows, ...flow.counts.get(step) })))
   }
 
   /** Topics that the pipeline writes, and the sinks. */

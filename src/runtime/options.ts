@@ -3,6 +3,7 @@ import type { Listen, PushOutcome } from '../connectors/contract.ts'
 import type { LiveQueryOptions } from '../connectors/duckdb/live-query.ts'
 import type { RowStream } from '../connectors/duckdb/rows.ts'
 import type { Batch } from '../engine/batch.ts'
+import type { StepCounts } from '../engine/step-counts.ts'
 import type { WorkerPool } from '../engine/workers/pool.ts'
 import type { Plan, SourceReference } from '../plan/nodes.ts'
 
@@ -82,14 +83,22 @@ export interface Snapshot {
 
 export interface TopicProgress {
   readonly topic: string
+  /** All that came: those that the topic took, and `rejected`. */
   readonly records: number
   readonly bytes: number
   /** Bytes that the inputs hold in all; null when nobody can say. */
   readonly bytesTotal: number | null
+  /** Rejected records, damage in the sources, and late records that a window keeps. */
   readonly deadLetters: number
+  readonly rejected: number
+  /** Rows that count in no window of a step that they come to. */
   readonly late: number
   /** Fields that records had in this run and the schema does not name: they are in no column. */
   readonly undeclared_fields: readonly UndeclaredProgress[]
+  /** Rows that count in some of the overlapping windows that hold them and are late for the others. */
+  readonly partly_late: number
+  /** Rows that a dedupe dropped. */
+  readonly repeats: number
   /** Event time up to which windows are closed, in microseconds; null before the first record. */
   readonly watermark: number | null
 }
@@ -99,6 +108,13 @@ export interface UndeclaredProgress {
   readonly field: string | null
   /** Records that had it. */
   readonly records: number
+}
+
+/** Rows that have left a step in this run, and of one with state what became of those that came to it. */
+export interface StepProgress extends Partial<Readonly<StepCounts>> {
+  readonly step: string
+  /** Of stateless steps in a row only the last one is known. */
+  readonly rows: number
 }
 
 export interface OutputProgress {
@@ -126,8 +142,7 @@ export interface RunProgress {
   /** What the run goes on in spite of (a damaged file), each once. */
   readonly warnings: readonly RunWarning[]
   readonly topics: readonly TopicProgress[]
-  /** Rows that have left a step in this run; of stateless steps in a row only the last one is known. */
-  readonly steps: readonly { readonly step: string; readonly rows: number }[]
+  readonly steps: readonly StepProgress[]
   readonly outputs: readonly OutputProgress[]
 }
 

@@ -18,8 +18,10 @@ import { handleOf } from './handle.ts'
 import { inputIdentity, pathsOf, refuseTimeless, type Sources, sourcesOf } from './ingest/input-names.ts'
 import { RunSources } from './ingest/run-sources.ts'
 import type { RunOptions, RunProgress, RunSummary } from './options.ts'
+import { refuseSharedFiles } from './output-files.ts'
 import { takeOwnership } from './owner/owner.ts'
 import { reasonNotReady } from './readiness.ts'
+import { Reserve } from './reserve.ts'
 import { FIRST_WAIT_MS, longerWait_ms } from './retry.ts'
 import { toldAs, Warnings, warehouseWarning, warningOf } from './warnings.ts'
 
@@ -39,10 +41,15 @@ export async function runPipeline(
   const started_ms = clock.monotonic_ms()
   const dataDirectory = resolve(options.dataDirectory)
   refuseTimeless(plan)
+  refuseSharedFiles(plan, dataDirectory)
   const sources = sourcesOf(plan, options.inputs)
-  const owner = await takeOwnership(dataDirectory)
+  const reserve = new Reserve(dataDirectory)
+  const owner = await takeOwnership(dataDirectory).catch(error => {
+    if (reserve.release(error)) return takeOwnership(dataDirectory)
+    throw error
+  })
   try {
-    const run = new Run(plan, { ...options, dataDirectory }, sources, { clock, storage, started_ms })
+    const run = new Run(plan, { ...options, dataDirectory }, sources, { clock, storage, reserve, started_ms })
     const work = run.work().finally(() => run.close())
     return await Promise.race([work, owner.lost])
   } finally {
@@ -53,6 +60,7 @@ export async function runPipeline(
 interface RunContext {
   readonly clock: Clock
   readonly storage: Storage
+  readonly reserve: Reserve
   readonly started_ms: number
 }
 
@@ -70,6 +78,7 @@ class Run {
   #held: MillraceError | null = null
   readonly #warnings = new Warnings()
   #meanings: Meanings = new Map()
+  #isListening = false
   #isReady = false
   #isServed = false
   #lastProgress_ms = 0
@@ -99,6 +108,7 @@ class Run {
         try {
           reason = await this.#try(wait_ms)
         } catch (error) {
+          if (!this.#isReady && this.#context.reserve.release(error)) continue
           if (!this.#mayPass(error)) throw error
           this.#held = error as MillraceError
           wait_ms = longerWait_ms(wait_ms)
@@ -148,7 +158,8 @@ class Run {
   /** `wait_ms`: so long it waits before it makes rows again, when the attempt before has failed. */
   async #attemptOnce(wait_ms: number): Promise<RunSummary['reason']> {
     const { clock, storage } = this.#context
-    if (!this.#isReady) await this.#sources.openPushed()
+    if (!this.#isListening) await this.#sources.openPushed()
+    this.#isListening = true
     const { untilEnd } = this.#options
     this.#meanings = meaningsOf(this.#plan, this.#inputs, untilEnd)
     const attempt = new Attempt({
@@ -202,6 +213,7 @@ class Run {
     }
     await onReady?.(handle)
     this.#isServed = true
+    this.#context.reserve.fill()
   }
 
   /** Others find the run by its socket only once `onReady` has opened it. */
@@ -274,6 +286,7 @@ class Run {
   async #pulse(): Promise<void> {
     while (!this.#options.untilEnd && !this.#signal.aborted) {
       await this.#context.clock.sleep(PROGRESS_EVERY_MS, this.#signal)
+      if (this.#isServed) this.#context.reserve.fill()
       this.#options.onProgress?.(this.progress())
     }
   }

@@ -51,7 +51,7 @@ export const ERRORS = {
   STATE_DAMAGED: {
     fault: 'outside',
     retried: false,
-    next: 'Put back a copy of the data directory. Without one: move away journal, the warehouse, and all topics but dead_letters and those that were pushed to; the next run makes them again.',
+    next: 'Put back a copy of the data directory. Without one, leave dead_letters and the topics that were pushed to where they are, and move journal, deliveries, the other topics, the warehouse and the files of sinks to another folder: the next run makes them again.',
   },
   SINK_TIMEOUT: { fault: 'outside', retried: true, next: 'Look at the external system; the rows are kept for it.' },
   SINK_FAILED: {

@@ -4,8 +4,8 @@ import type { Pipeline } from '../pipeline/pipeline.ts'
 import { type Duration, microsecondsOf } from '../plan/duration.ts'
 import type { DeliverNode, ProduceNode, TopicNode } from '../plan/nodes.ts'
 import { microsecondsOfIso } from '../plan/timestamp.ts'
-import { targetName } from '../runtime/consumers/sinks.ts'
 import { readInput } from '../runtime/ingest/topic-input.ts'
+import type { TopicProgress } from '../runtime/options.ts'
 import { type Terminal, Topics } from '../runtime/process/topics.ts'
 import type { Refusal } from '../runtime/rejects/dead-letters.ts'
 import { MillraceError } from '../system/errors.ts'
@@ -46,6 +46,10 @@ export interface TestRun {
   readonly deadLetters: readonly Pick<Refusal, 'topic' | 'code' | 'reason' | 'partition' | 'position'>[]
   /** Records that were late for every window. */
   readonly late: number
+  /** Records that were late for some of the overlapping windows that hold them. */
+  readonly partlyLate: number
+  /** Rows that a dedupe dropped. */
+  readonly repeats: number
 }
 
 /** A silence between two records: time passes and nothing arrives. Only with `startsAt`. Throws DURATION_INVALID. */
@@ -71,7 +75,7 @@ export async function testPipeline({ plan }: Pipeline, options: TestOptions): Pr
   const terminal = ({ stream, ...node }: ProduceNode | DeliverNode): Terminal => {
     const produced = node.kind === 'produce' ? node.topic : null
     const gathered: Record<string, unknown>[] = []
-    rows[node.kind === 'produce' ? node.topic.name : targetName({ stream, ...node })] = gathered
+    rows[node.kind === 'produce' ? node.topic.name : node.name] = gathered
     const write = (batch: Parameters<Terminal['output']['write']>[0]) => {
       for (const row of rowsOf(batch)) gathered.push({ ...row })
     }
@@ -97,7 +101,7 @@ export async function testPipeline({ plan }: Pipeline, options: TestOptions): Pr
     const task = topics.task(name)
     // A function may send the records of one key anywhere.
     if (typeof options.partitions === 'function') task.time?.scatterKeys()
-    const numbers = (await source.open()).map(({ name: known, bytes }) => task.addPartition(known, bytes).number)
+    const numbers = (await source.open()).map(info => task.addPartition(info).number)
     await readInput(task, [{ source, name, partitions: numbers }], {
       untilEnd: ends,
       signal,
@@ -108,8 +112,14 @@ export async function testPipeline({ plan }: Pipeline, options: TestOptions): Pr
     if (ends) await task.end()
   }
   if (ends) await topics.endDerived(new Set(Object.keys(options.inputs)))
-  const late = topics.progress.reduce((sum, progress) => sum + progress.late, 0)
-  return { rows, deadLetters, late }
+  const sum = (of: (progress: TopicProgress) => number) => topics.progress.reduce((total, one) => total + of(one), 0)
+  return {
+    rows,
+    deadLetters,
+    late: sum(({ late }) => late),
+    partlyLate: sum(({ partly_late }) => partly_late),
+    repeats: sum(({ repeats }) => repeats),
+  }
 }
 
 function arrivalsOf(

@@ -47,7 +47,7 @@ export interface Session {
   readonly progress: Progress
   /** Whether silence may have closed windows before their time. */
   readonly live: boolean
-  /** A run is at work: of what it delivers only the copy of its warehouse stands still. */
+  /** A run is at work: the copy of its warehouse and its logs up to there stand still, and files do not. */
   readonly isAtWork: boolean
   readonly database: Database
   readonly places: Places
@@ -84,7 +84,7 @@ export async function verifyOutput(session: Session, output: Output): Promise<Ou
   }
   const query = await queryOf(session, output)
   if (typeof query === 'string') return all(query)
-  if (session.isAtWork && output.place.kind !== 'table') return all('a run is at work and goes on writing it')
+  if (session.isAtWork && output.place.kind === 'file') return all('a run is at work and goes on writing it')
   const due = progress.delivered(output.name)
   const { plan } = session
   const held = await heldRows(output, places, `${plan.namespace}/${plan.name}`, sql => database.rows(sql))

@@ -48,7 +48,7 @@ describe('the way of a new user, from init to verify', () => {
       ])
 
       const verified = await command('verify', 'pipeline.ts')
-      expect(verified.stdout).toContain('the stream and the batch answer agree on all 12 rows')
+      expect(verified.stdout).toContain('the run and the batch answer agree in every column: 12 rows of 1 output')
       expect(verified.code).toBe(0)
 
       const plan = await command('plan', 'pipeline.ts')
@@ -197,7 +197,7 @@ test('the activity tracker on phones with every fault: what it delivers is what 
     const letters = await command('topics', 'read', 'dead_letters', '--data-dir', 'data', '--json')
     expect(lines(letters.stdout)).toHaveLength(topic!.deadLetters)
     const verified = await command('verify', pipeline, '--data-dir', 'data')
-    expect(verified.stdout).toContain('the stream and the batch answer agree')
+    expect(verified.stdout).toContain('the run and the batch answer agree in every column')
     expect(verified.code).toBe(0)
   }))
 
@@ -252,6 +252,29 @@ describe('looking at what there is', () => {
       expect(existsSync(join(folder, '.millrace'))).toBe(false)
     }))
 
+  test('verify answers 5 when nothing differs and not everything was compared', () =>
+    inFolder(async folder => {
+      const command = await started(folder)
+      const text = readFileSync(join(folder, 'pipeline.ts'), 'utf8')
+      const [first] = /warehouse\.table\('quarters'\)\.\w+\((\w+)/.exec(text)?.slice(1) ?? []
+      expect(first).toBeDefined()
+      writeFileSync(
+        join(folder, 'pipeline.ts'),
+        `const secret = (mean: number) => mean * 2\n${text.replace("warehouse.table('quarters')", `warehouse.table('secrets').appends(${first}.derive({ twice: r => secret(r.mean) }))\n  warehouse.table('quarters')`)}`,
+      )
+      expect((await command('run', 'pipeline.ts', '--until-end')).code).toBe(0)
+      const { code, stdout } = await command('verify', 'pipeline.ts', '--json')
+      expect(code).toBe(5)
+      expect(json(stdout)).toMatchObject({
+        agreed_rows: 24,
+        differing: [],
+        not_compared: [{ output: 'secrets', columns: ['twice'], reason: expect.stringContaining('secret') }],
+      })
+      const shown = await command('verify', 'pipeline.ts')
+      expect(shown.stdout).toContain('not compared secrets (twice): ')
+      expect(shown.stdout).toContain('agree in what was compared: 24 rows of 2 outputs; not everything was')
+    }))
+
   test('verify answers 1 when what was delivered is not what the records give', () =>
     inFolder(async folder => {
       const command = await started(folder)
@@ -264,7 +287,12 @@ describe('looking at what there is', () => {
       )
       const { code, stdout } = await command('verify', 'pipeline.ts', '--json')
       expect(code).toBe(1)
-      expect(json(stdout)).toMatchObject({ agrees: false, outputs: [{ output: 'quarters', differentCount: 12 }] })
+      expect(json(stdout)).toMatchObject({
+        agreed_rows: 0,
+        differing: [{ output: 'quarters', column: 'mean', rows: 12 }],
+        not_compared: [],
+        open_windows: 0,
+      })
       const shown = await command('verify', 'pipeline.ts', '--sql')
       expect(shown.code).toBe(1)
       expect(shown.stdout).toContain('and 7 more')

@@ -62,7 +62,7 @@ test('what npm packs runs below node_modules, on threads too, and brings its typ
       call(process.execPath, [join(modules, 'millrace/bin/millrace.js'), ...words], project)
     expect(millrace('init')).toMatch(/^package\.json +yours, left as it is$/m)
     expect(millrace('run', 'pipeline.ts', '--until-end', '--workers', '2')).toMatch(/^quarters +12$/m)
-    expect(millrace('verify', 'pipeline.ts')).toContain('agree on all 12 rows')
+    expect(millrace('verify', 'pipeline.ts')).toContain('agree in every column: 12 rows')
 
     await servesThePage(join(modules, 'millrace/bin/millrace.js'), project)
 

@@ -67,7 +67,7 @@ export async function readAll(reference: SourceReference, context: SourceContext
     const event = await source.read()
     if (event === null) break
     if (event.kind === 'pushed') throw new Error('a source that is read again pushes nothing')
-    if (event.kind === 'idle') throw new Error('a bounded source was idle')
+    if (event.kind === 'idle' || event.kind === 'assigned') throw new Error(`a bounded source said ${event.kind}`)
     expect(reading.ended).not.toContain(event.partition)
     expect(event.partition).toBeGreaterThanOrEqual(0)
     expect(event.partition).toBeLessThan(partitions.length)

@@ -22,7 +22,7 @@ import { sourceForInput } from '../../src/connectors/input.ts'
 import { sensorLogger } from '../../src/connectors/sensor-logger/index.ts'
 import { csvRows } from '../../src/formats/csv/rows.ts'
 import { elementsAsLines } from '../../src/formats/json-array.ts'
-import { Damaged } from '../../src/formats/lines.ts'
+import { Damaged, type ResumePoint } from '../../src/formats/lines.ts'
 import type { Column } from '../../src/plan/schema.ts'
 import type { Clock } from '../../src/system/clock.ts'
 import { contextOf, readAll } from '../conformance/source.ts'
@@ -151,36 +151,125 @@ describe('plain lines', () => {
   })
 })
 
-test('a file that is followed may be cut, replaced, or come later', async () => {
-  const clock: Clock = { now: () => 7, monotonic_ms: () => 0, sleep: async () => {} }
-  const path = join(folder, 'grows.ndjson')
-  writeFileSync(path, '{"n":1}\n{"n":2}\n')
-  const source = new FileSource({ path }, clock)
-  await source.open(contextOf([], { untilEnd: false }))
-  const said: string[] = []
-  const settle = async () => {
-    said.length = 0
-    for (;;) {
-      const event = await source.read()
-      if (event === null || event.kind === 'idle') return said
-      if (event.kind === 'records') {
-        expect(event.arrival).toBe(7)
-        said.push(`${event.position}: ${Buffer.from(event.bytes).toString().trim()}`)
-      } else if (event.kind === 'damaged') said.push(event.reason)
-    }
+describe('files that are followed', () => {
+  /** A second passes with each look at the clock. */
+  const ticking = (): Clock => {
+    let now_ms = 0
+    return { now: () => 7, monotonic_ms: () => (now_ms += 1000), sleep: async () => {} }
   }
-  expect(await settle()).toEqual(['0: {"n":1}\n{"n":2}'])
-  truncateSync(path, 0)
-  appendFileSync(path, '{"n":3}\n')
-  expect(await settle()).toEqual([expect.stringContaining('was cut'), '0: {"n":3}'])
-  appendFileSync(path, '{"n":4}')
-  expect(await settle()).toEqual([])
-  const other = write('other', '{"n":5}\n')
-  renameSync(path, join(folder, 'rotated'))
-  expect(await settle()).toEqual([])
-  renameSync(other, path)
-  expect(await settle()).toEqual(['8: {"n":4}', expect.stringContaining('another file'), '0: {"n":5}'])
-  await source.close()
+  const follow = async (
+    path: string,
+    from: ReadonlyMap<string, ResumePoint> = new Map(),
+    columns: readonly Column[] = [],
+  ) => {
+    const source = new FileSource({ path }, ticking())
+    const infos = [...(await source.open(contextOf(columns, { untilEnd: false, from })))]
+    const kept = new Map<string, ResumePoint>()
+    /** What is said until nothing is new, three looks in a row. */
+    const settle = async () => {
+      const said: string[] = []
+      for (let idle = 0; idle < 3; ) {
+        const event = await source.read()
+        if (event === null) break
+        idle = event.kind === 'idle' ? idle + 1 : 0
+        if (event.kind === 'idle') continue
+        if (event.kind === 'assigned') infos.push(event.info)
+        const info = infos[event.partition]!
+        const name = info.name.slice(folder.length + 1)
+        if (event.kind === 'records') {
+          said.push(`${name} ${event.position}: ${Buffer.from(event.bytes).toString().trim()}`)
+          const position = event.position + event.bytes.length
+          const fingerprint = event.fingerprint ?? kept.get(info.name)?.fingerprint ?? info.fingerprint!
+          kept.set(info.name, { position, lines: 0, anchor: null, fingerprint })
+        } else if (event.kind === 'damaged') said.push(`${name}: ${event.code ?? ''} ${event.reason}`)
+        else said.push(`${name} ${event.kind}`)
+      }
+      return said
+    }
+    return { settle, kept, close: () => source.close() }
+  }
+  const lost = (name: string, byte: number, what: RegExp) =>
+    expect.stringMatching(new RegExp(`^${name}: FILE_UNREADABLE .*${what.source}.* as far as byte ${byte};`))
+
+  test('one that is cut, or replaced, goes on as another partition, from its start', async () => {
+    const path = write('grows.ndjson', '{"n":1}\n{"n":2}\n')
+    const { settle, close } = await follow(path)
+    expect(await settle()).toEqual(['grows.ndjson 0: {"n":1}\n{"n":2}'])
+    truncateSync(path, 0)
+    appendFileSync(path, '{"n":3}\n')
+    expect(await settle()).toEqual([
+      lost('grows.ndjson', 16, /it was cut/),
+      'grows.ndjson end',
+      'grows.ndjson#2 assigned',
+      'grows.ndjson#2 0: {"n":3}',
+    ])
+    appendFileSync(path, '{"n":4}')
+    expect(await settle()).toEqual([])
+    const other = write('other', '{"n":5}\n')
+    renameSync(path, join(folder, 'rotated'))
+    expect(await settle()).toEqual([])
+    renameSync(other, path)
+    expect(await settle()).toEqual([
+      'grows.ndjson#2 8: {"n":4}',
+      lost('grows.ndjson#2', 15, /another file/),
+      'grows.ndjson#2 end',
+      'grows.ndjson#3 assigned',
+      'grows.ndjson#3 0: {"n":5}',
+    ])
+    await close()
+  })
+
+  test('one that was cut and has grown past where it was is noticed, at work and after a stop', async () => {
+    const path = write('grows.ndjson', '{"n":1}\n')
+    const first = await follow(path)
+    expect(await first.settle()).toEqual(['grows.ndjson 0: {"n":1}'])
+    writeFileSync(path, '{"n":7}\n{"n":8}\n')
+    expect(await first.settle()).toEqual([
+      lost('grows.ndjson', 8, /written anew/),
+      'grows.ndjson end',
+      'grows.ndjson#2 assigned',
+      'grows.ndjson#2 0: {"n":7}\n{"n":8}',
+    ])
+    await first.close()
+    writeFileSync(path, '{"n":10}\n{"n":11}\n{"n":12}\n')
+    const second = await follow(path, first.kept)
+    expect(await second.settle()).toEqual([
+      lost('grows.ndjson#2', 16, /written anew/),
+      'grows.ndjson#2 end',
+      'grows.ndjson#3 0: {"n":10}\n{"n":11}\n{"n":12}',
+    ])
+    await second.close()
+    // As it is, it goes on.
+    appendFileSync(path, '{"n":13}\n')
+    const third = await follow(path, new Map([...first.kept, ...second.kept]))
+    expect(await third.settle()).toEqual(['grows.ndjson#3 27: {"n":13}'])
+    await third.close()
+  })
+
+  test('files of a pattern that are made later are read: lines as they come, others when they are whole', async () => {
+    write('a.ndjson', '{"n":1}\n')
+    const { settle, close } = await follow(join(folder, '*.{ndjson,csv,gz}'), new Map(), [column('n', 'number')])
+    expect(await settle()).toEqual(['a.ndjson 0: {"n":1}'])
+    write('b.ndjson', '{"n":2}\n{"n":')
+    expect(await settle()).toEqual(['b.ndjson assigned', 'b.ndjson 0: {"n":2}'])
+    appendFileSync(join(folder, 'b.ndjson'), '3}\n')
+    write('c.csv', 'n\n4\n')
+    write('d.csv', 'm;n\n4;5\n')
+    write('e.ndjson.gz', gzipSync('{"n":6}\n'))
+    expect((await settle()).sort()).toEqual([
+      'b.ndjson 8: {"n":3}',
+      'c.csv 0: {"n":4}',
+      'c.csv assigned',
+      'c.csv end',
+      'd.csv assigned',
+      'd.csv end',
+      expect.stringMatching(/^d.csv: HEADER_MISMATCH .*separated by ';'/),
+      'e.ndjson.gz 0: {"n":6}',
+      'e.ndjson.gz assigned',
+      'e.ndjson.gz end',
+    ])
+    await close()
+  })
 })
 
 describe('JSON arrays', () => {

@@ -35,7 +35,7 @@ export function start(topic: TopicNode, streams: readonly StreamNode[], partitio
   for (let partition = 0; partition < partitions; partition++) time.addPartition(partition)
   const awaits = (key: number, emit: number) => flow.awaits(key, emit)
   const advance = () => {
-    for (const watermark of time.watermarks({ awaits, needsLowestKey: flow.needsLowestKey })) flow.advance(watermark)
+    for (const watermark of time.watermarks(flow)) flow.advance(watermark)
   }
   return { flow, time, stateful, rows, late: () => late, advance, awaits }
 }

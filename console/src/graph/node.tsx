@@ -94,6 +94,8 @@ export function NodeDetail({ node, close }: { readonly node: GraphNode; readonly
     }
     if (lag_ms !== undefined) facts.push(['Behind', lag_ms === null ? NOTHING : durationText(lag_ms)])
     if (late !== undefined) facts.push(['Late', countText(late)])
+    if (known.partly_late !== undefined) facts.push(['Partly late', countText(known.partly_late)])
+    if (known.repeats !== undefined) facts.push(['Repeats dropped', countText(known.repeats)])
     if (behind != null) facts.push(['Lacks', rowsText(behind.rows)])
     if (deadLetters !== undefined) facts.push(['Refused', countText(deadLetters)])
   }

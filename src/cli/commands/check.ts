@@ -1,12 +1,14 @@
 /** `millrace check`: findings with place and way out; exit code 1 when one is an error. */
 import { checkPlan, formatFinding } from '../../plan/check.ts'
+import { refuseSharedFiles } from '../../runtime/output-files.ts'
 import type { Arguments } from '../arguments.ts'
 import { EXIT } from '../exit-codes.ts'
 import { loadPipeline } from '../load-pipeline.ts'
 import { jsonText, processTerminal } from '../terminal.ts'
 
 export async function run(values: Arguments): Promise<number> {
-  const { plan } = await loadPipeline(values.required('FILE'))
+  const { plan, dataDirectory } = await loadPipeline(values.required('FILE'))
+  refuseSharedFiles(plan, dataDirectory(null))
   const findings = checkPlan(plan)
   const terminal = processTerminal()
   const { style } = terminal

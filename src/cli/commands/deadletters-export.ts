@@ -5,7 +5,7 @@ import { remove, replaceFile, replaceText, statusOf, writePieces } from '../../s
 import { ownProcessId } from '../../system/process.ts'
 import type { Arguments } from '../arguments.ts'
 import { storedDataDirectory } from '../data-directory.ts'
-import { lettersOf, type Selection, selectionOf, unsendable } from '../dead-letters.ts'
+import { lettersOf, type Selection, selectionOf, unreadable } from '../dead-letters.ts'
 import { EXIT } from '../exit-codes.ts'
 import { shortest } from '../paths.ts'
 import { grouped, jsonText, processTerminal } from '../terminal.ts'
@@ -62,7 +62,7 @@ export async function run(values: Arguments): Promise<number> {
 function* lines(dataDirectory: string, selection: Selection, exported: Exported): Generator<Uint8Array> {
   const leave = (reason: string) => exported.leftOut.set(reason, (exported.leftOut.get(reason) ?? 0) + 1)
   for (const { number, letter, isResent } of lettersOf(dataDirectory, selection)) {
-    const why = isResent && selection.numbers === null ? 'sent again already' : unsendable(letter)
+    const why = isResent && selection.numbers === null ? 'sent again already' : unreadable(letter)
     if (why !== null) {
       leave(why)
       continue

@@ -6,7 +6,7 @@ import { MillraceError } from '../../system/errors.ts'
 import { readText, readWhole } from '../../system/files.ts'
 import type { Arguments } from '../arguments.ts'
 import { storedDataDirectory } from '../data-directory.ts'
-import { lettersOf, resendId, selectionOf, unsendable } from '../dead-letters.ts'
+import { inTopic, isInTopic, lettersOf, resendId, selectionOf, unsendable } from '../dead-letters.ts'
 import { EXIT } from '../exit-codes.ts'
 import { grouped, harmless, jsonText, processTerminal, type Terminal } from '../terminal.ts'
 
@@ -31,7 +31,10 @@ export async function run(values: Arguments): Promise<number> {
   const file = values.optional('FILE')
   const terminal = processTerminal()
   const summary: Summary = { kept: 0, refused: 0, repeated: 0, failed: 0, leftOut: {} }
-  const records = file === null ? letters(dataDirectory, values, summary) : corrected(file, values, terminal)
+  const records =
+    file === null
+      ? letters(dataDirectory, values, summary)
+      : corrected(file, values, { dataDirectory, summary, terminal })
   const owner = await ownerOf(dataDirectory)
   if (owner === null) {
     throw new MillraceError('NOT_RUNNING', `No pipeline is at work on ${dataDirectory}, so nobody takes the records.`, {
@@ -62,7 +65,11 @@ function* letters(dataDirectory: string, values: Arguments, summary: Summary): G
 }
 
 /** The lines of a file. `FILE.numbers` says which letters they correct, as long as there are as many lines as numbers. */
-function* corrected(file: string, values: Arguments, terminal: Terminal): Generator<Resend> {
+function* corrected(
+  file: string,
+  values: Arguments,
+  { dataDirectory, summary, terminal }: { dataDirectory: string; summary: Summary; terminal: Terminal },
+): Generator<Resend> {
   const topic = values.text('topic')
   if (topic === null) {
     throw new MillraceError('OPTION_INVALID', `To which topic do the records of ${file} go?`, {
@@ -82,17 +89,32 @@ function* corrected(file: string, values: Arguments, terminal: Terminal): Genera
       `${file} has ${grouped(lines.length)} records, exported were ${grouped(numbers.length)}: which letters they correct is not noted`,
     )
   }
+  const kept = recordsInTopic(dataDirectory, topic)
   const seen = new Map<string, number>()
   for (const [index, line] of lines.entries()) {
     const text = line.toString('utf8')
     const isText = Buffer.from(text, 'utf8').equals(line)
     const content = isText ? text : line.toString('base64')
+    const why = kept.get(content)
+    if (why !== undefined) {
+      summary.leftOut[why] = (summary.leftOut[why] ?? 0) + 1
+      continue
+    }
     // Equal lines of one file are as many records.
     const times = seen.get(content) ?? 0
     seen.set(content, times + 1)
     const id = isKnown ? resendId(numbers[index]!, content) : `${resendId('', content)}#${times}`
     yield { id, topic, text: content, ...(isText ? {} : { encoding: 'base64' }) }
   }
+}
+
+/** Records that a step refused, as an export writes them, each with why it is not sent: its topic would have it twice. */
+function recordsInTopic(dataDirectory: string, topic: string): ReadonlyMap<string, string> {
+  const kept = new Map<string, string>()
+  for (const { letter } of lettersOf(dataDirectory, { topic: null, code: null, numbers: null })) {
+    if (letter.topic === topic && letter.bytes !== null && isInTopic(letter)) kept.set(letter.bytes, inTopic(letter))
+  }
+  return kept
 }
 
 function linesOf(bytes: Uint8Array): Buffer[] {

@@ -91,10 +91,19 @@ export type FileReference = SourceReference & SinkReference & { readonly kind: '
  * Format and compression go by the extension unless given. Throws OPTION_INVALID for options that there are not.
  */
 export function file(options: FileOptions): FileReference {
+  const checked = checkOptions('file', FileOptions, options)
   return Object.freeze({
     kind: 'source-and-sink',
     connector: 'file',
-    options: checkOptions('file', FileOptions, options),
+    options: checked,
+    files: Object.freeze(filesOf(checked.path)),
     open: () => import('./open.ts'),
   })
+}
+
+/** The file, where it counts up to, and of Parquet the rows that it is made of. */
+function filesOf(path: string): string[] {
+  const beside = [path, `${path}.position.json`]
+  const rows = `${path}.rows.ndjson`
+  return [...beside, rows, `${rows}.position.json`, `${path}.stale`, `${path}.tmp`]
 }

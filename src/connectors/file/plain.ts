@@ -3,6 +3,7 @@
 import { DAMAGED_BYTES_KEPT, lineTooLong } from '../../formats/lines.ts'
 import type { Clock } from '../../system/clock.ts'
 import { closeFile, type FileStatus, openForReading, readBytes, statusOf, statusOfOpen } from '../../system/files.ts'
+import { FINGERPRINT_BYTES, fingerprintLength, fingerprintOfOpen, NO_BYTES } from './fingerprint.ts'
 import type { PartitionEvent, PartitionReader } from './readers.ts'
 
 const LINE_FEED = 10
@@ -13,8 +14,8 @@ export interface SharedBuffer {
 }
 
 /**
- * Reads one file from a position on. Bounded: to the length that it had when it was opened. Following: for ever; a file that
- * was cut or replaced is read again from its start, and a damaged piece says so.
+ * Reads one file from a position on. Bounded: to the length that it had when it was opened. Following: until another file
+ * has taken its place, or it was cut: what is there now is another partition.
  */
 export class PlainReader implements PartitionReader {
   readonly #path: string
@@ -24,9 +25,13 @@ export class PlainReader implements PartitionReader {
   #descriptor = -1
   #opened: FileStatus | null = null
   #position = 0
+  #fingerprint: string
+  /** Nothing new was there when it was looked at last. */
+  #isIdle = true
 
-  constructor(path: string, shared: SharedBuffer, follow: boolean, clock: Clock, from = 0) {
+  constructor(path: string, shared: SharedBuffer, follow: boolean, clock: Clock, from = 0, fingerprint = NO_BYTES) {
     this.#position = from
+    this.#fingerprint = fingerprint
     this.#path = path
     this.#shared = shared
     this.#follow = follow
@@ -43,6 +48,12 @@ export class PlainReader implements PartitionReader {
     const limit = this.#follow ? buffer.length : Math.min(buffer.length, this.#opened!.bytes - this.#position)
     const read = limit <= 0 ? 0 : readBytes(this.#descriptor, buffer, 0, limit, this.#position)
     if (read === 0) return this.#atEnd()
+    // While nothing came it may have been cut, and have grown past where it was.
+    const known = fingerprintLength(this.#fingerprint)
+    if (this.#follow && this.#isIdle && fingerprintOfOpen(this.#descriptor, known) !== this.#fingerprint) {
+      return this.#replaced('it was cut and written anew')
+    }
+    this.#isIdle = false
     const end = buffer.lastIndexOf(LINE_FEED, read - 1)
     if (end >= 0) return this.#records(end + 1)
     // No line feed before the end of the file: the last line, or one that is still being written.
@@ -65,7 +76,16 @@ export class PlainReader implements PartitionReader {
     const bytes = this.#shared.bytes
     // A byte order mark is no part of the first record.
     const skip = position === 0 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0
-    return { kind: 'records', bytes: bytes.subarray(skip, length), position: position + skip, arrival }
+    const known = fingerprintLength(this.#fingerprint)
+    const isKnown = !this.#follow || known >= Math.min(FINGERPRINT_BYTES, this.#position)
+    if (!isKnown) this.#fingerprint = fingerprintOfOpen(this.#descriptor, this.#position)
+    return {
+      kind: 'records',
+      bytes: bytes.subarray(skip, length),
+      position: position + skip,
+      arrival,
+      ...(isKnown ? {} : { fingerprint: this.#fingerprint }),
+    }
   }
 
   #skipLongLine(): PartitionEvent {
@@ -98,21 +118,21 @@ export class PlainReader implements PartitionReader {
       this.#opened = { ...this.#opened!, bytes: this.#position }
       return this.#note('the file was cut while it was read')
     }
-    if (statusOfOpen(this.#descriptor).bytes < this.#position) {
-      this.#position = 0
-      return this.#note('the file was cut: it is read again from its start')
-    }
+    if (statusOfOpen(this.#descriptor).bytes < this.#position) return this.#replaced('it was cut')
     const now = statusOf(this.#path)
     if (now !== null && now.identity !== this.#opened!.identity) {
       // What the old file held to its end has been read, but for a line without its line feed: it will not grow now.
       const buffer = this.#shared.bytes
       const read = readBytes(this.#descriptor, buffer, 0, buffer.length, this.#position)
       if (read > 0 && read < buffer.length) return this.#records(read)
-      this.close()
-      this.#position = 0
-      return this.#note('another file has taken its place: it is read from its start')
+      return this.#replaced('another file has taken its place')
     }
+    this.#isIdle = true
     return { kind: 'idle' }
+  }
+
+  #replaced(what: string): PartitionEvent {
+    return { kind: 'replaced', position: this.#position, what }
   }
 
   #note(reason: string): PartitionEvent {

@@ -5,7 +5,7 @@ import type { CsvOptions } from '../../formats/csv/options.ts'
 import { csvPieces } from '../../formats/csv/pieces.ts'
 import { checkHeader } from '../../formats/header.ts'
 import { elementsAsLines } from '../../formats/json-array.ts'
-import { Damaged, type Piece, piecesFrom, wholeLines } from '../../formats/lines.ts'
+import { Damaged, type Piece, piecesFrom, type ResumePoint, wholeLines } from '../../formats/lines.ts'
 import type { Clock } from '../../system/clock.ts'
 import type { FileStatus } from '../../system/files.ts'
 import type { Chunk, Damage, Idle, SourceContext } from '../contract.ts'
@@ -14,7 +14,13 @@ import { csvOptionsOf, type FileForm } from './format.ts'
 import { PlainReader, type SharedBuffer } from './plain.ts'
 
 /** What one partition says next. */
-export type PartitionEvent = Omit<Chunk, 'partition'> | Omit<Damage, 'partition'> | Idle | { readonly kind: 'end' }
+export type PartitionEvent =
+  | Omit<Chunk, 'partition'>
+  | Omit<Damage, 'partition'>
+  | Idle
+  | { readonly kind: 'end' }
+  /** Its path now names other content; it is done as far as the position. */
+  | { readonly kind: 'replaced'; readonly position: number; readonly what: string }
 
 export interface PartitionReader {
   next(): Promise<PartitionEvent>
@@ -23,7 +29,12 @@ export interface PartitionReader {
 
 export interface Partition {
   readonly number: number
+  /** The path, or the path with the number of its content where that was replaced. */
+  readonly name: string
   readonly path: string
+  /** Where it goes on; null: at its start. */
+  readonly from: ResumePoint | null
+  readonly fingerprint: string
   readonly form: FileForm
   readonly status: FileStatus
 }
@@ -39,8 +50,8 @@ export function isPlain({ form, status }: Pick<Partition, 'form' | 'status'>): b
  */
 export async function checkFile(partition: Partition, options: FileOptions, context: SourceContext): Promise<void> {
   const { path, form } = partition
-  const { topic, columns, required, from, maximumChunkBytes, onWarning } = context
-  if (from.get(path)?.position === Number.POSITIVE_INFINITY) return
+  const { topic, columns, required, maximumChunkBytes, onWarning } = context
+  if (partition.from?.position === Number.POSITIVE_INFINITY) return
   const check = { path, topic, columns, required }
   if (form.format === 'csv') {
     const csv = csvOptionsOf(options, form, maximumChunkBytes)
@@ -61,8 +72,8 @@ export function readerOf(
   { shared, clock }: { readonly shared: SharedBuffer; readonly clock: Clock },
 ): PartitionReader {
   if (!isPlain(partition)) return new StreamReader(piecesOf(partition, options, context))
-  const from = context.from.get(partition.path)?.position ?? 0
-  return new PlainReader(partition.path, shared, !context.untilEnd, clock, from)
+  const { path, from, fingerprint } = partition
+  return new PlainReader(path, shared, !context.untilEnd, clock, from?.position ?? 0, fingerprint)
 }
 
 /** A partition that is unpacked or translated on the way; it is not followed: what it holds at the start is all. */
@@ -89,9 +100,8 @@ async function* piecesOf(
   options: FileOptions,
   context: SourceContext,
 ): AsyncGenerator<Piece, void, undefined> {
-  const { path, form } = partition
+  const { path, form, from } = partition
   const { columns, maximumChunkBytes: limit } = context
-  const from = context.from.get(path) ?? null
   const position = from?.position ?? 0
   switch (form.format) {
     case 'ndjson':
@@ -115,13 +125,13 @@ async function* piecesOf(
 async function* csvPiecesOf(
   partition: Partition,
   options: FileOptions,
-  { columns, maximumChunkBytes, from }: SourceContext,
+  { columns, maximumChunkBytes }: SourceContext,
 ): AsyncGenerator<Piece, void, undefined> {
-  const { path, form } = partition
+  const { path, form, from } = partition
   const csv = csvOptionsOf(options, form, maximumChunkBytes)
   try {
     const header = await readCsvHeader(path, openAt(partition), csv)
-    if (header !== null) yield* csvPieces(openAt(partition), header, columns, csv, from.get(path) ?? null)
+    if (header !== null) yield* csvPieces(openAt(partition), header, columns, csv, from)
   } catch (error) {
     // It is cut off before its first row.
     if (!(error instanceof Damaged)) throw error

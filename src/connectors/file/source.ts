@@ -1,13 +1,16 @@
 /** The file source: each file is a partition; every format comes out as NDJSON. */
 
+import type { ResumePoint } from '../../formats/lines.ts'
 import { type Clock, systemClock } from '../../system/clock.ts'
 import { MillraceError } from '../../system/errors.ts'
-import { statusOf, unreadable } from '../../system/files.ts'
+import { type FileStatus, filesMatching, statusOf, unreadable } from '../../system/files.ts'
 import type {
   Chunk,
   Damage,
   Idle,
   PartitionEnd,
+  PartitionInfo,
+  PartitionStart,
   ReachedIn,
   Source,
   SourceContext,
@@ -15,9 +18,14 @@ import type {
 } from '../contract.ts'
 import { isPattern, pathsOf } from '../support/paths.ts'
 import type { FileOptions } from './describe.ts'
-import { formOf, holdsLines } from './format.ts'
+import { fingerprintOf, NO_BYTES } from './fingerprint.ts'
+import { type FileForm, formOf, holdsLines } from './format.ts'
+import { endOfReplaced, goingOn, infoOf, latestOf, nextName, replacement } from './generations.ts'
 import type { SharedBuffer } from './plain.ts'
 import { checkFile, isPlain, type Partition, type PartitionReader, readerOf } from './readers.ts'
+
+/** How often new files of a pattern are looked for. */
+const LOOK_EVERY_MS = 1000
 
 /** How often a file that is followed is looked at when nothing new is in it. */
 const POLL_MS = 200
@@ -27,6 +35,8 @@ const POLL_MS = 200
  * read at once: they never end.
  */
 const PARTITIONS_AT_ONCE = 64
+
+type FileEvent = Chunk | Damage | Idle | PartitionStart | PartitionEnd
 
 interface Active {
   readonly partition: Partition
@@ -45,32 +55,60 @@ export class FileSource implements SplittableSource {
   #context: SourceContext | null = null
   #shared: SharedBuffer | null = null
   #closed = false
+  /** What is to be said before anything else is read. */
+  readonly #queue: FileEvent[] = []
+  /** Paths whose file is gone, and the name of the partition that it will be when it comes back. */
+  readonly #gone = new Map<string, string>()
+  /** Files that were seen once, and how long they were. */
+  readonly #growing = new Map<string, number>()
+  #lookedAt_ms = Number.NEGATIVE_INFINITY
 
   constructor(options: FileOptions, clock: Clock = systemClock) {
     this.#options = options
     this.#clock = clock
   }
 
-  async open(context: SourceContext): Promise<readonly { readonly name: string; readonly bytes: number | null }[]> {
+  async open(context: SourceContext): Promise<readonly PartitionInfo[]> {
     this.#context = context
-    this.#partitions = filesOf(this.#options.path).map((path, number) => {
+    for (const path of filesOf(this.#options.path)) {
+      const { name, point } = latestOf(path, context.from)
       const status = statusOf(path)
       if (status === null) throw unreadable(path, { code: 'ENOENT' })
-      const form = formOf(path, this.#options)
-      const lines =
-        form.format === 'json' &&
-        this.#options.format === undefined &&
-        form.compression === 'none' &&
-        status.kind === 'file' &&
-        holdsLines(path)
-      return { number, path, form: lines ? { ...form, format: 'ndjson' as const } : form, status }
-    })
+      const isLines = isPlain({ form: this.#formOf(path, status), status })
+      const lost = point === null ? null : replacement(path, status, point, isLines)
+      if (lost === null) this.#add(path, name, status, point === null ? null : goingOn(status, point))
+      else {
+        // The old content stays a partition, which ends here; the new one follows it.
+        const old = this.#add(path, name, status, { ...point!, position: Number.POSITIVE_INFINITY })
+        const next = nextName(path, name)
+        this.#queue.push(...endOfReplaced(old, lost, next))
+        this.#add(path, next, status, null)
+      }
+    }
     for (const partition of this.#partitions) await checkFile(partition, this.#options, context)
-    this.#waiting = [...this.#partitions]
-    return this.#partitions.map(partition => ({
-      name: partition.path,
-      bytes: isPlain(partition) ? partition.status.bytes : null,
-    }))
+    const ended = new Set(this.#queue.map(event => (event.kind === 'idle' ? -1 : event.partition)))
+    this.#waiting = this.#partitions.filter(({ number }) => !ended.has(number))
+    return this.#partitions.map(infoOf)
+  }
+
+  #add(path: string, name: string, status: FileStatus, from: ResumePoint | null): Partition {
+    const partition = {
+      number: this.#partitions.length,
+      name,
+      path,
+      from,
+      fingerprint: status.kind === 'file' ? fingerprintOf(path) : NO_BYTES,
+      form: this.#formOf(path, status),
+      status,
+    }
+    this.#partitions.push(partition)
+    return partition
+  }
+
+  #formOf(path: string, { kind }: FileStatus): FileForm {
+    const form = formOf(path, this.#options)
+    const mayBeLines = form.format === 'json' && this.#options.format === undefined && form.compression === 'none'
+    return mayBeLines && kind === 'file' && holdsLines(path) ? { ...form, format: 'ndjson' } : form
   }
 
   get hasOnePartition(): boolean {
@@ -78,9 +116,9 @@ export class FileSource implements SplittableSource {
   }
 
   plainFiles(): ReturnType<SplittableSource['plainFiles']> {
-    if (!this.#partitions.every(isPlain)) return null
-    return this.#partitions.map(({ path, status }) => {
-      const start = this.#context?.from.get(path)?.position
+    if (this.#queue.length > 0 || !this.#partitions.every(isPlain)) return null
+    return this.#partitions.map(({ path, status, from }) => {
+      const start = from?.position
       return { path, bytes: status.bytes, ...(start === undefined ? {} : { start }) }
     })
   }
@@ -88,7 +126,7 @@ export class FileSource implements SplittableSource {
   async *heads(): ReturnType<NonNullable<Source['heads']>> {
     const context = this.#context!
     for (const partition of this.#partitions) {
-      if (context.from.has(partition.path)) continue
+      if (partition.from !== null) continue
       const reader = this.#reader(partition, context)
       for (
         let event = await reader.next();
@@ -103,12 +141,19 @@ export class FileSource implements SplittableSource {
     }
   }
 
-  async read(reachedIn: ReachedIn | null = null): Promise<Chunk | Damage | Idle | PartitionEnd | null> {
+  async read(reachedIn: ReachedIn | null = null): Promise<FileEvent | null> {
     const context = this.#context
     if (context === null) throw new MillraceError('INTERNAL', 'The file source was read before it was opened.')
     while (!this.#closed && !context.signal.aborted) {
+      if (this.#queue.length === 0) await this.#lookForNew(context)
+      const queued = this.#queue.shift()
+      if (queued !== undefined) return queued
       this.#begin(context, reachedIn)
-      if (this.#active.length === 0) return null
+      if (this.#active.length === 0) {
+        if (!this.#awaitsNew) return null
+        await this.#clock.sleep(POLL_MS, context.signal)
+        return { kind: 'idle' }
+      }
       this.#turn %= this.#active.length
       const behind = this.#furthestBehind(reachedIn)
       if (
@@ -130,6 +175,11 @@ export class FileSource implements SplittableSource {
           this.#turn++
           this.#idleInARow = 0
           return { ...event, partition: partition.number }
+        case 'replaced':
+          this.#active.splice(this.#turn, 1)
+          await reader.close()
+          await this.#startAgain(partition, event)
+          continue
         case 'end':
           this.#active.splice(this.#turn, 1)
           await reader.close()
@@ -143,6 +193,58 @@ export class FileSource implements SplittableSource {
       }
     }
     return null
+  }
+
+  /** Goes on with what a path holds now. */
+  async #startAgain(old: Partition, { position, what }: { readonly position: number; readonly what: string }) {
+    const next = nextName(old.path, old.name)
+    this.#queue.push(...endOfReplaced(old, { position, what }, next))
+    const status = statusOf(old.path)
+    // It comes back as a file that is new, if it does.
+    if (status === null) this.#gone.set(old.path, next)
+    else await this.#assign(old.path, next, status)
+  }
+
+  /** Says that there is one more partition, or why its file cannot be one. */
+  async #assign(path: string, name: string, status: FileStatus): Promise<void> {
+    const partition = this.#add(path, name, status, null)
+    this.#queue.push({ kind: 'assigned', partition: partition.number, info: infoOf(partition) })
+    try {
+      await checkFile(partition, this.#options, this.#context!)
+      this.#waiting.push(partition)
+    } catch (error) {
+      if (!(error instanceof MillraceError) || error.code !== 'HEADER_MISMATCH') throw error
+      // The run goes on with the others: the file is told of, and read when it is corrected under another name.
+      const { code, message: reason } = error
+      const place = { partition: partition.number, position: 0 }
+      this.#queue.push({ kind: 'damaged', ...place, reason, code, bytes: null })
+      this.#queue.push({ kind: 'end', partition: partition.number })
+    }
+  }
+
+  get #awaitsNew(): boolean {
+    return this.#context!.untilEnd === false && (this.#gone.size > 0 || isPattern(this.#options.path))
+  }
+
+  /** Looks now and then for files that were made after the start. */
+  async #lookForNew(context: SourceContext): Promise<void> {
+    const now_ms = this.#clock.monotonic_ms()
+    if (!this.#awaitsNew || now_ms - this.#lookedAt_ms < LOOK_EVERY_MS) return
+    this.#lookedAt_ms = now_ms
+    const known = new Set(this.#partitions.map(({ path }) => path))
+    const found = isPattern(this.#options.path) ? filesMatching(this.#options.path) : []
+    for (const path of [...found.filter(each => !known.has(each)), ...this.#gone.keys()]) {
+      const status = statusOf(path)
+      if (status === null) continue
+      const isWhole = this.#growing.get(path) === status.bytes
+      this.#growing.set(path, status.bytes)
+      // What is read once only must have been written to its end.
+      if (!isWhole && !isPlain({ form: this.#formOf(path, status), status })) continue
+      this.#growing.delete(path)
+      const name = this.#gone.get(path) ?? latestOf(path, context.from).name
+      this.#gone.delete(path)
+      await this.#assign(path, name, status)
+    }
   }
 
   /** Opens partitions: in order of their first event times, each when those that are open have come so far. */

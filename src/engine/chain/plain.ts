@@ -33,7 +33,7 @@ function stageOf(step: StatelessNode, columns: readonly Column[]): (rows: readon
       const derived = step.derived.map(({ name, lambda }) => [name, onRow(lambda, columns, `\`${name}\``)] as const)
       return rows =>
         rows.map(row => {
-          const values = new Map(derived.map(([name, run]) => [name, run(row)]))
+          const values = new Map(derived.map(([name, run]) => [name, wellFormed(run(row))]))
           return pick(step.columns, name => (values.has(name) ? values.get(name) : row[name]))
         })
     }
@@ -42,6 +42,11 @@ function stageOf(step: StatelessNode, columns: readonly Column[]): (rows: readon
       return rows => rows.map(row => pick(step.columns, name => row[from.get(name)!]))
     }
   }
+}
+
+/** A lambda that cuts a text inside a character leaves half of one: U+FFFD stands in its place. */
+function wellFormed(value: unknown): unknown {
+  return typeof value === 'string' ? value.toWellFormed() : value
 }
 
 function pick(columns: readonly Column[], value: (name: string) => unknown): PlainRow {

@@ -11,6 +11,7 @@ import type { Batch } from '../batch.ts'
 import { KeyResolver } from '../state/key-resolver.ts'
 import { grown } from '../state/key-table.ts'
 import { ChangedSlots, numberTable, type Stateful, stateTable } from '../state/table.ts'
+import { noCounts, type StepCounts } from '../step-counts.ts'
 import type { Times, Watermark } from '../times.ts'
 import { pick } from './pick.ts'
 import { awaits, type Stage } from './stage.ts'
@@ -18,6 +19,8 @@ import { awaits, type Stage } from './stage.ts'
 export interface DedupeOptions {
   /** Whether the key that rows are told apart by holds the topic's key, whose own time then decides. */
   readonly progress: 'partition' | 'key'
+  /** What becomes of rows is counted here. */
+  readonly counts?: StepCounts
   /** Whether somebody will ask what changed. Default false. */
   readonly keepsState?: boolean
 }
@@ -26,6 +29,7 @@ export class DedupeOperator implements Stage {
   readonly stateful: Stateful
   readonly #within: number
   readonly #isByKey: boolean
+  readonly #counts: StepCounts
   readonly #keyIndexes: readonly number[]
   readonly #keys: KeyResolver
   readonly #downstream: Stage
@@ -34,7 +38,8 @@ export class DedupeOperator implements Stage {
   readonly #changed: { readonly kept: ChangedSlots; readonly swept: ChangedSlots }
 
   constructor(node: DedupeNode, input: readonly Column[], downstream: Stage, options: DedupeOptions) {
-    const { progress, keepsState = false } = options
+    const { progress, counts = noCounts(), keepsState = false } = options
+    this.#counts = counts
     this.#isByKey = progress === 'key'
     this.#within = node.within_us
     this.#keyIndexes = node.key.map(name => input.findIndex(column => column.name === name))
@@ -65,6 +70,8 @@ export class DedupeOperator implements Stage {
       this.#changed.kept.mark(slot)
       rows[count++] = row
     }
+    this.#counts.in += batch.length
+    this.#counts.repeats += batch.length - count
     this.#downstream.push(count === batch.length ? batch : pick(batch, rows.subarray(0, count)), times)
   }
 

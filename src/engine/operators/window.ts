@@ -16,6 +16,7 @@ import { accumulatorOf } from '../aggregates/index.ts'
 import type { Batch, ColumnData } from '../batch.ts'
 import { KeyResolver } from '../state/key-resolver.ts'
 import type { Stateful } from '../state/table.ts'
+import { noCounts, type StepCounts } from '../step-counts.ts'
 import type { Times, Watermark } from '../times.ts'
 import { GivenWindows } from './given-windows.ts'
 import { NOWHERE, Panes } from './panes.ts'
@@ -34,6 +35,8 @@ export interface WindowOptions {
   readonly downstreamKeepsTime: boolean
   /** Called for each row that counts in no window; `row` is the row's index in the batch from the topic. */
   readonly onLate: (row: number) => void
+  /** What becomes of rows is counted here. */
+  readonly counts?: StepCounts
   /** Whether somebody will ask what changed. Default false. */
   readonly keepsState?: boolean
 }
@@ -57,6 +60,7 @@ export class WindowOperator implements Stage {
   readonly #schedule: WindowSchedule
   readonly #given: GivenWindows
   readonly #emission: WindowEmission
+  readonly #counts: StepCounts
   /** By row of the batch: the slot of its pane. */
   #slots = new Int32Array(1024)
   /** By row of the batch from the topic: what ends by then is over for it. */
@@ -70,6 +74,7 @@ export class WindowOperator implements Stage {
     this.#byKey = options.progress === 'key'
     this.#closesOnly = options.downstreamKeepsTime && node.stream.kind !== 'changelog'
     this.#options = options
+    this.#counts = options.counts ?? noCounts()
     this.#downstream = downstream
     const indexOf = (name: string) => input.findIndex(column => column.name === name)
     this.#keyIndexes = node.keys.map(indexOf)
@@ -109,6 +114,7 @@ export class WindowOperator implements Stage {
       this.#keyIndexes.map(index => batch.data[index]!),
       batch.length,
     )
+    this.#counts.in += batch.length
     this.#ensure(batch.length, times)
     this.#frontier = this.#byKey ? times.frontier : times.joint
     if (this.#byKey) this.#pushByKey(batch, times, groups)
@@ -275,7 +281,10 @@ export class WindowOperator implements Stage {
       const known = this.#panes.find(group, pane)
       this.#slots[row] = known === NOWHERE ? this.#panes.add(group, pane) : known
       this.#panes.touch(group, pane)
-    } else this.#slots[row] = this.#panes.partlyLate(group, pane, firstEnd)
+    } else {
+      this.#counts.partly_late++
+      this.#slots[row] = this.#panes.partlyLate(group, pane, firstEnd)
+    }
     const emitted = schedule.emitted[key]!
     const upcoming = firstEnd > emitted ? firstEnd : grid.endAfter(emitted)
     if (upcoming <= latest && upcoming < schedule.nextEnd(group)) schedule.schedule(group, key, upcoming)
@@ -290,6 +299,7 @@ export class WindowOperator implements Stage {
 
   #late(group: number, row: number, source: number, flushed: number): number {
     this.#slots[row] = NOWHERE
+    this.#counts.late++
     this.#schedule.passBy(group)
     this.#options.onLate(source)
     return flushed

@@ -11,7 +11,6 @@ import { meaningOf } from '../../plan/meaning.ts'
 import type { DeliverNode, Plan, StreamNode } from '../../plan/nodes.ts'
 import { chainOf, outputsOf, readOf } from '../../plan/walk.ts'
 import { MillraceError } from '../../system/errors.ts'
-import { targetName } from '../consumers/sinks.ts'
 import { digest, inputTexts, type Sources } from '../ingest/input-names.ts'
 import { type EpochHeader, fingerprintsOf, stepsWithState } from './header.ts'
 
@@ -31,7 +30,7 @@ export function meaningsOf(plan: Plan, sources: Sources, untilEnd: boolean): Mea
     meanings.set(`step ${step.identity}`, { digest: fingerprints[step.identity]!, lines: meaningOf(step) })
   }
   for (const output of outputsOf(plan)) {
-    const name = output.kind === 'produce' ? output.topic.name : targetName(output)
+    const name = output.kind === 'produce' ? output.topic.name : output.name
     const mode = output.kind === 'deliver' ? modeOf(output) : []
     const lines = [...meaningOf(output.stream), ...mode]
     meanings.set(`output ${name}`, { digest: digest([fingerprint(output.stream), ...mode].join('\n')), lines })

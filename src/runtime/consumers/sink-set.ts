@@ -10,7 +10,7 @@ import type { OutputStream } from '../streams/output-stream.ts'
 import type { Streams } from '../streams/streams.ts'
 import { SinkConsumer } from './sink-consumer.ts'
 import { SinkGroup } from './sink-group.ts'
-import { sinkOf, targetName } from './sinks.ts'
+import { sinkOf } from './sinks.ts'
 
 /** The external system of all tables. */
 const WAREHOUSE = 'warehouse'
@@ -65,7 +65,7 @@ export class SinkSet {
     const consumers = new Map<SinkConsumer, DeliverNode>()
     for (const node of plan.delivers) {
       const stream = streams.all.find(candidate => candidate.node === node.stream)!
-      const known = header?.outputs[targetName(node)]
+      const known = header?.outputs[node.name]
       const base = known === undefined ? await firstRowOf(stream, header) : stream.end - known.rows
       consumers.set(makeConsumer(options, node, stream, known, base), node)
     }
@@ -114,7 +114,7 @@ export class SinkSet {
   /** Resolves when the tables hold the rows that are safe, of which no more become safe meanwhile. Throws NOT_RUNNING. */
   async untilTablesAreWhole(): Promise<void> {
     const { plan, clock } = this.#options
-    const tables = new Set(plan.delivers.filter(({ target }) => target.kind === 'table').map(targetName))
+    const tables = new Set(plan.delivers.filter(({ target }) => target.kind === 'table').map(({ name }) => name))
     for (const consumer of this.consumers) {
       if (!tables.has(consumer.name)) continue
       const { safe } = consumer.stream
@@ -161,7 +161,7 @@ function makeConsumer(
   base: number,
 ): SinkConsumer {
   const { plan, identity, dataDirectory, clock, untilEnd, warehouse, onWarning, onRows } = options
-  const name = targetName(node)
+  const name = node.name
   return new SinkConsumer(
     {
       node,

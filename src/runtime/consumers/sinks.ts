@@ -1,14 +1,7 @@
-/** The sinks of a plan: their names, and making them. */
+/** The sinks of a plan. */
 import { loadSink, type Sink } from '../../connectors/contract.ts'
 import type { Warehouse } from '../../connectors/duckdb/warehouse.ts'
 import type { DeliverNode } from '../../plan/nodes.ts'
-
-/** The name under which people know where a stream is delivered. */
-export function targetName({ target }: DeliverNode): string {
-  if (target.kind === 'table') return target.table
-  const { connector, options } = target.sink
-  return typeof options.path === 'string' && options.path !== '' ? options.path : connector
-}
 
 /** The columns that identify a row where the sink replaces rows; empty where it adds them. */
 export function keyOf({ target }: DeliverNode): readonly string[] {

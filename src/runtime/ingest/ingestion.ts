@@ -66,7 +66,7 @@ export class Ingestion {
    */
   begin(letter: number): void {
     const { task, log, partition, letters, keys } = this.#options
-    const { number, position } = task.addPartition(partition, null)
+    const { number, position } = task.addPartition({ name: partition, bytes: null })
     this.#number = number
     for (const { headers, arrival } of headersFrom(log, position)) keys.noteStored(headers, 'kept', arrival)
     if (letters.next <= letter) return

@@ -1,6 +1,7 @@
 /** What feeds a pipeline's topics, and the name of it by which a run is known again. */
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
+import { isPattern } from '../../connectors/support/paths.ts'
 import { fingerprint } from '../../plan/fingerprint.ts'
 import { formatLocation } from '../../plan/location.ts'
 import type { Plan, SourceReference, StreamNode, TopicNode } from '../../plan/nodes.ts'
@@ -66,7 +67,8 @@ export function inputTexts(sources: Sources, untilEnd: boolean): Readonly<Record
     [...sources].map(([topic, references]) => [
       topic.name,
       references.map(reference => {
-        const sizes = pathOf(reference).flatMap(path => (untilEnd ? bytesAt(path) : []))
+        // Files of a pattern may be added, and grow: what is new of them is read.
+        const sizes = pathOf(reference).flatMap(path => (untilEnd && !isPattern(path) ? bytesAt(path) : []))
         const text = `${reference.connector} ${JSON.stringify(reference.options)}`
         const files = sizes.map(([path, bytes]) => `${path} of ${bytes} bytes`).join(', ')
         return untilEnd ? `${text}, read to its end${files === '' ? '' : `: ${files}`}` : `${text}, followed`

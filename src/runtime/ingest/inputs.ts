@@ -1,5 +1,5 @@
 /** What an attempt reads: for each topic its task, its sources, and what takes in what is pushed to it. */
-import type { Source } from '../../connectors/contract.ts'
+import type { PartitionInfo, Source } from '../../connectors/contract.ts'
 import type { Stateful } from '../../engine/state/table.ts'
 import type { ResumePoint } from '../../formats/lines.ts'
 import type { TopicLog } from '../../log/topic-log.ts'
@@ -19,7 +19,7 @@ import type { OpenedSource } from './topic-input.ts'
 
 export interface NamedSource {
   readonly source: Source
-  readonly partitions: readonly { readonly name: string; readonly bytes: number | null }[]
+  readonly partitions: readonly PartitionInfo[]
 }
 
 export interface InputsOptions {
@@ -95,7 +95,7 @@ export class Inputs {
         task.time?.scatterKeys()
       ingestion?.begin(store.header?.letters.ingestion ?? 0)
       for (const { source, partitions } of opened) {
-        const numbers = partitions.map(({ name, bytes }) => task.addPartition(name, bytes).number)
+        const numbers = partitions.map(info => task.addPartition(info).number)
         sources.push({ source, name: partitions[0]?.name ?? '', partitions: numbers })
       }
       for (const { source, partitions } of this.#options.pushed(task.topic)) {

@@ -19,7 +19,7 @@ export interface OpenedSource {
   /** What people know it by. */
   readonly name: string
   /** By its own partition the number of it in the task. */
-  readonly partitions: readonly number[]
+  readonly partitions: number[]
 }
 
 export interface InputOptions {
@@ -129,6 +129,11 @@ async function takeEvent(
       return task.damage(numbered(event))
     case 'idle':
       return task.idle()
+    case 'assigned':
+      // A key of the others may be in it.
+      task.time?.scatterKeys()
+      partitions.push(task.addPartition(event.info).number)
+      return
     case 'end':
       return task.endPartition(numbered(event).partition)
   }

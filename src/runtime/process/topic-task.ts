@@ -6,7 +6,7 @@
  * them) changes together within one push, which awaits nothing: so an epoch may be staged whenever nothing runs. Between
  * two pushes the task waits for whoever takes its rows (`backpressure`).
  */
-import type { Chunk, Damage } from '../../connectors/contract.ts'
+import type { Chunk, Damage, PartitionInfo } from '../../connectors/contract.ts'
 import type { Batch } from '../../engine/batch.ts'
 import type { DecodedBatch, Decoder, RefusedLine } from '../../engine/decode/decoder.ts'
 import type { Flow } from '../../engine/flow.ts'
@@ -25,6 +25,8 @@ import type { TopicProgress } from '../options.ts'
 import type { DeadLetters } from '../rejects/dead-letters.ts'
 import { type Lines, Refusals, reasonOf } from '../rejects/refusals.ts'
 import { withoutAhead } from './ahead.ts'
+import { EarlierCounts } from './earlier-counts.ts'
+import { linesOfRows } from './lines-of-rows.ts'
 import { NoTimes } from './no-times.ts'
 import { decoderOf, RECORD_BYTES_MAX } from './topic-decoder.ts'
 import { Undeclared } from './undeclared.ts'
@@ -61,8 +63,8 @@ export class TopicTask {
   #records = 0
   #bytes = 0
   #bytesTotal: number | null = 0
-  #late = 0
   readonly #undeclared = new Undeclared()
+  readonly #counts = new EarlierCounts()
   /** The rows under way, for what operators say of them. */
   #current: Lines | null = null
 
@@ -86,8 +88,9 @@ export class TopicTask {
       bytes: this.#bytes,
       bytesTotal: this.#bytesTotal,
       deadLetters: this.#refusals.count,
-      late: this.#late,
       undeclared_fields: this.#undeclared.progress,
+      ...this.#counts.totals(this.flow),
+      rejected: this.#refusals.rejected,
       watermark: this.time?.furthest ?? null,
     }
   }
@@ -103,8 +106,9 @@ export class TopicTask {
       partitions: this.#partitions.saved,
       records: this.#records,
       bytes: this.#bytes,
-      late: this.#late,
       deadLetters: this.#refusals.count,
+      rejected: this.#refusals.rejected,
+      ...this.#counts.totals(this.flow),
     }
   }
 
@@ -112,8 +116,8 @@ export class TopicTask {
   resume(position: TopicPosition): void {
     this.#records = position.records
     this.#bytes = position.bytes
-    this.#late = position.late
-    this.#refusals.count = position.deadLetters
+    this.#refusals.resume(position)
+    this.#counts.resume(position)
     this.#partitions.resume(position.partitions)
   }
 
@@ -121,6 +125,7 @@ export class TopicTask {
   rebuild(): void {
     const flow = this.#options.makeFlow((row, step) => this.#onLate(row, step))
     moveState(this.flow.stateful, flow.stateful)
+    for (const [step, counts] of this.flow.counts) Object.assign(flow.counts.get(step) ?? {}, counts)
     for (const [step, rows] of this.flow.rows) if (flow.rows.has(step)) flow.rows.set(step, rows)
     this.flow = flow
     this.#decoder = decoderOf(this.topic, this.schema, this.flow.reads)
@@ -135,10 +140,11 @@ export class TopicTask {
     for (const action of this.#between.splice(0)) action()
   }
 
-  /** The number of the partition with this name, and where it goes on; `bytes`: how long it is, null when nobody can say. */
-  addPartition(name: string, bytes: number | null): { readonly number: number; readonly position: number } {
+  /** The number of the partition with this name, and where it goes on. */
+  addPartition(info: PartitionInfo): { readonly number: number; readonly position: number } {
+    const { bytes } = info
     this.#bytesTotal = bytes === null || this.#bytesTotal === null ? null : this.#bytesTotal + bytes
-    const place = this.#partitions.add(name)
+    const place = this.#partitions.add(info)
     this.time?.addPartition(place.number)
     return place
   }
@@ -260,8 +266,12 @@ export class TopicTask {
     this.#records += batch.length
     this.time?.addPartition(0)
     const own = batch.origin === null ? batch : { ...batch, origin: null }
+    this.#current = this.flow.quarantines
+      ? linesOfRows(this.topic, own, this.#records - batch.length, this.#options.clock.now())
+      : null
     const times = this.time ? this.time.observe(own, 0, this.#options.clock.now()) : this.#noTimes.of(own)
     this.flow.push(own, times)
+    this.#current = null
     this.#advance()
   }
 
@@ -274,6 +284,7 @@ export class TopicTask {
   countRefused(records: number): void {
     this.#records += records
     this.#refusals.count += records
+    this.#refusals.rejected += records
   }
 
   async end(): Promise<void> {
@@ -328,18 +339,11 @@ export class TopicTask {
   }
 
   #onLate(row: number, step: WindowNode): void {
-    this.#late++
     if (step.late !== 'quarantine' || this.#current === null) return
-    this.#refusals.row(this.#current, row, {
-      reason: `It is late for every window of ${step.identity}`,
-      code: 'RECORD_LATE',
-    })
+    this.#refusals.late(this.#current, row, `It is late for every window of ${step.identity}`)
   }
 
   #advance(): void {
-    const { flow } = this
-    const awaits = (key: number, emit: number) => flow.awaits(key, emit)
-    const { needsLowestKey } = flow
-    for (const watermark of this.time?.watermarks({ awaits, needsLowestKey }) ?? []) flow.advance(watermark)
+    for (const watermark of this.time?.watermarks(this.flow) ?? []) this.flow.advance(watermark)
   }
 }

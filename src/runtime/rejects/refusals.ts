@@ -1,11 +1,13 @@
 /** The records of one topic that are not taken: counted, and handed to the dead letters with their place. */
 import type { Damage } from '../../connectors/contract.ts'
 import type { RefusedLine } from '../../engine/decode/decoder.ts'
-import type { Partition } from '../ingest/partitions.ts'
+import type { Partition, TopicPosition } from '../ingest/partitions.ts'
 import type { DeadLetters } from './dead-letters.ts'
 
 /** Where rows come from, for what operators say of them. */
 export interface Lines {
+  /** What people know the rows' place by; default: the name of the partition. */
+  readonly source?: string
   readonly partition: number
   /** Position of the byte from which row starts count; of rows out of the log, the offset of the first one. */
   readonly position: number
@@ -29,7 +31,10 @@ export class Refusals {
   readonly #topic: string
   readonly #partitions: readonly Partition[]
   readonly #deadLetters: Pick<DeadLetters, 'add'>
+  /** Dead letters: rejected records, damage, and late records that a window keeps. */
   count = 0
+  /** Records that the topic does not take. */
+  rejected = 0
 
   constructor(topic: string, partitions: readonly Partition[], deadLetters: Pick<DeadLetters, 'add'>) {
     this.#topic = topic
@@ -37,16 +42,33 @@ export class Refusals {
     this.#deadLetters = deadLetters
   }
 
+  /** Goes on counting where an epoch stood. */
+  resume({ deadLetters, rejected = deadLetters }: Pick<TopicPosition, 'deadLetters' | 'rejected'>): void {
+    this.count = deadLetters
+    this.rejected = rejected
+  }
+
   /** Refuses the record whose line begins at `start`. */
-  record({ partition, position, arrival, lineAt }: Lines, start: number, why: RefusalReason): void {
-    this.#add(partition, position + start, lineAt(start), arrival, why)
+  record(lines: Lines, start: number, why: RefusalReason): void {
+    this.rejected++
+    this.#add(lines, lines.position + start, lines.lineAt(start), why)
   }
 
   /** Refuses a row that was decoded: the one with this number among the lines' row starts. */
   row(lines: Lines, row: number, why: RefusalReason): void {
+    this.rejected++
+    this.#addRow(lines, row, why)
+  }
+
+  /** Keeps a row that is late: the topic has it. */
+  late(lines: Lines, row: number, reason: string): void {
+    this.#addRow(lines, row, { reason, code: 'RECORD_LATE' })
+  }
+
+  #addRow(lines: Lines, row: number, why: RefusalReason): void {
     const start = lines.rowStarts![row]!
     const position = lines.position + (lines.byOffset ? row : start)
-    this.#add(lines.partition, position, lines.lineAt(start), lines.arrival, why)
+    this.#add(lines, position, lines.lineAt(start), why)
   }
 
   /** Refuses a stretch that could not be read. */
@@ -77,11 +99,11 @@ export class Refusals {
     })
   }
 
-  #add(partition: number, position: number, bytes: Uint8Array, arrived: number | null, why: RefusalReason): void {
+  #add({ source, partition, arrival }: Lines, position: number, bytes: Uint8Array, why: RefusalReason): void {
     this.count++
     this.#deadLetters.add({
       topic: this.#topic,
-      source: this.#partitions[partition]!.name,
+      source: source ?? this.#partitions[partition]!.name,
       partition,
       position,
       line: why.line ?? null,
@@ -89,7 +111,7 @@ export class Refusals {
       code: why.code,
       bytes,
       bytesTotal: why.length ?? bytes.length,
-      arrived,
+      arrived: arrival,
     })
   }
 }

@@ -171,7 +171,7 @@ export class ReplayedRows implements History {
     }
     const stored = log()
     if (stored !== null) {
-      const { number, position } = task.addPartition(LOG_PARTITION, null)
+      const { number, position } = task.addPartition({ name: LOG_PARTITION, bytes: null })
       const end = ends.get(LOG_PARTITION) ?? 0
       for (const chunk of readChunks(stored, position, end)) {
         if ('kind' in chunk) {
@@ -213,7 +213,7 @@ async function* chunksUpTo(
   names: readonly string[],
   ends: ReadonlyMap<string, number>,
 ): AsyncGenerator<Chunk, void, undefined> {
-  const numbers = names.map(name => task.addPartition(name, null).number)
+  const numbers = names.map(name => task.addPartition({ name, bytes: null }).number)
   const open = new Set(names.filter(name => (ends.get(name) ?? 0) > (task.positionOf(name) ?? 0)))
   while (open.size > 0) {
     const event = await source.read()

@@ -5,7 +5,6 @@ import { panelStreamsOf, readOf, stepsOf } from '../../plan/walk.ts'
 import type { Clock } from '../../system/clock.ts'
 import type { EpochHeader } from '../checkpoint/header.ts'
 import type { Store } from '../checkpoint/store.ts'
-import { targetName } from '../consumers/sinks.ts'
 import { digest, type Sources, streamIncarnation } from '../ingest/input-names.ts'
 import type { InputsOptions } from '../ingest/inputs.ts'
 import type { TopicPosition } from '../ingest/partitions.ts'
@@ -155,7 +154,7 @@ export class Streams {
       if (output.replayed === null) continue
       const known = this.#options.plan.delivers
         .filter(({ stream }) => stream === output.node)
-        .flatMap(node => outputs[targetName(node)] ?? [])
+        .flatMap(node => outputs[node.name] ?? [])
       const rows = known[0]?.rows ?? 0
       output.resume(rows)
       // Each sink counts from its own first row; the stream counts from that of the first sink.

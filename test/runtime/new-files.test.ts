@@ -1,0 +1,92 @@
+/** Files that come, grow and are replaced between runs and during them: each row once, and nothing lost without a word. */
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { z } from 'zod'
+import { file } from '../../src/connectors/file/index.ts'
+import { pipeline, timestamp, topic } from '../../src/index.ts'
+import type { DeadLetter } from '../../src/log/dead-letter.ts'
+import { readTopic } from '../../src/log/topic-store.ts'
+import { runPipeline } from '../../src/runtime/run.ts'
+import { runOptions } from './runs.ts'
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'millrace-new-files-'))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+const readings = topic('readings', z.object({ device: z.string(), time: timestamp('ms') }), {
+  key: 'device',
+  eventTime: { field: 'time', disorder: '5 s', progress: 'key' },
+})
+const at = (name: string) => join(folder, name)
+const line = (device: string, time: number) => `{"device":"${device}","time":${time}}\n`
+
+const planOf = (pattern: string) =>
+  pipeline('new-files', ({ ingest, from }) => {
+    ingest(file({ path: at(pattern) }), readings)
+    from(readings).to(topic('copies'))
+  }).plan
+
+const copies = () => [...readTopic(at('data'), 'copies')].map(text => JSON.parse(text).device as string).sort()
+const letters = () => [...readTopic(at('data'), 'dead_letters')].map(text => JSON.parse(text) as DeadLetter)
+
+const toTheEnd = async (pattern: string) => {
+  const summary = await runPipeline(planOf(pattern), runOptions(at('data'), { untilEnd: true }))
+  expect(summary.reason).toBe('ended')
+}
+
+test('a run with an end reads files that are new in its pattern, and what was added to those that it knows', async () => {
+  writeFileSync(at('a.ndjson'), line('a1', 1000))
+  writeFileSync(at('t.csv'), 'device,time\nt1,1000\n')
+  await toTheEnd('*.{ndjson,csv}')
+  expect(copies()).toEqual(['a1', 't1'])
+  await toTheEnd('*.{ndjson,csv}')
+  expect(copies()).toEqual(['a1', 't1'])
+  writeFileSync(at('b.ndjson'), line('b1', 2000))
+  appendFileSync(at('a.ndjson'), line('a2', 2000))
+  appendFileSync(at('t.csv'), 't2,2000\n')
+  await toTheEnd('*.{ndjson,csv}')
+  await toTheEnd('*.{ndjson,csv}')
+  expect(copies()).toEqual(['a1', 'a2', 'b1', 't1', 't2'])
+})
+
+test('one that was written anew meanwhile is read from its start, and what was lost is told', async () => {
+  writeFileSync(at('a.ndjson'), line('a1', 1000))
+  await toTheEnd('*.ndjson')
+  writeFileSync(at('a.ndjson'), line('n1', 1000) + line('n2', 2000))
+  await toTheEnd('*.ndjson')
+  expect(copies()).toEqual(['a1', 'n1', 'n2'])
+  expect(letters()).toMatchObject([
+    { source: at('a.ndjson'), code: 'FILE_UNREADABLE', position: line('a1', 1000).length },
+  ])
+  await toTheEnd('*.ndjson')
+  expect(copies()).toEqual(['a1', 'n1', 'n2'])
+  expect(letters().length).toBe(1)
+})
+
+test('a run that follows a pattern reads a file that is made after its start', async () => {
+  writeFileSync(at('a.ndjson'), line('a1', 1000))
+  const stop = new AbortController()
+  const plan = planOf('*.ndjson')
+  let rows = 0
+  const seen = Promise.withResolvers<void>()
+  const tap = (batch: { readonly length: number }) => {
+    rows += batch.length
+    if (rows === 1) writeFileSync(at('b.ndjson'), line('b1', 2000))
+    if (rows === 2) seen.resolve()
+  }
+  const running = runPipeline(
+    plan,
+    runOptions(at('data'), {
+      signal: stop.signal,
+      taps: new Map(plan.produces.map(({ stream }) => [stream.identity, tap])),
+    }),
+  )
+  await Promise.race([seen.promise, running])
+  stop.abort()
+  await running
+  expect(copies()).toEqual(['a1', 'b1'])
+})
