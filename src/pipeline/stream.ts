@@ -154,13 +154,18 @@ export class Stream<R> implements Rows<R> {
     return this.#next({ ...this.node, identity: name })
   }
 
-  /** Makes the rows records of a topic. The stream itself goes on, to be delivered too. */
+  /**
+   * Makes the rows records of a topic. The stream goes on; where the topic declares an event time, what goes on are the
+   * topic's records, by that time.
+   */
   to<T>(
     topic: UntypedTopic | ([Misfit<Leaves<R>, Leaves<T>>] extends [never] ? Topic<T> : Misfit<Leaves<R>, Leaves<T>>),
   ): Stream<R> {
     const location = callerOf(this.to)
-    located(location, () => this.#builder.produce(this.node, topic as UntypedTopic | Topic<unknown>, location))
-    return this
+    const target = topic as UntypedTopic | Topic<unknown>
+    located(location, () => this.#builder.produce(this.node, target, location))
+    if (target.node.eventTime === null) return this
+    return this.#next(located(location, () => this.#builder.read(target, location)))
   }
 
   #next<S>(node: StreamNode): Stream<S> {

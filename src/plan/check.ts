@@ -1,10 +1,11 @@
 /** What can be said about a plan before it runs: `error` keeps it from running, `warning` and `note` do not. */
 import { formatDuration } from './duration.ts'
+import { timeColumnOf } from './event-time.ts'
 import { inexact } from './expression/duckdb.ts'
 import { opaqueLambdas } from './fingerprint.ts'
 import { outputName } from './identity.ts'
 import { formatLocation } from './location.ts'
-import type { DeliverNode, Plan, StreamNode, TopicNode } from './nodes.ts'
+import type { DedupeNode, DeliverNode, EventTime, Plan, StreamNode, TopicNode, WindowNode } from './nodes.ts'
 import type { Location } from './schema.ts'
 import { chainOf, lambdasOf, readOf, stepsOf } from './walk.ts'
 import { slowReason } from './wire.ts'
@@ -12,6 +13,7 @@ import { readSchema } from './zod.ts'
 
 type FindingCode =
   | 'EVENT_TIME_MISSING'
+  | 'EVENT_TIME_HIDDEN'
   | 'LAMBDA_OPAQUE'
   | 'FUNCTION_INEXACT'
   | 'TOPIC_UNBOUND'
@@ -64,8 +66,31 @@ function timeFindings(node: StreamNode): readonly Finding[] {
       },
     ]
   }
+  return [...hiddenTimeFindings(node, topic), ...retentionFindings(node, topic, topic.eventTime)]
+}
+
+/** A window over the elements of an array, say, goes by the time of the record that holds it: never without a word. */
+function hiddenTimeFindings(
+  { identity, input, location }: WindowNode | DedupeNode,
+  topic: TopicNode,
+): readonly Finding[] {
+  if (timeColumnOf(input) !== null || chainOf(input).some(({ kind }) => kind === 'window')) return []
+  return [
+    {
+      severity: 'note',
+      code: 'EVENT_TIME_HIDDEN',
+      message: `${identity} goes by '${topic.eventTime!.column}' of topic '${topic.name}', which is no column of its rows any more`,
+      location,
+      wayOut:
+        "To go by another time, send the rows to a topic that declares it, and go on with what that gives: .to(topic('parts', schema, { eventTime: { field: 'at' } })).",
+    },
+  ]
+}
+
+function retentionFindings(node: WindowNode | DedupeNode, topic: TopicNode, eventTime: EventTime): readonly Finding[] {
+  const { location } = node
   const needed =
-    (node.kind === 'window' ? node.size_us + node.allowedLateness_us : node.within_us) + topic.eventTime.disorder_us
+    (node.kind === 'window' ? node.size_us + node.allowedLateness_us : node.within_us) + eventTime.disorder_us
   if (topic.retention.time_us === null || topic.retention.time_us >= needed) return []
   const kept = formatDuration(topic.retention.time_us)
   return [

@@ -9,6 +9,13 @@ export function hasOwnTime(input: StreamNode, columns: readonly string[]): boole
   return topic.eventTime?.progress === 'key' && topic.key.every(name => sources.has(name))
 }
 
+/** The column of a step's input that holds the event time of its rows, null when a step before dropped or replaced it. */
+export function timeColumnOf(input: StreamNode): string | null {
+  const { eventTime } = readOf(input).topic
+  const column = input.columns.find(({ name }) => sourceColumn(input, name) === eventTime?.column)
+  return column?.name ?? null
+}
+
 /** The topic's column whose cells a column of a later step holds unchanged, null when it was computed. */
 function sourceColumn(stream: StreamNode, name: string): string | null {
   switch (stream.kind) {

@@ -1,5 +1,6 @@
 /** A plan as a tree that people read: topics, the steps below them, outputs as the leaves. */
 import { formatBytes, formatDuration } from './duration.ts'
+import { hasOwnTime, timeColumnOf } from './event-time.ts'
 import type { Lambda } from './expression/lambda.ts'
 import { normalise } from './expression/normalise.ts'
 import { fingerprint, opaqueLambdas } from './fingerprint.ts'
@@ -102,7 +103,9 @@ function topicLines(plan: Plan, topic: TopicNode): Omit<Entry, 'children'> {
 
 /** What a step does, in a few short lines, without its columns and fingerprint. */
 export function describeStep(node: StreamNode): readonly string[] {
-  return stepEntry(node).details.filter(line => !/^(?:columns|fingerprint): |^rows (?:are only|replace)/.test(line))
+  return stepEntry(node).details.filter(
+    line => !/^(?:columns|fingerprint): |^rows (?:are only|replace)|^goes by /.test(line),
+  )
 }
 
 function stepEntry(node: StreamNode): Omit<Entry, 'children'> {
@@ -126,7 +129,11 @@ function stepEntry(node: StreamNode): Omit<Entry, 'children'> {
     case 'dedupe':
       return {
         title,
-        details: [`by ${node.key.join(', ')} within ${formatDuration(node.within_us)}`, fingerprintLine(node)],
+        details: [
+          `by ${node.key.join(', ')} within ${formatDuration(node.within_us)}`,
+          timeLine(node.input, node.key),
+          fingerprintLine(node),
+        ],
       }
     case 'window':
       return { title, details: windowLines(node) }
@@ -145,10 +152,24 @@ function windowLines(node: WindowNode): readonly string[] {
   return [
     [shape, ...by, `late rows: ${late}`, ...early].join('; '),
     ...node.aggregates.map(aggregate => `${aggregate.name} = ${aggregateText(aggregate)}`),
+    timeLine(node.input, node.keys),
     streamLine(node),
     columnsLine(node.columns),
     fingerprintLine(node),
   ]
+}
+
+/** Whose time a step with state goes by. */
+function timeLine(input: StreamNode, keys: readonly string[]): string {
+  const { name, eventTime } = readOf(input).topic
+  if (eventTime === null) return 'goes by no event time'
+  const column = timeColumnOf(input)
+  const hidden =
+    column === null ? ', which is no column of its rows' : column === eventTime.column ? '' : ` (here ${column})`
+  const progress =
+    eventTime.progress === 'partition' ? 'partition' : hasOwnTime(input, keys) ? 'key' : 'key, the slowest for all'
+  const disorder = formatDuration(eventTime.disorder_us)
+  return `goes by ${eventTime.column} of topic ${name}${hidden}; disorder ${disorder}; progress by ${progress}`
 }
 
 function aggregateText({ function: name, column, fraction }: AggregateNode): string {

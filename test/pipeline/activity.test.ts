@@ -57,6 +57,7 @@ test('the activity tracker, explained', () => {
     │        │  hopping 10 s every 2 s; by sessionId, deviceId; late rows: drop
     │        │  avg_magnitude = average(magnitude)
     │        │  readings = count()
+    │        │  goes by time of topic raw_sensor_data; disorder 5 s; progress by key
     │        │  rows are only added
     │        │  columns: sessionId text, deviceId text, avg_magnitude number, readings number, window_start timestamp, window_end timestamp
     │        │  fingerprint: 268cd8ddfcd5

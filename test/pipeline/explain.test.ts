@@ -59,6 +59,7 @@ test('every kind of step, explained', () => {
        │  not null: price
        └─ dedupe revisions/dedupe-1
           │  by device, at within 1 h
+          │  goes by at of topic messages; disorder 1500 ms; progress by partition
           │  fingerprint: ea9980847202
           └─ explode revisions/explode-1
              │  a row of each element of parts
@@ -72,6 +73,7 @@ test('every kind of step, explained', () => {
                       │  n = count()
                       │  heavy = quantile(weight, 0.9)
                       │  latest = max(at)
+                      │  goes by at of topic messages; disorder 1500 ms; progress by partition
                       │  rows replace earlier ones by device, name, window_start
                       │  columns: device text, name text, n number, heavy number, latest timestamp, window_start timestamp, window_end timestamp, revision number, is_final boolean
                       │  fingerprint: 4c88316ccb55
@@ -82,6 +84,7 @@ test('every kind of step, explained', () => {
                       │  └─ window file-2/window-1
                       │     │  tumbling 1 h; late rows: quarantine
                       │     │  n = count()
+                      │     │  goes by at of topic messages, which is no column of its rows; disorder 1500 ms; progress by partition
                       │     │  rows are only added
                       │     │  columns: n number, window_start timestamp, window_end timestamp
                       │     │  fingerprint: d99d08a36c90

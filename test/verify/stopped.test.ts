@@ -111,6 +111,7 @@ test('a second row after silence: the last one counts, and no more than records 
     warehouse.table('appended').appends(windows)
     warehouse.table('upserted').upserts(windows, { key: ['sensor', 'window_start'] })
     warehouse.table('latest').upserts(windows, { key: 'sensor' })
+    warehouse.table('unkeyed').appends(windows.select('sensor', 'n'))
     deliver(windows, file({ path: 'windows.ndjson' }))
   })
   const run = await started(built)
@@ -121,7 +122,9 @@ test('a second row after silence: the last one counts, and no more than records 
   await run.handle.append('readings', rows(['a', 0.15, 4], ['a', 0.3, 1]))
   await until(() => rowsOf(run, 'appended') >= 4)
   await run.stop()
-  expect(await verdictOf(built, folder)).toMatchObject({ differing: [], notCompared: [] })
+  // Nothing tells which row of a window is its last one where the window itself was left out.
+  const notCompared = ['unkeyed.sensor', 'unkeyed.n']
+  expect(await verdictOf(built, folder)).toMatchObject({ differing: [], notCompared })
   await inWarehouse(
     folder,
     ...Array.from({ length: 2 }, () => 'INSERT INTO appended SELECT * FROM appended WHERE rowid = 0'),
