@@ -196,7 +196,7 @@ test('law: what a pattern writes it reads', () => {
       const text = timeFormatter(pattern, zone)(time_us)
       // Before 1912 offsets had seconds, which no pattern writes.
       if (time_us < -1e15) return
-      expect(slowDecoder(schema)(JSON.stringify({ at: text }))).toEqual({ ok: true, cells: [time_us] })
+      expect(slowDecoder(schema)(JSON.stringify({ at: text }))).toMatchObject({ ok: true, cells: [time_us] })
     }),
   )
 })
@@ -214,5 +214,5 @@ test('a transform may make the text that a time is read from', () => {
     seconds: z.string().transform(Number).pipe(timestamp('s')),
   })
   const answer = slowDecoder(schema)('{"iso":"2026-11-22T05:01:29","day":20261122,"seconds":"1.5"}')
-  expect(answer).toEqual({ ok: true, cells: [1795323689000000, 1795305600000000, 1500000] })
+  expect(answer).toMatchObject({ ok: true, cells: [1795323689000000, 1795305600000000, 1500000] })
 })

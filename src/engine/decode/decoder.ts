@@ -9,7 +9,6 @@
  */
 import type { Column } from '../../plan/schema.ts'
 import type { RefusalCode, SlowResult } from '../../plan/slow.ts'
-import { timesAsText } from '../../plan/times/wire-times.ts'
 import { NOT_UTF8 } from '../../plan/unicode.ts'
 import { isBlank } from '../../plan/white-space.ts'
 import { slowReason, type WireNode } from '../../plan/wire.ts'
@@ -20,6 +19,7 @@ import { DecoderMemory } from './memory.ts'
 import type { DecoderImports } from './module-functions.ts'
 import { refinements } from './refinements.ts'
 import { learnShape } from './shape.ts'
+import { textTimeReaders } from './text-times.ts'
 import { TextTable } from './texts.ts'
 import { type UndeclaredCount, UndeclaredCounts } from './undeclared.ts'
 
@@ -119,7 +119,7 @@ export class Decoder {
     )
     this.#values = schema.columns.map(column => (column.type === 'json' && wanted.has(column.name) ? [] : null))
     this.#learns = slowReason(schema.wire) === null
-    const times = timesAsText(schema.wire)
+    const times = textTimeReaders(schema.wire, this.#memory)
     const imports: DecoderImports = {
       newText: (column, start, length, hash) => this.#tables[column]!.add(start, length, hash),
       numberElsewhere: (start, end) => {
@@ -127,7 +127,7 @@ export class Decoder {
         const value = JSON_NUMBER.test(text) ? Number(text) : Number.NaN
         return Number.isFinite(value) ? value : Number.NaN
       },
-      textTime: (column, start, length) => times.get(column)!(this.#memory.latin1(start, start + length)) ?? Number.NaN,
+      textTime: (column, start, length) => times[column]!(start, length),
       accepts: (column, value) => {
         const isBoolean = schema.columns[column]!.type === 'boolean'
         return accepts[column]!((isBoolean ? value === 1 : value) as never) ? 1 : 0
