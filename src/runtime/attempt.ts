@@ -262,6 +262,10 @@ export class Attempt {
     return this.#parts?.streams.of(step)?.stored?.last(rowsMax) ?? []
   }
 
+  checkpoint(): Promise<void> {
+    return this.#parts!.epochs.commit()
+  }
+
   /** Does something while all tables hold the rows of one epoch and no others; answers what epoch that is. */
   async atEpoch(action: () => Promise<void>): Promise<Snapshot> {
     const { epochs, sinks } = this.#parts!

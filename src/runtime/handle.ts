@@ -15,6 +15,7 @@ export interface HandleOptions {
   /** The rows of the step with this identity, of the attempt that is at work. */
   readonly feed: (step: string) => Feed
   readonly history: RunHandle['history']
+  readonly checkpoint: RunHandle['checkpoint']
   readonly warehouse: () => Promise<Warehouse>
   /** Does something while the warehouse holds the rows of one epoch. */
   readonly atEpoch: (action: () => Promise<void>) => Promise<Snapshot>
@@ -31,6 +32,7 @@ export function handleOf(options: HandleOptions): RunHandle {
     notReady,
     watch: (step, onRows) => options.feed(step).subscribe(onRows),
     history: (step, rowsMax) => options.history(step, rowsMax),
+    checkpoint: options.checkpoint,
     query: async (sql, queryOptions) => (await options.warehouse()).query(sql, queryOptions),
     snapshot: path => options.atEpoch(async () => (await options.warehouse()).snapshot(path)),
     async append(topic, lines, id) {

@@ -62,6 +62,8 @@ export interface RunHandle {
    * throw QUERY_FAILED.
    */
   query(sql: string, options?: LiveQueryOptions): Promise<RowStream>
+  /** Commits an epoch now; resolves when all that the operators have made is safe. */
+  checkpoint(): Promise<void>
   /** Writes a copy of the warehouse to a file that is not there yet. Throws FILE_UNWRITABLE. */
   snapshot(path: string): Promise<Snapshot>
   /**

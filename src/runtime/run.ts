@@ -204,6 +204,7 @@ class Run {
       notReady: () => this.#notReady(),
       feed: step => this.#attempt!.feed(step),
       history: (step, rowsMax) => this.#attempt!.history(step, rowsMax),
+      checkpoint: () => this.#attempt!.checkpoint(),
       warehouse: () => this.#warehouseAtWork(),
       atEpoch: action => this.#attempt!.atEpoch(action),
       queue: topic => this.#sources.pushed(topic)?.queue ?? null,
