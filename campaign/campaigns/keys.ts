@@ -115,13 +115,6 @@ const keys: Campaign = {
       cases: 100,
     },
     {
-      name: 'key-waits-for-no-partition',
-      file: 'src/engine/operators/window.ts',
-      from: 'const close = othersOfKey === null ? own : Math.min(own, othersOfKey.closed(key))',
-      to: 'const close = own',
-      cases: 100,
-    },
-    {
       name: 'new-key-waits-for-no-partition',
       file: 'src/engine/key-watermarks.ts',
       from: 'const at = own === NEVER_CAME ? reached : own',

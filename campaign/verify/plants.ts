@@ -44,7 +44,7 @@ function targetsOf(plan: Plan): Target[] {
   const targetOf = (output: string, where: Target['where'], stream: StreamNode, key: readonly string[]): Target => {
     const columns = stream.columns.map(({ name }) => name).filter(name => name !== 'revision')
     const windows = chainOf(stream).filter(node => node.kind === 'window')
-    const values = new Set(windows.flatMap(({ aggregates }) => aggregates.map(({ name }) => name)))
+    const values = new Set(windows.at(-1)?.aggregates.map(({ name }) => name))
     const keys = windows.length === 0 ? key : columns.filter(name => !values.has(name))
     return { output, where, columns, keys }
   }

@@ -27,7 +27,6 @@ export const COMMANDS: readonly CommandDescription[] = [
     summary: 'Run a pipeline: read its inputs, compute, deliver',
     positionals: [FILE],
     options: {
-      profile: { kind: 'text', value: 'P', help: "profile of millrace.config.ts; only 'default' so far" },
       'data-dir': dataDir,
       input,
       'until-end': { kind: 'flag', help: 'read the inputs to their end, close every window, deliver, exit' },
@@ -152,7 +151,7 @@ export const COMMANDS: readonly CommandDescription[] = [
     positionals: [{ name: 'SQL', help: 'one statement, in quotes' }],
     options: {
       'data-dir': storedDir,
-      limit: { ...limit, help: 'at most N rows; 0: all; default 100, with --json all' },
+      limit: { ...limit, help: 'at most N rows; 0: all; default 100 on a terminal, else all' },
       timeout: {
         kind: 'duration',
         value: '30s',

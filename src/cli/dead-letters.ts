@@ -95,7 +95,7 @@ function lettersResent(dataDirectory: string): ReadonlySet<string> {
 }
 
 /** These stand in their topic already: a step of the pipeline refused them, not the topic. */
-const IN_THE_TOPIC = new Set(['RECORD_LATE', 'RECORD_AHEAD', 'LAMBDA_FAILED'])
+const IN_THE_TOPIC = new Set(['RECORD_LATE', 'RECORD_AHEAD', 'LAMBDA_FAILED', 'INTEGER_OVERFLOW'])
 
 export const isInTopic = ({ code }: DeadLetter): boolean => IN_THE_TOPIC.has(code)
 

@@ -9,6 +9,8 @@ import type { PanelStore } from './stores/store.ts'
 
 const CELL_TYPES: Readonly<Record<ColumnType, CellType>> = {
   number: 'number',
+  int64: 'number',
+  decimal: 'number',
   text: 'string',
   boolean: 'boolean',
   timestamp: 'timestamp',
@@ -49,16 +51,25 @@ function describe(panel: PanelNode): Panel {
 export function storeOf(panel: PanelNode): PanelStore {
   const { stream } = panel.stream
   const isRevised = stream.kind === 'changelog'
-  const rowStore = (by: string | null, { time, span_us }: { time: string; span_us: number }, columns: string[]) =>
-    new RowStore({ columns: [...new Set(columns)], timed: { time, by, span_us, sampled: !isRevised } })
+  const rowStore = (
+    by: string | null,
+    { time, span_us }: { time: string; span_us: number },
+    columns: string[],
+    numbers: string[] = [],
+  ) =>
+    new RowStore({
+      columns: [...new Set([...columns, ...numbers])],
+      numbers,
+      timed: { time, by, span_us, sampled: !isRevised },
+    })
   switch (panel.kind) {
     case 'time-series':
-      return rowStore(panel.by, panel, [panel.time, panel.value, ...some(panel.by)])
+      return rowStore(panel.by, panel, [panel.time, ...some(panel.by)], [panel.value])
     case 'state-timeline':
       return rowStore(panel.by, panel, [panel.time, panel.state, panel.by])
     case 'map': {
       const { latitude, longitude, by, label } = panel
-      return rowStore(by, panel, [panel.time, latitude, longitude, ...some(by), ...some(label)])
+      return rowStore(by, panel, [panel.time, ...some(by), ...some(label)], [latitude, longitude])
     }
     case 'stat':
     case 'bars':

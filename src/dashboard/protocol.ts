@@ -10,8 +10,10 @@
  * (`reset: true`), then `rows` and `status` as things happen. The page sends nothing. It takes messages of the same
  * panel in their order, may miss none, and forgets everything when the connection is lost: a new one begins with `hello`.
  *
- * Times are whole or fractional milliseconds since 1970, UTC. Numbers that JSON has no form for (NaN, infinities) and
- * missing values are null.
+ * Times are whole or fractional milliseconds since 1970, UTC. Missing values are null. Cells of 64-bit integers and decimals
+ * are texts of all their digits, and numbers that JSON has no form for are texts (NaN, Infinity, -Infinity): a browser would
+ * round the one and could not read the other. What is drawn (values of lines, stats and bars, coordinates) is a number: the
+ * nearest double, null where there is none.
  */
 export type ServerMessage = Hello | PanelRows | Status
 

@@ -1,12 +1,14 @@
 /**
  * Batches as bytes, for rows that only this program reads again. All values come back as they were, NaN and the
- * infinities too, but for a json column, whose cells go through JSON. docs/log.md has the table of the bytes.
+ * infinities too; the cells of a json column go through JSON, with the digits that came. docs/log.md has the table of the bytes.
  */
+import { decimalText } from '../plan/exact.ts'
+import { jsonCell, parseExact, rawNumber } from '../plan/json-text.ts'
 import type { Column } from '../plan/schema.ts'
-import type { Batch, ColumnData, Dictionary } from './batch.ts'
+import { type Batch, type ColumnData, columnOf, type Dictionary } from './batch.ts'
 import { StateReader, StateWriter } from './state/bytes.ts'
 
-const KIND = { absent: 0, number: 1, timestamp: 1, boolean: 2, text: 3, json: 4 } as const
+const KIND = { absent: 0, number: 1, timestamp: 1, boolean: 2, text: 3, json: 4, int64: 5, decimal: 6 } as const
 
 /** Numbers the entries of a dictionary that a batch uses, in the order in which they come. */
 class UsedTexts {
@@ -66,7 +68,10 @@ export class BatchWriter {
     switch (data.type) {
       case 'number':
       case 'timestamp':
+      case 'int64':
+      case 'decimal':
       case 'boolean':
+        if (data.type === 'decimal') to.byte(data.scale)
         to.byte(data.validity === null ? 0 : 1)
         to.raw(bytesOf(data.values, length))
         if (data.validity !== null) to.raw(data.validity.subarray(0, length))
@@ -97,19 +102,33 @@ export function* readBatches(columns: readonly Column[], bytes: Buffer): Generat
   }
 }
 
-function readColumn({ type }: Column, length: number, from: StateReader): ColumnData | null {
+function readColumn(column: Column, length: number, from: StateReader): ColumnData | null {
+  const { type } = column
   const kind = from.byte()
   if (kind === KIND.absent) return null
+  // Decimals were doubles once.
+  if (type === 'decimal' && kind === KIND.number) {
+    const { values, validity } = readNumbers('number', length, from)
+    return decimals(column, values, validity, value => String(value))
+  }
   if (kind !== KIND[type]) throw new RangeError(`a column of kind ${kind} stands where ${type} is expected`)
   switch (type) {
     case 'number':
     case 'timestamp':
+      return readNumbers(type, length, from)
+    case 'int64':
+      return { type, ...readIntegers(length, from) }
+    case 'decimal': {
+      const scale = from.byte()
+      const { values, validity } = readIntegers(length, from)
+      return scale === column.decimal!.scale
+        ? { type, scale, values, validity }
+        : decimals(column, values, validity, value => decimalText(value, scale))
+    }
     case 'boolean': {
       const hasValidity = from.byte() === 1
-      const values = take(from, type === 'boolean' ? length : length * 8)
-      const validity = hasValidity ? take(from, length) : null
-      if (type === 'boolean') return { type, values, validity }
-      return { type, values: new Float64Array(values.buffer), validity }
+      const values = take(from, length)
+      return { type, values, validity: hasValidity ? take(from, length) : null }
     }
     case 'text': {
       const codes = new Int32Array(take(from, length * 4).buffer)
@@ -117,8 +136,31 @@ function readColumn({ type }: Column, length: number, from: StateReader): Column
       return { type, codes, dictionary: { values } }
     }
     case 'json':
-      return { type, values: JSON.parse(from.text()) as unknown[] }
+      return { type, values: (parseExact(from.text()) as unknown[]).map(jsonCell) }
   }
+}
+
+function readNumbers(type: 'number' | 'timestamp', length: number, from: StateReader) {
+  const hasValidity = from.byte() === 1
+  const values = new Float64Array(take(from, length * 8).buffer)
+  return { type, values, validity: hasValidity ? take(from, length) : null }
+}
+
+function readIntegers(length: number, from: StateReader) {
+  const hasValidity = from.byte() === 1
+  const values = new BigInt64Array(take(from, length * 8).buffer)
+  return { values, validity: hasValidity ? take(from, length) : null }
+}
+
+/** Decimals that were written in another form. */
+function decimals<V>(
+  column: Column,
+  values: Iterable<V>,
+  validity: Uint8Array | null,
+  digits: (value: V) => string,
+): ColumnData {
+  const cells = Array.from(values, (value, row) => (validity?.[row] === 0 ? null : rawNumber(digits(value))))
+  return columnOf(column, cells)
 }
 
 /** A copy of the next bytes, in memory of its own. */
@@ -129,6 +171,8 @@ function take(from: StateReader, length: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(from.bytes.subarray(start, start + length))
 }
 
-function bytesOf({ buffer, byteOffset, BYTES_PER_ELEMENT }: Float64Array | Int32Array | Uint8Array, length: number) {
+type Cells = Float64Array | BigInt64Array | Int32Array | Uint8Array
+
+function bytesOf({ buffer, byteOffset, BYTES_PER_ELEMENT }: Cells, length: number) {
   return new Uint8Array(buffer, byteOffset, length * BYTES_PER_ELEMENT)
 }

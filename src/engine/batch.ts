@@ -5,7 +5,9 @@
  * never writes to it, and copies what it wants to keep: the producer uses the arrays again. Arrays may be longer than
  * `length`; only the first `length` cells count.
  */
-import type { Column } from '../plan/schema.ts'
+import { type DecimalType, decimalNumber, decimalOfDigits, fitsInt64, scaledOfDigits } from '../plan/exact.ts'
+import { digitsOf, jsonCell, plainJson } from '../plan/json-text.ts'
+import type { Cell, Column } from '../plan/schema.ts'
 
 /** A dictionary of texts that batches share: grows only at its end, entry `code` never changes. */
 export interface Dictionary {
@@ -14,14 +16,27 @@ export interface Dictionary {
 
 /**
  * The cells of one column.
- * number, timestamp (microseconds): Float64Array. boolean: 0 or 1. text: codes into the dictionary, -1 for null.
- * json: any JavaScript value, null for null. `validity` is 1 where there is a value, 0 for null; null when all are valid.
+ * number, timestamp (microseconds): Float64Array. int64: BigInt64Array, and decimal: whole numbers of 10^-scale. boolean: 0
+ * or 1. text: codes into the dictionary, -1 for null. json: any JavaScript value, null for null, with the digits that
+ * came (see WrittenJson). `validity` is 1 where there is a value, 0 for null; null when all are valid.
  */
 export type ColumnData =
   | { readonly type: 'number' | 'timestamp'; readonly values: Float64Array; readonly validity: Uint8Array | null }
+  | { readonly type: 'int64'; readonly values: BigInt64Array; readonly validity: Uint8Array | null }
+  | DecimalData
   | { readonly type: 'boolean'; readonly values: Uint8Array; readonly validity: Uint8Array | null }
   | { readonly type: 'text'; readonly codes: Int32Array; readonly dictionary: Dictionary }
   | { readonly type: 'json'; readonly values: readonly unknown[] }
+
+export interface DecimalData {
+  readonly type: 'decimal'
+  readonly scale: number
+  readonly values: BigInt64Array
+  readonly validity: Uint8Array | null
+}
+
+/** Columns whose cells are 64-bit integers. */
+export type IntegersColumn = Extract<ColumnData, { type: 'int64' | 'decimal' }>
 
 /** Columns whose cells are numbers in arrays, with nothing beside them. */
 export type NumbersColumn = Exclude<ColumnData, { type: 'text' } | { type: 'json' }>
@@ -78,6 +93,9 @@ function sliceColumn(data: ColumnData, from: number, to: number): ColumnData {
   if (data.type === 'text') return { ...data, codes: data.codes.subarray(from, to) }
   if (data.type === 'json') return { ...data, values: data.values.slice(from, to) }
   const validity = data.validity?.subarray(from, to) ?? null
+  if (data.type === 'int64' || data.type === 'decimal') {
+    return integersLike(data, data.values.subarray(from, to), validity)
+  }
   return data.type === 'boolean'
     ? { type: data.type, values: data.values.subarray(from, to), validity }
     : { type: data.type, values: data.values.subarray(from, to), validity }
@@ -92,6 +110,8 @@ export function batchBytes(batch: Batch): number {
 
 const CELL_BYTES: Readonly<Record<ColumnData['type'], number>> = {
   number: 9,
+  int64: 9,
+  decimal: 9,
   timestamp: 9,
   boolean: 2,
   text: 4,
@@ -101,17 +121,40 @@ const CELL_BYTES: Readonly<Record<ColumnData['type'], number>> = {
 /** An own copy of the first `length` cells of a column that is arrays of numbers alone. */
 export function copyNumbers(data: NumbersColumn, length: number): NumbersColumn {
   const validity = data.validity?.slice(0, length) ?? null
-  return data.type === 'boolean'
-    ? { type: data.type, values: data.values.slice(0, length), validity }
-    : { type: data.type, values: data.values.slice(0, length), validity }
+  switch (data.type) {
+    case 'boolean':
+      return { type: data.type, values: data.values.slice(0, length), validity }
+    case 'number':
+    case 'timestamp':
+      return { type: data.type, values: data.values.slice(0, length), validity }
+    case 'int64':
+    case 'decimal':
+      return integersLike(data, data.values.slice(0, length), validity)
+  }
 }
 
-/** The cell at a row as plain JavaScript sees it; for edges, tests and slow paths only. */
+/** Other cells of a column of the same type. */
+export function integersLike(data: IntegersColumn, values: BigInt64Array, validity: Uint8Array | null): IntegersColumn {
+  return data.type === 'decimal'
+    ? { type: 'decimal', scale: data.scale, values, validity }
+    : { type: 'int64', values, validity }
+}
+
+/** The cell as state keeps it: as `cellAt`, but a decimal is a whole number of its last digit. */
+export function stateCellAt(data: Exclude<ColumnData, { type: 'json' }>, row: number): Cell {
+  if (data.type !== 'decimal') return cellAt(data, row) as Cell
+  return data.validity !== null && data.validity[row] === 0 ? null : data.values[row]!
+}
+
+/** The cell at a row as a lambda sees it; for edges, tests and slow paths only. */
 export function cellAt(data: ColumnData, row: number): unknown {
   switch (data.type) {
     case 'number':
     case 'timestamp':
+    case 'int64':
       return data.validity !== null && data.validity[row] === 0 ? null : data.values[row]!
+    case 'decimal':
+      return data.validity !== null && data.validity[row] === 0 ? null : decimalNumber(data.values[row]!, data.scale)
     case 'boolean':
       return data.validity !== null && data.validity[row] === 0 ? null : data.values[row] === 1
     case 'text': {
@@ -119,7 +162,7 @@ export function cellAt(data: ColumnData, row: number): unknown {
       return code < 0 ? null : data.dictionary.values[code]!
     }
     case 'json':
-      return data.values[row] ?? null
+      return plainJson(data.values[row] ?? null)
   }
 }
 
@@ -152,7 +195,10 @@ export function batchOf(columns: readonly Column[], rows: readonly Readonly<Reco
   }
 }
 
-/** Column data of plain cells, null for null. */
+/**
+ * Column data of plain cells, null for null. A number may come with its digits (`rawNumber`), a 64-bit integer or decimal
+ * also as a text of them. Throws RangeError for what the column cannot hold.
+ */
 export function columnOf(column: Column, cells: readonly unknown[]): ColumnData {
   const length = cells.length
   const validity = cells.some(cell => cell === null) ? Uint8Array.from(cells, cell => (cell === null ? 0 : 1)) : null
@@ -161,13 +207,24 @@ export function columnOf(column: Column, cells: readonly unknown[]): ColumnData 
     case 'timestamp':
       return {
         type: column.type,
-        values: Float64Array.from(cells, cell => (cell === null ? 0 : (cell as number))),
+        values: Float64Array.from(cells, cell => (cell === null ? 0 : numberOf(cell))),
         validity,
       }
+    case 'int64':
+      return { type: 'int64', values: BigInt64Array.from(cells, cell => integerOf(cell, null)), validity }
+    case 'decimal': {
+      const type = column.decimal!
+      return {
+        type: 'decimal',
+        scale: type.scale,
+        values: BigInt64Array.from(cells, cell => integerOf(cell, type)),
+        validity,
+      }
+    }
     case 'boolean':
       return { type: 'boolean', values: Uint8Array.from(cells, cell => (cell === true ? 1 : 0)), validity }
     case 'json':
-      return { type: 'json', values: cells }
+      return { type: 'json', values: cells.map(jsonCell) }
     case 'text': {
       const codes = new Int32Array(length)
       const values: string[] = []
@@ -187,4 +244,17 @@ export function columnOf(column: Column, cells: readonly unknown[]): ColumnData 
       return { type: 'text', codes, dictionary: { values } }
     }
   }
+}
+
+function numberOf(cell: unknown): number {
+  return typeof cell === 'number' ? cell : Number(digitsOf(cell) ?? cell)
+}
+
+/** A bigint is the 64-bit integer itself, of a decimal the number before its scale. */
+function integerOf(cell: unknown, decimal: DecimalType | null): bigint {
+  if (cell === null) return 0n
+  const digits = digitsOf(cell) ?? String(cell)
+  const value = decimal === null ? scaledOfDigits(digits, 0) : decimalOfDigits(digits, decimal)
+  if (value === null || !fitsInt64(value)) throw new RangeError(`${digits} does not fit its column`)
+  return value
 }

@@ -7,6 +7,7 @@
 import type { ColumnData } from './batch.ts'
 import { copyBytes, writeIso, writeNumber } from './digits.ts'
 import { EscapedTexts, escapeCsv } from './escaped-texts.ts'
+import { DecimalCells, IntegerCells, type NonFiniteForm, NumberCells } from './number-writers.ts'
 
 /** `iso`: "2023-10-28T13:52:25.514Z", with six digits where the time has microseconds. `ms`, `us`: a number. */
 export type TimestampForm = 'iso' | 'ms' | 'us'
@@ -20,6 +21,8 @@ const FALSE_BYTES = Buffer.from('false')
 /** Where the bytes go. */
 export class Target {
   bytes = Buffer.allocUnsafe(64 * 1024)
+  /** Cells that were NaN or an infinity and were written as null. */
+  nonFinite = 0
   /** Room that there always is for what is not a text: whoever takes more asks for it, and for as much again. */
   readonly reserve: number
 
@@ -42,6 +45,9 @@ export interface CellForm {
   readonly timestamps: TimestampForm
   /** What null is written as. */
   readonly nullBytes: Uint8Array
+  readonly nonFinite: NonFiniteForm
+  /** Decimals and json as texts, for readers of JSON that take numbers for doubles. */
+  readonly quoted: boolean
 }
 
 export interface CellWriter {
@@ -73,31 +79,6 @@ export class NoCells implements CellWriter {
 }
 
 const NO_NUMBERS = new Float64Array(0)
-
-class NumberCells implements CellWriter {
-  readonly #target: Target
-  readonly #nullBytes: Uint8Array
-  #values: Float64Array = NO_NUMBERS
-  #validity: Uint8Array | null = null
-
-  constructor(target: Target, { nullBytes }: CellForm) {
-    this.#target = target
-    this.#nullBytes = nullBytes
-  }
-
-  begin(data: ColumnData): void {
-    const { values, validity } = data as Extract<ColumnData, { type: 'number' }>
-    this.#values = values
-    this.#validity = validity
-  }
-
-  write(row: number, position: number): number {
-    const value = this.#values[row]!
-    const isNull = (this.#validity !== null && this.#validity[row] === 0) || value - value !== 0
-    if (isNull) return copyBytes(this.#nullBytes, this.#target.bytes, position)
-    return writeNumber(value, this.#target.bytes, position)
-  }
-}
 
 class TimeCells implements CellWriter {
   readonly #target: Target
@@ -214,7 +195,7 @@ class JsonCells implements CellWriter {
     const value = this.#values[row]
     const json = value === null || value === undefined ? undefined : JSON.stringify(value)
     if (json === undefined) return copyBytes(this.#form.nullBytes, this.#target.bytes, position)
-    const text = this.#form.csv ? escapeCsv(json) : json
+    const text = this.#form.csv ? escapeCsv(json) : this.#form.quoted ? JSON.stringify(json) : json
     this.#target.ensure(position, text.length * 3)
     return position + this.#target.bytes.write(text, position, 'utf8')
   }
@@ -222,6 +203,8 @@ class JsonCells implements CellWriter {
 
 const MAKERS: Readonly<Record<ColumnData['type'], new (target: Target, form: CellForm) => CellWriter>> = {
   number: NumberCells,
+  int64: IntegerCells,
+  decimal: DecimalCells,
   timestamp: TimeCells,
   boolean: BooleanCells,
   text: TextCells,

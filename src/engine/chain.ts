@@ -11,6 +11,8 @@ import type { Batch, ColumnData, Dictionary } from './batch.ts'
 import { Generator, type Output } from './chain/generate.ts'
 import type { DictionarySource } from './chain/slots.ts'
 import { DictionaryBuilder } from './chain/tables.ts'
+import { pick } from './operators/pick.ts'
+import type { OnOverflow } from './overflow.ts'
 import type { StatelessNode } from './steps.ts'
 
 export { plainChain } from './chain/plain.ts'
@@ -28,13 +30,15 @@ export interface Chain {
 }
 
 /**
- * Compiles the steps for batches of the input columns. Only the columns in `needed` are written, all when it is null.
+ * Compiles the steps for batches of the input columns. Only the columns in `needed` are written, all when it is null. A row
+ * with a result beyond 64 bits is dropped and `onOverflow` told.
  * Running throws LAMBDA_FAILED when a lambda that could not be translated throws.
  */
 export function compileChain(
   steps: readonly StatelessNode[],
   input: readonly Column[],
   needed: ReadonlySet<string> | null,
+  onOverflow: OnOverflow = refuseNowhere,
 ): Chain {
   const columns = steps.at(-1)?.columns ?? input
   const wanted = new Set(columns.map(({ name }) => name).filter(name => needed === null || needed.has(name)))
@@ -77,9 +81,12 @@ export function compileChain(
         'validity' in output && output.validity !== 'none' ? new Uint8Array(length) : null,
       )
       const origin = filtering ? new Int32Array(length) : null
+      const refuse = (row: number, output: number, value: bigint) =>
+        onOverflow({ column: columns[output]!, value, row: pick(batch, Int32Array.of(row)) })
       const kept = loop(
         length,
         origin,
+        refuse,
         ...generated.inputs.map(each => arrayOf(data(each.index), each.array, length)),
         ...generated.dictionaries.map(each => dictionary(each.source).values),
         ...generated.tables.map(each => each.table.of(dictionary(each.dictionary))),
@@ -98,9 +105,14 @@ export function compileChain(
   }
 }
 
+const refuseNowhere: OnOverflow = ({ column, value }) => {
+  throw new MillraceError('INTEGER_OVERFLOW', `${column.name}: ${value} is beyond 64 bits`)
+}
+
 // One data form a type: the casts below follow the type of the input column.
-type Loop = (length: number, origin: Int32Array | null, ...arrays: unknown[]) => number
-type Cells = Float64Array | Uint8Array | Int32Array | unknown[]
+type Refuse = (row: number, output: number, value: bigint) => void
+type Loop = (length: number, origin: Int32Array | null, refuse: Refuse, ...arrays: unknown[]) => number
+type Cells = Float64Array | BigInt64Array | Uint8Array | Int32Array | unknown[]
 
 /** For each step, and before the first one, the columns that something after it needs. */
 function liveness(steps: readonly StatelessNode[], wanted: ReadonlySet<string>): ReadonlySet<string>[] {
@@ -169,6 +181,9 @@ function cellsOf(output: Output, length: number): Cells | null {
     case 'number':
     case 'timestamp':
       return new Float64Array(length)
+    case 'int64':
+    case 'decimal':
+      return new BigInt64Array(length)
     case 'boolean':
       return new Uint8Array(length)
     case 'coded':
@@ -203,6 +218,12 @@ function finished(
       return { type: 'text', codes: cells as Int32Array, dictionary: builder!.take() }
     case 'boolean':
       return { type: 'boolean', values: cells as Uint8Array, validity: written(output, validity, data) }
+    case 'int64':
+      return { type: 'int64', values: cells as BigInt64Array, validity: written(output, validity, data) }
+    case 'decimal': {
+      const { scale } = output
+      return { type: 'decimal', scale, values: cells as BigInt64Array, validity: written(output, validity, data) }
+    }
     case 'number':
     case 'timestamp':
       return { type: output.kind, values: cells as Float64Array, validity: written(output, validity, data) }

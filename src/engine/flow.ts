@@ -14,6 +14,7 @@ import { ExplodeOperator } from './operators/explode.ts'
 import { FinalsOperator } from './operators/finals.ts'
 import { awaits, Fork, type Stage } from './operators/stage.ts'
 import { WindowOperator } from './operators/window.ts'
+import type { Overflow } from './overflow.ts'
 import type { Stateful } from './state/table.ts'
 import { noCounts, type StepCounts } from './step-counts.ts'
 import type { StatelessNode } from './steps.ts'
@@ -32,6 +33,8 @@ export interface FlowOptions {
   readonly taps: ReadonlyMap<string, (batch: Batch) => void>
   /** Called for each row that counts in no window of a step; `row` is its index in the batch from the topic. */
   readonly onLate: (row: number, step: WindowNode) => void
+  /** Called for each row that a step refuses because a result does not fit its column. */
+  readonly onOverflow: (overflow: Overflow, step: string) => void
   /** Whether the state is to survive: what changes is noted. Default false. */
   readonly keepsState?: boolean
 }
@@ -214,7 +217,9 @@ export class Flow {
       steps.push(consumer)
     }
     const next = this.#after(steps.at(-1)!)
-    const chain = compileChain(steps, first.input.columns, next.reads)
+    const { identity } = steps.at(-1)!
+    const onOverflow = (overflow: Overflow) => this.#options.onOverflow(overflow, identity)
+    const chain = compileChain(steps, first.input.columns, next.reads, onOverflow)
     const { stage } = next
     if (first.input.kind === 'read' && this.#isOnlyWay(first.input)) {
       this.prefix = { steps, columns: chain.columns, needed: next.reads }
@@ -248,6 +253,7 @@ export class Flow {
           downstreamKeepsTime: next.keepsTime,
           onLate: row => this.#options.onLate(row, node),
           counts: this.#countsOf(node),
+          onOverflow: overflow => this.#options.onOverflow(overflow, node.identity),
           keepsState: this.#options.keepsState ?? false,
         }),
       ),

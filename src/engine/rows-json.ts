@@ -2,13 +2,14 @@
  * Writes the rows of batches as NDJSON (or CSV) bytes: shared by the file sink and the stored topics.
  *
  * Rows by columns into one buffer; no object and no text a row. A text is escaped once for each entry of its dictionary.
- * Dots in a column's name nest in NDJSON: `values.x` becomes {"values":{"x":...}}. Null, NaN and the infinities are
- * written as null (an empty cell in CSV).
+ * Dots in a column's name nest in NDJSON: `values.x` becomes {"values":{"x":...}}. Null is an empty cell in CSV. NaN and the
+ * infinities are written by name in CSV; in NDJSON as null, or as a text where the rows are to be read back.
  */
 import type { Column } from '../plan/schema.ts'
 import type { Batch, ColumnData } from './batch.ts'
 import { type CellWriter, cellWriter, NoCells, SCALAR_BYTES_MAX, Target, type TimestampForm } from './cell-writers.ts'
 import { copyBytes } from './digits.ts'
+import type { NonFiniteForm } from './number-writers.ts'
 import { csvLayout, jsonLayout } from './row-layout.ts'
 
 export interface RowWriterOptions {
@@ -16,6 +17,10 @@ export interface RowWriterOptions {
   readonly format?: 'ndjson' | 'csv'
   /** Default `iso`. */
   readonly timestamps?: TimestampForm
+  /** Default: their names in CSV, null in NDJSON. */
+  readonly nonFinite?: NonFiniteForm
+  /** NDJSON: decimals and json stand as texts, for a reader that takes their numbers for doubles. Default false. */
+  readonly quoted?: boolean
   /** false: a dotted column name stays one name. Default true. */
   readonly nested?: boolean
 }
@@ -25,6 +30,8 @@ export interface RowWriter {
   write(batch: Batch): Uint8Array
   /** CSV: the line of column names. NDJSON: empty. */
   readonly header: Uint8Array
+  /** Cells so far that were NaN or an infinity and were written as null. */
+  readonly nonFinite: number
 }
 
 const EMPTY_BYTES = new Uint8Array(0)
@@ -38,11 +45,21 @@ export function rowWriter(columns: readonly Column[], options: RowWriterOptions 
   const { cells, suffix, header } = csv ? csvLayout(columns) : jsonLayout(names, nested)
   const fixedBytes = cells.reduce((sum, { prefix }) => sum + prefix.length + SCALAR_BYTES_MAX, suffix.length)
   const target = new Target(fixedBytes)
-  const form = { csv, timestamps, nullBytes: csv ? EMPTY_BYTES : NULL_BYTES }
+  const nonFinite = options.nonFinite ?? (csv ? 'name' : 'null')
+  const form = {
+    csv,
+    timestamps,
+    nullBytes: csv ? EMPTY_BYTES : NULL_BYTES,
+    nonFinite,
+    quoted: options.quoted ?? false,
+  }
   const fields = cells.map(({ prefix, column }) => new Field(prefix, column, type => cellWriter(type, target, form)))
   const nothing = new NoCells(target, form)
   return {
     header,
+    get nonFinite() {
+      return target.nonFinite
+    },
     write(batch) {
       for (const field of fields) field.begin(batch.data[field.column] ?? null, nothing)
       let position = 0

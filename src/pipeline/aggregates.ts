@@ -20,8 +20,13 @@ export function count<R>(column?: Path<R>): Aggregate<R, number> {
   return aggregate('count', column ?? null)
 }
 
-/** The sum of a column of numbers, compensated: the order of rows does not matter. */
-export function sum<R, const C extends NumberColumn<R>>(column: C): Aggregate<R, number | NullOf<R, C>> {
+type SumOf<R, C> = (bigint extends At<R, C> ? bigint : number) | NullOf<R, C>
+
+/**
+ * The sum of a column of numbers: exact for 64-bit integers and decimals, compensated for doubles, so that the order of
+ * rows does not matter.
+ */
+export function sum<R, const C extends NumberColumn<R>>(column: C): Aggregate<R, SumOf<R, C>> {
   return aggregate('sum', column)
 }
 

@@ -15,6 +15,7 @@ import type { Location } from '../plan/schema.ts'
 import { readOf } from '../plan/walk.ts'
 import { refuseWithoutRevision } from './changelog.ts'
 import { columnNamed, refusal } from './refuse.ts'
+import { COMPARABLE } from './step.ts'
 import { conform } from './steps.ts'
 import type { Topic, UntypedTopic } from './topic.ts'
 
@@ -138,8 +139,7 @@ export class Builder {
       return
     }
     if (target.key.length === 0) throw refusal('PIPELINE_INVALID', `${step}: the key names no column`, location)
-    for (const name of target.key)
-      columnNamed(stream.columns, name, `${step}, key`, location, ['text', 'number', 'boolean', 'timestamp'])
+    for (const name of target.key) columnNamed(stream.columns, name, `${step}, key`, location, COMPARABLE)
     if (stream.stream.kind === 'append') return
     const { key } = stream.stream
     const missing = key.find(name => !target.key.includes(name))

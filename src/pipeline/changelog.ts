@@ -5,7 +5,7 @@ import { refusal } from './refuse.ts'
 
 /** What the row of a changelog says about itself. */
 export const REVISION: readonly Column[] = [
-  { name: 'revision', type: 'number', nullable: false },
+  { name: 'revision', type: 'number', nullable: false, integer: true },
   { name: 'is_final', type: 'boolean', nullable: false },
 ]
 

@@ -6,7 +6,7 @@ import type { ColumnType, Location } from '../plan/schema.ts'
 import { readOf } from '../plan/walk.ts'
 import { columnNamed, located, refusal, refuseUnknown } from './refuse.ts'
 import type { Rows } from './rows.ts'
-import { COMPARABLE, typedColumn } from './step.ts'
+import { COMPARABLE, NUMERIC, typedColumn } from './step.ts'
 import type { KeyColumn, NumberColumn, Path, TimestampColumn } from './types.ts'
 
 const ROWS_DEFAULT = 100
@@ -217,7 +217,6 @@ interface Place {
   readonly location: Location | null
 }
 
-const NUMERIC: readonly ColumnType[] = ['number']
 const SPAN = ['time', 'span']
 const OVER = ['time', 'over']
 

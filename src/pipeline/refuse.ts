@@ -41,7 +41,9 @@ export function columnNamed(
     )
   }
   if (types !== undefined && !types.includes(column.type)) {
-    const message = `${step}: column '${name}' is ${column.type}, not ${types.join(' or ')}`
+    // 64-bit integers and decimals are numbers too.
+    const wanted = types.filter(type => type !== 'int64' && type !== 'decimal')
+    const message = `${step}: column '${name}' is ${column.type}, not ${wanted.join(' or ')}`
     throw refusal('COLUMN_TYPE', names.length === 0 ? message : `${message}. Usable: ${names.join(', ')}`, location)
   }
   return column

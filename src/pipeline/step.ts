@@ -4,9 +4,12 @@ import type { Column, ColumnType, Location } from '../plan/schema.ts'
 import { columnNamed, refusal } from './refuse.ts'
 
 /** Types that have an order and can be keys. */
-export const COMPARABLE: readonly ColumnType[] = ['number', 'text', 'boolean', 'timestamp']
+export const COMPARABLE: readonly ColumnType[] = ['number', 'int64', 'decimal', 'text', 'boolean', 'timestamp']
 
-export const ALL: readonly ColumnType[] = ['number', 'text', 'boolean', 'timestamp', 'json']
+export const ALL: readonly ColumnType[] = [...COMPARABLE, 'json']
+
+/** Types that can be added up. */
+export const NUMERIC: readonly ColumnType[] = ['number', 'int64', 'decimal']
 
 export const APPEND: StreamKind = Object.freeze({ kind: 'append' })
 

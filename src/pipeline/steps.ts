@@ -144,16 +144,24 @@ export function dedupe(
   return { kind: 'dedupe', input, key, within_us, ...base(input.columns, APPEND, location) }
 }
 
+const sameDecimal = (a: Column, b: Column) =>
+  a.type !== 'decimal' || (a.decimal!.precision <= b.decimal!.precision && a.decimal!.scale === b.decimal!.scale)
+
+const typeName = ({ type, decimal }: Column) => (decimal ? `decimal(${decimal.precision}, ${decimal.scale})` : type)
+
 /** The stream with just the columns that a topic declares, in its order. */
 export function conform(input: StreamNode, topic: TopicNode, location: Location | null): StreamNode {
   const step = `to topic '${topic.name}'`
   for (const wanted of topic.columns) {
     const found = typedColumn(input, wanted.name, step, location, wanted.type === 'json' ? undefined : ALL)
-    if (found.type !== wanted.type) {
+    if (found.type !== wanted.type || !sameDecimal(found, wanted)) {
       throw refusal(
         'COLUMN_TYPE',
-        `${step}: column '${wanted.name}' is ${found.type}, the topic declares ${wanted.type}`,
+        `${step}: column '${wanted.name}' is ${typeName(found)}, the topic declares ${typeName(wanted)}`,
         location,
+        wanted.type === 'decimal' || found.type === 'decimal'
+          ? 'Declare the same type: nothing is rounded on the way.'
+          : undefined,
       )
     }
     if (found.nullable && !wanted.nullable) {

@@ -40,11 +40,13 @@ type TypeName<V> = [V] extends [Timestamp]
   ? 'timestamp'
   : [V] extends [number]
     ? 'number'
-    : [V] extends [string]
-      ? 'text'
-      : [V] extends [boolean]
-        ? 'boolean'
-        : 'json'
+    : [V] extends [bigint]
+      ? 'int64'
+      : [V] extends [string]
+        ? 'text'
+        : [V] extends [boolean]
+          ? 'boolean'
+          : 'json'
 
 /** A sentence for each column of the topic that the stream does not fit. */
 type Misfit<R, T> = {

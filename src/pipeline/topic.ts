@@ -8,6 +8,7 @@ import { meanings } from '../plan/types.ts'
 import { readSchema } from '../plan/zod.ts'
 import { columnNamed, located, refusal, refuseUnknown } from './refuse.ts'
 import type { Rows } from './rows.ts'
+import { COMPARABLE } from './step.ts'
 import type { KeyColumn, RowOf, TimestampColumn } from './types.ts'
 
 /** A topic whose records have a schema. */
@@ -86,8 +87,7 @@ function topicNode(
   refuseUnknown(options, ['key', 'eventTime', 'partitions', 'retention'], step, location)
   refuseUnknown(retention ?? {}, ['time', 'size'], `${step}, retention`, location)
   const key = [options.key ?? []].flat() as readonly string[]
-  for (const path of key)
-    columnNamed(columns, path, `${step}, key`, location, ['text', 'number', 'boolean', 'timestamp'])
+  for (const path of key) columnNamed(columns, path, `${step}, key`, location, COMPARABLE)
   const eventTime =
     options.eventTime === undefined ? null : eventTimeOf(step, schema, columns, options.eventTime, location)
   if (eventTime?.progress === 'key' && key.length === 0) {

@@ -1,4 +1,5 @@
 /** Types of rows: what a schema's values look like to a lambda, and the paths of their columns. */
+import type { Cell } from '../plan/schema.ts'
 import type { Timestamp } from '../plan/types.ts'
 
 /** Shows the columns themselves in messages and hovers, not how they came about. */
@@ -60,11 +61,11 @@ export type At<R, P> = P extends keyof R
       : never
     : never
 
-type IsNumber<V> = [V] extends [Timestamp | null] ? false : [V] extends [number | null] ? true : false
+type IsNumber<V> = [V] extends [Timestamp | null] ? false : [V] extends [number | bigint | null] ? true : false
 
 // The conditional around each of these makes the compiler print the names themselves, not the alias.
 
-/** Columns of numbers; a timestamp is none. */
+/** Columns of numbers and 64-bit integers; a timestamp is none. */
 export type NumberColumn<R> = R extends infer S
   ? { [P in Path<S>]: IsNumber<At<S, P>> extends true ? P : never }[Path<S>]
   : never
@@ -76,7 +77,7 @@ export type TimestampColumn<R> = R extends infer S
 
 /** Columns that have an order and can be compared: not arrays and records. */
 export type KeyColumn<R> = R extends infer S
-  ? { [P in Path<S>]: [At<S, P>] extends [string | number | boolean | null] ? P : never }[Path<S>]
+  ? { [P in Path<S>]: [At<S, P>] extends [string | number | bigint | boolean | null] ? P : never }[Path<S>]
   : never
 
 /** Columns that can be null. */
@@ -122,5 +123,5 @@ export type { Timestamp }
 
 /** Values that a lambda gets by name in its second argument; they are part of the plan. */
 export interface ParameterValues {
-  readonly [name: string]: string | number | boolean | null | readonly (string | number | boolean | null)[]
+  readonly [name: string]: Cell | readonly Cell[]
 }

@@ -1,14 +1,15 @@
 /** Builds the nodes of windows and of their last words. */
 import { microsecondsOf } from '../plan/duration.ts'
+import { EXACT_DIGITS_MAX } from '../plan/exact.ts'
 import type { AggregateNode, StreamKind, StreamNode, WindowNode } from '../plan/nodes.ts'
 import type { Column, ColumnType, Location } from '../plan/schema.ts'
 import type { Aggregate } from './aggregates.ts'
 import { REVISION, refuseChangelog, refuseWithoutRevision } from './changelog.ts'
 import { checkNewName, refusal, refuseTaken, refuseUnknown } from './refuse.ts'
-import { APPEND, base, COMPARABLE, typedColumn } from './step.ts'
+import { APPEND, base, COMPARABLE, NUMERIC, typedColumn } from './step.ts'
 import type { Window, WindowOptions } from './windows.ts'
 
-const NUMERIC: ReadonlySet<string> = new Set(['sum', 'average', 'variance', 'deviation', 'quantile'])
+const CALCULATED: ReadonlySet<string> = new Set(['sum', 'average', 'variance', 'deviation', 'quantile'])
 
 export function window(
   input: StreamNode,
@@ -71,9 +72,9 @@ function aggregateOf(
   const { function: kind, column: path, fraction } = aggregate
   const node = { name, function: kind, column: path, fraction }
   const step = `${kind}('${path}')`
-  if (path === null) return { node, column: { name, type: 'number', nullable: false } }
-  const types: readonly ColumnType[] | undefined = NUMERIC.has(kind)
-    ? ['number']
+  if (path === null) return { node, column: { name, type: 'number', nullable: false, integer: true } }
+  const types: readonly ColumnType[] | undefined = CALCULATED.has(kind)
+    ? NUMERIC
     : kind === 'count'
       ? undefined
       : COMPARABLE
@@ -81,7 +82,7 @@ function aggregateOf(
   switch (kind) {
     case 'count':
     case 'distinct':
-      return { node, column: { name, type: 'number', nullable: false } }
+      return { node, column: { name, type: 'number', nullable: false, integer: true } }
     case 'variance':
     case 'deviation':
       return { node, column: { name, type: 'number', nullable: true } }
@@ -90,6 +91,13 @@ function aggregateOf(
     case 'first':
     case 'last':
       return { node, column: { ...source, name } }
+    case 'sum': {
+      const { nullable, type } = source
+      if (type === 'int64') return { node, column: { name, type, nullable } }
+      if (type !== 'decimal') return { node, column: { name, type: 'number', nullable } }
+      const decimal = { precision: EXACT_DIGITS_MAX, scale: source.decimal!.scale }
+      return { node, column: { name, type, nullable, decimal } }
+    }
     default:
       return { node, column: { name, type: 'number', nullable: source.nullable } }
   }

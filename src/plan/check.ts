@@ -1,6 +1,7 @@
 /** What can be said about a plan before it runs: `error` keeps it from running, `warning` and `note` do not. */
 import { formatDuration } from './duration.ts'
 import { timeColumnOf } from './event-time.ts'
+import { DOUBLE_DIGITS, EXACT_DIGITS_MAX } from './exact.ts'
 import { inexact } from './expression/duckdb.ts'
 import { opaqueLambdas } from './fingerprint.ts'
 import { outputName } from './identity.ts'
@@ -20,6 +21,7 @@ type FindingCode =
   | 'TOPIC_FED_TWICE'
   | 'RETENTION_SHORT'
   | 'DECODE_SLOW'
+  | 'DECIMAL_LONG'
   | 'COLUMNS_ALIKE'
   | 'KEY_NULLABLE'
 
@@ -164,6 +166,19 @@ function topicFindings(plan: Plan, topic: TopicNode): readonly Finding[] {
       message: `topic '${name}' gets records from a source and from a stream`,
       location,
       wayOut: 'Use a topic for each.',
+    })
+  }
+  for (const { name: column, decimal } of topic.columns) {
+    if (decimal === undefined || decimal.precision <= DOUBLE_DIGITS) continue
+    const isExact = decimal.precision <= EXACT_DIGITS_MAX
+    findings.push({
+      severity: 'warning',
+      code: 'DECIMAL_LONG',
+      message: `'${column}' of topic '${name}' has ${decimal.precision} digits: ${isExact ? 'a lambda sees' : 'it is kept as'} the nearest double, which has ${DOUBLE_DIGITS}`,
+      location,
+      wayOut: isExact
+        ? 'Keys, comparisons, sums and outputs are exact; calculate in lambdas only where 15 digits are enough.'
+        : `Use at most ${EXACT_DIGITS_MAX} digits, which are kept exactly.`,
     })
   }
   const slow = topic.schema === null || !ingested ? null : slowReason(readSchema(topic.schema).wire)

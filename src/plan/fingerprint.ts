@@ -16,7 +16,7 @@ import type { Column } from './schema.ts'
 /** A SHA-256 in hexadecimal digits. */
 export function fingerprint(node: StreamNode): string {
   return createHash('sha256')
-    .update(JSON.stringify(allOf(node)))
+    .update(JSON.stringify(allOf(node), bigintsAsText))
     .digest('hex')
 }
 
@@ -43,6 +43,8 @@ export function opaqueLambdas(node: StreamNode): readonly Lambda[] {
   describe(node, new Set(node.columns.map(({ name }) => name)), lambda => found.push(lambda))
   return found
 }
+
+const bigintsAsText = (_key: string, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value)
 
 type Parts = readonly unknown[]
 
@@ -116,10 +118,13 @@ function describe(node: StreamNode, needed: ReadonlySet<string>, onOpaque: (lamb
 }
 
 function typesOf(columns: readonly Column[], needed: ReadonlySet<string>): Parts {
-  return columns
-    .filter(({ name }) => needed.has(name))
-    .map(({ name, type, nullable }) => [name, type, nullable] as const)
-    .sort(byName)
+  return (
+    columns
+      .filter(({ name }) => needed.has(name))
+      // A decimal has the fingerprint that it had as a double: its state is read either way.
+      .map(({ name, type, nullable }) => [name, type === 'decimal' ? 'number' : type, nullable] as const)
+      .sort(byName)
+  )
 }
 
 function byName([a]: readonly [string, ...unknown[]], [b]: readonly [string, ...unknown[]]): number {

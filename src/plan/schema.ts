@@ -1,11 +1,14 @@
 /**
  * What a row is made of: named, typed columns.
  *
- * Meaning is JavaScript's: `number` is a double, `text` a string, `timestamp` whole microseconds since the Unix epoch in
+ * Meaning is JavaScript's: `number` is a double, `int64` a bigint of 64 bits, `decimal` a whole number of its last digit
+ * (a lambda sees the nearest double), `text` a string, `timestamp` whole microseconds since the Unix epoch in
  * UTC carried as a double (exact until the year 2255), `json` any value that has no column type of its own (an array,
  * a record). Missing and null are one value, `null`.
  */
-export type ColumnType = 'number' | 'text' | 'boolean' | 'timestamp' | 'json'
+import type { DecimalType } from './exact.ts'
+
+export type ColumnType = 'number' | 'int64' | 'decimal' | 'text' | 'boolean' | 'timestamp' | 'json'
 
 /** Of a time written as a number since 1970. */
 export type NumberUnit = 's' | 'ms' | 'us' | 'ns'
@@ -44,8 +47,13 @@ export interface Column {
   readonly nullable: boolean
   /** The only texts that can stand here, where they are known (enums, literals, a conditional of texts). */
   readonly labels?: readonly string[]
-  /** A fixed-point number: kept as a double here, written to a warehouse as DECIMAL(precision, scale). */
-  readonly decimal?: { readonly precision: number; readonly scale: number }
+  /**
+   * A fixed-point number, DECIMAL(precision, scale) in a warehouse. Up to 18 digits it is a column of type `decimal`; a
+   * longer one is a `number`, the nearest double.
+   */
+  readonly decimal?: DecimalType
+  /** A `number` that is always whole and below 2^53: BIGINT in a warehouse. */
+  readonly integer?: true
   /** For a `timestamp` of a topic: the unit in which its messages write it. */
   readonly unit?: TimestampUnit
   /** For `json` that is an array of objects: the columns of one element, which `explode` makes rows of. */
@@ -53,7 +61,7 @@ export interface Column {
 }
 
 /** A value that one cell of a row can hold, as a lambda sees it. */
-export type Cell = number | string | boolean | null
+export type Cell = number | bigint | string | boolean | null
 
 /** Where in the user's file something was written; line and column count from 1. */
 export interface Location {

@@ -1,17 +1,21 @@
 /**
  * The slow path of the decoder, and its meaning: one record through JSON and zod.
  *
- * Times keep the digits that the message wrote (a double of nanoseconds is off by a microsecond one time in eight), all
- * else is what JSON.parse and zod say: of two equal keys the last counts.
+ * Times, 64-bit integers, decimals and what stands in json columns keep the digits that the message wrote (a double of
+ * nanoseconds is off by a microsecond one time in eight), all else is what JSON.parse and zod say: of two equal keys the
+ * last counts.
  */
 import type { z } from 'zod'
+import { decimalOfDigits, fitsInt64 } from './exact.ts'
+import { jsonCell } from './json-text.ts'
 import { restOf, restPlaces } from './rest.ts'
-import { Digits } from './types.ts'
+import type { Column } from './schema.ts'
+import { type Misfit, type ParsedRecord, recordParser, withDigits } from './slow-numbers.ts'
 import { undeclaredFinder } from './undeclared.ts'
 import { pathNotUnicode } from './unicode.ts'
 import { MAXIMUM_DEPTH } from './wire.ts'
 import { readSchema } from './zod.ts'
-import { type TimeStep, timePaths } from './zod-times.ts'
+import { exactPaths } from './zod-exact.ts'
 
 /** Why a record is refused: it is not what its schema says, or a text in it is not Unicode. */
 export type RefusalCode = 'RECORD_INVALID' | 'TEXT_NOT_UNICODE'
@@ -19,7 +23,10 @@ export type RefusalCode = 'RECORD_INVALID' | 'TEXT_NOT_UNICODE'
 export type SlowResult =
   | {
       readonly ok: true
-      /** By column index; null for null and for missing. */
+      /**
+       * By column index; null for null and for missing. A decimal is a bigint of its last digit; a json cell is a
+       * WrittenJson where its numbers would be written otherwise.
+       */
       readonly cells: unknown[]
       /** Paths of the fields that the schema does not name. */
       readonly undeclared: readonly string[]
@@ -36,27 +43,30 @@ export type SlowResult =
 /** Makes the slow decoder of a topic's messages. It never throws for what a record holds. */
 export function slowDecoder(schema: z.ZodType): (text: string) => SlowResult {
   const rests = restPlaces(schema)
-  const cells = readSchema(schema).columns.map(({ name }): CellPlace => {
-    const path = (rests.get(name)?.path ?? name).split('.')
-    return { name, path: path[0] === '' ? [] : path, declared: rests.get(name)?.declared ?? null }
+  const fields = readSchema(schema).columns.map((column): Field => {
+    const { path = column.name, declared = null } = rests.get(column.name) ?? {}
+    return { column, path: path === '' ? [] : path.split('.'), declared }
   })
-  const times = timePaths(schema)
   const undeclaredIn = undeclaredFinder(schema)
-  const parse = times.length === 0 ? (text: string): unknown => JSON.parse(text) : parserKeepingDigits(times)
+  const parse = recordParser(
+    exactPaths(schema),
+    fields.some(({ column }) => column.type === 'json'),
+  )
   return text => {
     if (tooDeep(text)) return invalid(`It is nested deeper than ${MAXIMUM_DEPTH} levels`)
-    let record: unknown
+    let parsed: ParsedRecord
     try {
-      record = parse(text)
+      parsed = parse(text)
     } catch (error) {
       return invalid(error instanceof SyntaxError ? error.message : `Not readable: ${error}`)
     }
-    const place = pathNotUnicode(text, record)
+    const place = pathNotUnicode(text, parsed.record)
     if (place !== null) return notUnicode(place)
     try {
-      const result = schema.safeParse(record)
+      const result = schema.safeParse(parsed.record)
       if (!result.success) return refusal(result.error)
-      return cellsOf(result.data, cells, undeclaredIn(record))
+      if (parsed.misfit !== null) return misfitting(parsed.misfit)
+      return cellsOf(result.data, fields, parsed, undeclaredIn(parsed.record))
     } catch (error) {
       return invalid(`The schema threw: ${error}`)
     }
@@ -72,95 +82,112 @@ const notUnicode = (path: string): SlowResult => ({
   path,
 })
 
+function misfitting({ path, digits, type }: Misfit): SlowResult {
+  const number = digits.length > 60 ? `${digits.slice(0, 57)}...` : digits
+  const room = type === 'int64' ? 'into 64 bits' : `decimal(${type.precision}, ${type.scale})`
+  return invalid(`Invalid input: ${number} does not fit ${room}`, path)
+}
+
 function refusal(error: z.ZodError): SlowResult {
   const [first] = error.issues
   const more = error.issues.length > 1 ? ` (and ${error.issues.length - 1} more)` : ''
   return invalid(`${first?.message ?? 'Invalid input'}${more}`, first?.path.map(String).join('.') ?? '')
 }
 
-/** Where the value of a column is; `declared`: it is what an object has beside these fields. */
-interface CellPlace {
-  readonly name: string
+interface Field {
+  readonly column: Column
+  /** Where the value is. */
   readonly path: readonly string[]
+  /** The value is what the object there has beside these fields; null: it is the value there. */
   readonly declared: ReadonlySet<string> | null
-}
-
-function cellsOf(data: unknown, places: readonly CellPlace[], undeclared: readonly string[]): SlowResult {
-  const cells: unknown[] = []
-  for (const { name, path, declared } of places) {
-    let cell = data
-    for (const key of path) {
-      cell = typeof cell === 'object' && cell !== null && Object.hasOwn(cell, key) ? (cell as Json)[key] : null
-    }
-    if (declared !== null) cell = restOf(cell, declared)
-    if (typeof cell === 'object' && cell !== null && !isFiniteThroughout(cell)) {
-      return invalid('Invalid input: a number in it is not finite', name)
-    }
-    if (typeof cell === 'number' && !Number.isFinite(cell)) {
-      return invalid(`Invalid input: expected number, received ${cell}`, name)
-    }
-    if (typeof cell === 'string' && !cell.isWellFormed()) return notUnicode(path.join('.'))
-    cells.push(cell ?? null)
-  }
-  return { ok: true, cells, undeclared }
 }
 
 type Json = Record<string, unknown>
 
-/** JSON text such as 1e999 becomes Infinity, which no warehouse and no JSON can hold. */
+class Refused extends Error {
+  readonly result: SlowResult
+
+  constructor(result: SlowResult) {
+    super()
+    this.result = result
+  }
+}
+
+function cellsOf(
+  data: unknown,
+  fields: readonly Field[],
+  parsed: ParsedRecord,
+  undeclared: readonly string[],
+): SlowResult {
+  try {
+    const cells = fields.map(field => {
+      const value = at(data, field.path)
+      return cellOf((field.declared === null ? value : restOf(value, field.declared)) ?? null, field, parsed)
+    })
+    return { ok: true, cells, undeclared }
+  } catch (error) {
+    if (error instanceof Refused) return error.result
+    throw error
+  }
+}
+
+/** The cell of what zod gave for a field. Throws Refused for what its column cannot hold. */
+function cellOf(value: unknown, field: Field, parsed: ParsedRecord): unknown {
+  const { column, path } = field
+  if (value === null) return null
+  if (column.type === 'json') return jsonCellOf(value, field, parsed)
+  if (typeof value === 'string' && !value.isWellFormed()) throw new Refused(notUnicode(column.name))
+  if (typeof value === 'bigint' && !fitsInt64(value)) {
+    throw new Refused(misfitting({ path: column.name, digits: String(value), type: 'int64' }))
+  }
+  if (typeof value !== 'number') return value
+  if (!Number.isFinite(value) || (column.integer && !Number.isSafeInteger(value))) {
+    const expected = column.integer && Number.isFinite(value) ? 'int' : 'number'
+    throw new Refused(invalid(`Invalid input: expected ${expected}, received ${value}`, column.name))
+  }
+  if (column.decimal === undefined) return value
+  const { raw, digits } = rawAt(path, parsed)
+  const isWritten = column.type === 'decimal' && digits !== undefined && Object.is(raw, value)
+  const written = isWritten ? digits : String(value)
+  const scaled = decimalOfDigits(written, column.decimal)
+  if (scaled === null) throw new Refused(misfitting({ path: column.name, digits: written, type: column.decimal }))
+  return column.type === 'decimal' ? scaled : value
+}
+
+function jsonCellOf(value: unknown, { column: { name }, path }: Field, parsed: ParsedRecord): unknown {
+  const { raw, digits } = rawAt(path, parsed)
+  const exact = withDigits(value, raw, digits, parsed)
+  if (!isFiniteThroughout(exact)) throw new Refused(invalid('Invalid input: a number in it is not finite', name))
+  return jsonCell(exact)
+}
+
+function at(data: unknown, path: readonly string[]): unknown {
+  let cell = data
+  for (const key of path) {
+    cell = typeof cell === 'object' && cell !== null && Object.hasOwn(cell, key) ? (cell as Json)[key] : null
+  }
+  return cell
+}
+
+/** What the record has at a path, with its digits where it is a number that may be needed. */
+function rawAt(
+  path: readonly string[],
+  { record, digits }: ParsedRecord,
+): { raw: unknown; digits: string | undefined } {
+  const holder = at(record, path.slice(0, -1))
+  const key = path.at(-1)
+  if (key === undefined) return { raw: record, digits: undefined }
+  if (typeof holder !== 'object' || holder === null || !Object.hasOwn(holder, key))
+    return { raw: null, digits: undefined }
+  return { raw: (holder as Json)[key], digits: digits.get(holder)?.get(key) }
+}
+
+/** What a transform computed may be Infinity or NaN, which no JSON can hold. */
 function isFiniteThroughout(value: unknown): boolean {
   if (typeof value === 'number') return Number.isFinite(value)
   if (typeof value !== 'object' || value === null) return true
   for (const key in value) if (!isFiniteThroughout((value as Json)[key])) return false
   return true
-}
-
-/** JSON.parse that leaves Digits at the ends of the given ways. */
-function parserKeepingDigits(times: readonly (readonly TimeStep[])[]): (text: string) => unknown {
-  const names = new Set(times.map(path => path.at(-1) ?? null))
-  const anyName = names.has(null)
-  return text => {
-    const sources = new Map<object, Map<string, string>>()
-    const root: unknown = JSON.parse(
-      text,
-      function (this: object, key: string, value: unknown, context?: { source?: string }) {
-        if (typeof value === 'number' && (anyName || names.has(key)) && context?.source !== undefined) {
-          const known = sources.get(this)
-          if (known === undefined) sources.set(this, new Map([[key, context.source]]))
-          else known.set(key, context.source)
-        }
-        return value
-      },
-    )
-    if (sources.size > 0) for (const path of times) put(root, path, 0, sources)
-    return root
-  }
-}
-
-function put(
-  holder: unknown,
-  path: readonly TimeStep[],
-  depth: number,
-  sources: ReadonlyMap<object, ReadonlyMap<string, string>>,
-): void {
-  if (typeof holder !== 'object' || holder === null) return
-  const step = path[depth] ?? null
-  for (const key of step === null ? Object.keys(holder) : Object.hasOwn(holder, step) ? [step] : []) {
-    if (depth < path.length - 1) {
-      put((holder as Json)[key], path, depth + 1, sources)
-      continue
-    }
-    const source = sources.get(holder)?.get(key)
-    // defineProperty, since assigning to a key named __proto__ would set the prototype.
-    if (source !== undefined) {
-      Object.defineProperty(holder, key, {
-        value: new Digits(source),
-        writable: true,
-        enumerable: true,
-        configurable: true,
-      })
-    }
-  }
 }
 
 /** Whether brackets outside of texts nest deeper than MAXIMUM_DEPTH: the parser's own limit moves with the stack. */

@@ -1,6 +1,7 @@
-/** The two types that zod does not have, as zod schemas that carry what they mean. */
+/** The types that zod does not have, as zod schemas that carry what they mean. */
 import { z } from 'zod'
 import { MillraceError } from '../system/errors.ts'
+import { type DecimalType, DOUBLE_DIGITS } from './exact.ts'
 import type { NumberUnit, TextTime, TimestampUnit } from './schema.ts'
 import { textTime } from './schema.ts'
 import { checkedTextTime, timeReader } from './times/text-time.ts'
@@ -17,7 +18,7 @@ export type Timestamp = number & { readonly [timestampBrand]: true }
 /** What our own schemas mean; refined and described copies inherit it. */
 export const meanings = z.registry<{
   timestamp?: TimestampUnit
-  decimal?: { readonly precision: number; readonly scale: number }
+  decimal?: DecimalType
   /** Keeps the fields that the object around it does not name. */
   rest?: true
 }>()
@@ -133,8 +134,9 @@ function textSchema(form: TextTime) {
 }
 
 /**
- * A fixed-point number with `precision` digits, `scale` of them after the point: a double in rows, DECIMAL(precision,
- * scale) in a warehouse. Values that such a DECIMAL cannot hold are refused.
+ * A fixed-point number with `precision` digits, `scale` of them after the point; DECIMAL(precision, scale) in a
+ * warehouse. Up to 18 digits it is exact from the digits of the message on; longer ones are the nearest double. A value
+ * with more digits than the type holds, before or behind the point, is rejected. Lambdas see the nearest double.
  */
 export function decimal(precision: number, scale: number): z.ZodNumber {
   if (
@@ -149,9 +151,13 @@ export function decimal(precision: number, scale: number): z.ZodNumber {
       next: 'Use a whole precision from 1 to 38 and a scale from 0 to the precision.',
     })
   }
-  const limit = 10 ** (precision - scale) - 0.5 * 10 ** -scale
-  return z.number().gt(-limit).lt(limit).register(meanings, { decimal: { precision, scale } })
+  const limit = decimalLimit({ precision, scale })
+  const number = precision <= DOUBLE_DIGITS ? z.number().gt(-limit).lt(limit) : z.number().min(-limit).max(limit)
+  return number.register(meanings, { decimal: { precision, scale } })
 }
+
+/** The double that no value of the type goes beyond; what its digits can hold is judged by the digits. */
+export const decimalLimit = ({ precision, scale }: DecimalType): number => 10 ** (precision - scale)
 
 function kindOf(value: unknown): string {
   if (value === undefined) return 'nothing'

@@ -50,6 +50,25 @@ interface WireNumber {
   readonly accepts: ((value: number) => boolean) | null
 }
 
+/** A JSON number that is whole and fits into 64 bits, read from its digits. */
+interface WireInteger {
+  readonly kind: 'int64'
+  readonly column: number
+  readonly nullable: boolean
+  readonly accepts: ((value: bigint) => boolean) | null
+}
+
+/** A JSON number whose digits fit the type, as a whole number of its last digit. */
+interface WireDecimal {
+  readonly kind: 'decimal'
+  readonly column: number
+  readonly nullable: boolean
+  readonly precision: number
+  readonly scale: number
+  /** Sees the nearest double; null when the type says it all. */
+  readonly accepts: ((value: number) => boolean) | null
+}
+
 interface WireText {
   readonly kind: 'text'
   readonly column: number
@@ -87,7 +106,15 @@ export interface WireSlow {
   readonly reason: string
 }
 
-export type WireNode = WireObject | WireNumber | WireText | WireBoolean | WireTimestamp | WireSlow
+export type WireNode =
+  | WireObject
+  | WireNumber
+  | WireInteger
+  | WireDecimal
+  | WireText
+  | WireBoolean
+  | WireTimestamp
+  | WireSlow
 
 /** Why records of this form cannot take the fast path, with the path of the first such field; null when they can. */
 export function slowReason(node: WireNode, path = ''): string | null {

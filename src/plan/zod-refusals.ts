@@ -2,7 +2,6 @@
 import { MillraceError } from '../system/errors.ts'
 
 const NOT_FROM_JSON: Readonly<Record<string, string>> = {
-  bigint: 'Use z.int(), or z.string() for ids of more than 15 digits.',
   date: "Use timestamp('iso').",
   symbol: 'Leave the field out.',
   undefined: 'Leave the field out.',

@@ -11,11 +11,12 @@ import type { MillraceError } from '../system/errors.ts'
 import type { Column, ColumnType } from './schema.ts'
 import { meanings } from './types.ts'
 import type { WireField, WireNode } from './wire.ts'
-import { acceptsOutput, boundsOf, unchanged } from './zod-checks.ts'
+import { acceptsOutput, unchanged } from './zod-checks.ts'
 import { type Definition, definitionOf, describe, hasChecks } from './zod-definition.ts'
+import { exactInUnion } from './zod-exact.ts'
 import { fillsMissing, withoutOptional } from './zod-missing.ts'
+import { integerLeaf, type NumberLeaf, numberLeaf } from './zod-numbers.ts'
 import { insteadOf, unsupported } from './zod-refusals.ts'
-import { timeInUnion } from './zod-times.ts'
 
 const REST = 'it keeps the fields that the schema does not name'
 
@@ -77,16 +78,13 @@ class Reader {
       return leaf({ kind: 'timestamp', column: this.#add(path, 'timestamp', { unit }), nullable: false, unit, accepts })
     }
     if (meanings.get(schema)?.rest === true) return this.#slow(path, 'json', REST, {}, true)
-    const scale = meanings.get(schema)?.decimal
     switch (definition.type) {
       case 'object':
         return this.#object(definition, path)
-      case 'number': {
-        const { integer, minimum, maximum, exact } = boundsOf(definition)
-        const accepts = exact ? null : unchanged<number>(schema)
-        const column = this.#add(path, 'number', scale === undefined ? {} : { decimal: scale })
-        return leaf({ kind: 'number', column, nullable: false, integer, minimum, maximum, accepts })
-      }
+      case 'bigint':
+        return this.#number(path, integerLeaf(schema, definition))
+      case 'number':
+        return this.#number(path, numberLeaf(schema, definition, meanings.get(schema)?.decimal ?? null))
       case 'string':
         return this.#text(schema, path, hasChecks(definition) || definition.check !== undefined)
       case 'template_literal':
@@ -141,13 +139,13 @@ class Reader {
         throw this.#unsupported(path, 'an intersection has no columns', 'Use one z.object(), or .extend().')
       }
       case 'array': {
-        this.#refuseTimesInUnions(schema, path)
+        this.#refuseExactInUnions(schema, path)
         const element = elementColumns(definition.element!, this.#full(path), this.#visiting)
         return this.#slow(path, 'json', 'it is an array', element === null ? {} : { element })
       }
       case 'record':
       case 'tuple':
-        this.#refuseTimesInUnions(schema, path)
+        this.#refuseExactInUnions(schema, path)
         return this.#slow(path, 'json', `it is a ${definition.type}`)
       case 'any':
       case 'unknown':
@@ -159,6 +157,10 @@ class Reader {
       default:
         throw this.#unsupported(path, `${describe(schema)} has no column form`, insteadOf(definition.type))
     }
+  }
+
+  #number(path: string, { type, more, wire }: NumberLeaf): Reading {
+    return leaf(wire(this.#add(path, type, more)))
   }
 
   #object(definition: Definition, path: string): Reading {
@@ -247,11 +249,14 @@ class Reader {
     if (type === 'boolean') {
       return leaf({ kind: 'boolean', column: this.#add(path, 'boolean'), nullable: false, accepts: unchanged(schema) })
     }
+    if (type === 'int64') {
+      return leaf({ kind: 'int64', column: this.#add(path, 'int64'), nullable: false, accepts: unchanged(schema) })
+    }
     throw this.#unsupported(path, `a literal ${type} cannot come from JSON`, 'Use a text, a number or a boolean.')
   }
 
   #union(schema: z.ZodType, definition: Definition, path: string): Reading {
-    this.#refuseTimesInUnions(schema, path)
+    this.#refuseExactInUnions(schema, path)
     const readings = (definition.options ?? []).map(option => {
       const reader = new Reader(this.#visiting, this.#full(path))
       const type = definitionOf(option).type
@@ -259,10 +264,16 @@ class Reader {
       const { shape } = reader.read(option, '')
       const column = reader.columns[0]
       if (shape === 'object' || column === undefined) return { type: 'json' as const, nullable: false, labels: null }
-      return { type: column.type, nullable: column.nullable, labels: column.labels ?? null }
+      const { type: known, nullable, labels = null, decimal } = column
+      return { type: known, nullable, labels, decimal }
     })
     const nullable = readings.some(reading => reading.nullable)
-    const types = new Set(readings.map(reading => reading.type).filter(type => type !== null))
+    const forms = readings.filter(reading => reading.type !== null)
+    if (forms.length === 1 && forms[0]!.type === 'decimal') {
+      return this.#slow(path, 'decimal', 'it is a union', { decimal: forms[0]!.decimal! }, nullable)
+    }
+    // Of several forms zod chooses by the double.
+    const types = new Set(forms.map(({ type }) => (type === 'decimal' ? 'number' : type)))
     const [type] = types
     if (types.size !== 1 || type === undefined || type === 'json' || type === 'timestamp') {
       return this.#slow(path, 'json', 'it is a union', {}, nullable)
@@ -281,11 +292,11 @@ class Reader {
     return { ...this.read(inner, path), optional: false }
   }
 
-  /** A time that is one of several forms cannot be told from a number before zod has chosen the form. */
-  #refuseTimesInUnions(schema: z.ZodType, path: string): void {
-    if (timeInUnion(schema)) {
-      throw this.#unsupported(path, 'a timestamp inside a union is not supported', 'Use z.number() there.')
-    }
+  /** A value whose digits count and that is one of several types cannot be told apart before zod has chosen. */
+  #refuseExactInUnions(schema: z.ZodType, path: string): void {
+    const found = exactInUnion(schema)
+    if (found !== null)
+      throw this.#unsupported(path, `${found} inside a union is not supported`, 'Use .nullable(), or z.number() there.')
   }
 
   #nullable(reading: Reading, path: string): Reading {

@@ -31,6 +31,11 @@ export const ERRORS = {
     retried: false,
     next: 'Correct the names in the header, or those in the schema of the topic.',
   },
+  INTEGER_OVERFLOW: {
+    fault: 'user',
+    retried: false,
+    next: 'Use Number(...) where the nearest double is enough, a smaller window, or filter such rows.',
+  },
   RECORD_AHEAD: { fault: 'user', retried: false, next: 'Set the clock of the sender, or raise maxAhead.' },
   RECORD_LATE: { fault: 'outside', retried: false, next: 'Raise disorder, or let the window restate late records.' },
   SOURCE_DAMAGED: { fault: 'outside', retried: false, next: 'Look at the source at the position that is named.' },

@@ -1,4 +1,7 @@
-/** What a run delivered, as relations of DuckDB with numbers as DOUBLE and times as DOUBLE microseconds. */
+/**
+ * What a run delivered, as relations of DuckDB with numbers as DOUBLE, exact ones as BIGINT and DECIMAL, and times as DOUBLE
+ * microseconds.
+ */
 import { isAbsolute, join } from 'node:path'
 import { warehouseColumn } from '../connectors/duckdb/names.ts'
 import { isStored, openForReading, readTopic } from '../log/topic-store.ts'
@@ -8,7 +11,9 @@ import { readText, statusOf, writePieces } from '../system/files.ts'
 import type { Row } from './database.ts'
 import { copyHead } from './heads.ts'
 import { cellOf, readLines } from './json-columns.ts'
+import { sqlDecimal } from './oracle/aggregate.ts'
 import { literal, quoted } from './oracle/text.ts'
+import { linePiecesOf, needsQuoting, quotedLines } from './quoted-lines.ts'
 
 /** Something that a pipeline delivers, and where it lies. */
 export interface Output {
@@ -85,8 +90,8 @@ function topicRows(name: string, columns: readonly Column[], places: Places, row
   const { start } = openForReading(places.dataDirectory, name)
   if (start > 0) return `the first ${start} records of the topic ${name} are no longer stored`
   const path = join(places.folder, `topic-${name}.ndjson`)
-  writePieces(path, firstLines(readTopic(places.dataDirectory, name), rows))
-  return { sql: linesSql([path], columns, 'iso'), finiteOnly: true, time_us: 1 }
+  writePieces(path, quotedLines(firstLines(readTopic(places.dataDirectory, name), rows), columns))
+  return { sql: linesSql([path], columns, 'iso'), finiteOnly: false, time_us: 1 }
 }
 
 function* firstLines(records: Iterable<string>, rows: number | null): Generator<Uint8Array, void, undefined> {
@@ -112,7 +117,7 @@ function fileRows({ stream, place }: Output, columns: readonly Column[], places:
   if (form === 'parquet') {
     if (statusOf(`${file}.stale`) !== null) return `${file} is older than its rows; the next run writes it`
     const cells = columns.map(column => `${stored(quoted(column.name), column)} AS ${quoted(column.name)}`)
-    return { sql: selectFrom(cells, `read_parquet(${literal(file)})`), finiteOnly: true, time_us: 1 }
+    return { sql: selectFrom(cells, `read_parquet(${literal(file)})`), finiteOnly: false, time_us: 1 }
   }
   const committed = committedFile(file, places)
   if (form === 'csv') {
@@ -121,9 +126,9 @@ function fileRows({ stream, place }: Output, columns: readonly Column[], places:
     const options = `auto_detect = false, header = true, delim = ',', quote = '"', escape = '"', allow_quoted_nulls = false, parallel = false`
     const types = stream.columns.map(({ name }) => `${quoted(name)}: 'VARCHAR'`).join(', ')
     const rows = `read_csv(${literal(committed)}, ${options}, columns = {${types}})`
-    return { sql: selectFrom(cells, rows), finiteOnly: true, time_us }
+    return { sql: selectFrom(cells, rows), finiteOnly: false, time_us }
   }
-  return { sql: linesSql([committed], columns, timestamps), finiteOnly: true, time_us }
+  return { sql: linesSql([withQuotes(committed, columns, places)], columns, timestamps), finiteOnly: true, time_us }
 }
 
 /** What a file sink says beside its file of what it has committed; null: nothing. */
@@ -138,6 +143,14 @@ function committedFile(file: string, places: Places): string {
   if (bytes === null || bytes >= statusOf(file)!.bytes) return file
   const copy = join(places.folder, `committed-${file.replaceAll(/[^A-Za-z0-9]/g, '-')}`)
   copyHead(file, bytes, copy)
+  return copy
+}
+
+/** The lines with texts in place of the numbers that DuckDB would take for doubles. */
+function withQuotes(file: string, columns: readonly Column[], places: Places): string {
+  if (!columns.some(needsQuoting)) return file
+  const copy = join(places.folder, `quoted-${file.replaceAll(/[^A-Za-z0-9]/g, '-')}`)
+  writePieces(copy, quotedLines(linePiecesOf(file), columns))
   return copy
 }
 
@@ -171,13 +184,16 @@ type TimeForm = 'iso' | 'ms' | 'us'
 
 function linesSql(paths: readonly string[], columns: readonly Column[], times: TimeForm): string {
   const cells = columns.map(column => `${written(cellOf(column), column, times)} AS ${quoted(column.name)}`)
-  const texts = columns.map((column): Column => (column.type === 'json' ? column : { ...column, type: 'text' }))
+  const texts = columns.map((column): Column => ({ ...column, type: 'text' }))
   return selectFrom(cells, readLines(paths, texts))
 }
 
 /** A cell of a database or Parquet column. */
 function stored(cell: string, column: Column): string {
   if (column.type === 'number') return `${cell}::DOUBLE`
+  if (column.type === 'int64') return `${cell}::BIGINT`
+  // A table that was made when decimals were doubles keeps its type.
+  if (column.type === 'decimal') return `${cell}::${sqlDecimal(column)}`
   if (column.type === 'timestamp') return `epoch_us(${cell})::DOUBLE`
   return column.type === 'boolean' ? cell : `${cell}::VARCHAR`
 }
@@ -185,12 +201,24 @@ function stored(cell: string, column: Column): string {
 /** Stands for a cell that is no value of its column: no value is equal to it. */
 const NO_NUMBER = "'-1.7976931348623157e308'::DOUBLE"
 
+const NO_INTEGER = '(-9223372036854775808)::BIGINT'
+
 /** A cell of a text format. */
 function written(cell: string, column: Column, times: TimeForm): string {
   const parsed = (sql: string) => `CASE WHEN ${cell} IS NOT NULL THEN coalesce(${sql}, ${NO_NUMBER}) END`
   switch (column.type) {
     case 'number':
       return parsed(`TRY_CAST(${cell} AS DOUBLE)`)
+    case 'int64':
+      return `CASE WHEN ${cell} IS NOT NULL THEN coalesce(TRY_CAST(${cell} AS BIGINT), ${NO_INTEGER}) END`
+    case 'decimal': {
+      // A cast rounds: digits behind those of the type make another number.
+      const type = sqlDecimal(column)
+      const { precision, scale } = column.decimal!
+      const all = `TRY_CAST(${cell} AS DECIMAL(38, ${Math.min(38, scale + 38 - precision)}))`
+      const none = `-${'9'.repeat(precision - scale) || '0'}::${type}`
+      return `CASE WHEN ${cell} IS NOT NULL THEN CASE WHEN ${all} = TRY_CAST(${cell} AS ${type}) THEN TRY_CAST(${cell} AS ${type}) ELSE ${none} END END`
+    }
     case 'timestamp':
       return parsed(
         times === 'iso'

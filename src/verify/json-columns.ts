@@ -6,6 +6,8 @@ import { literal, quoted } from './oracle/text.ts'
 /** Times are read as text: their own digits count, and their form is checked. */
 const READ_AS: Record<ColumnType, string> = {
   number: 'DOUBLE',
+  int64: 'BIGINT',
+  decimal: 'VARCHAR',
   text: 'VARCHAR',
   boolean: 'BOOLEAN',
   timestamp: 'VARCHAR',

@@ -52,7 +52,8 @@ export function progressOf(dataDirectory: string, untilEnd: boolean): Progress {
       return { number, end: header.ended || ended ? null : position, lines, ended }
     },
     waits: topic => partitionsOf(topic).some(({ position, ended }) => !ended && position === 0),
-    rowsOf: topic => header.lengths[topic] ?? null,
+    // Behind the end of the input nothing is under way: what is there beyond the last epoch is wrong.
+    rowsOf: topic => (header.ended ? null : (header.lengths[topic] ?? null)),
     delivered: sink => header.outputs[sink]?.rows ?? null,
   }
 }

@@ -9,6 +9,7 @@
  */
 import type { DuckDBAppender } from '@duckdb/node-api'
 import { loadSource } from '../connectors/contract.ts'
+import { loadDuckDB } from '../formats/duckdb.ts'
 import type { SourceReference } from '../plan/nodes.ts'
 import type { Column, ColumnType, NumberUnit } from '../plan/schema.ts'
 import { slowDecoder } from '../plan/slow.ts'
@@ -30,10 +31,14 @@ import {
   type RecordsInput,
   translateCsv,
 } from './lines.ts'
+import { sqlDecimal } from './oracle/aggregate.ts'
 import { HIDDEN, quoted } from './oracle/text.ts'
+import { needsQuoting } from './quoted-lines.ts'
 
 const STORED_AS: Record<ColumnType, string> = {
   number: 'DOUBLE',
+  int64: 'BIGINT',
+  decimal: 'DECIMAL',
   text: 'VARCHAR',
   boolean: 'BOOLEAN',
   timestamp: 'BIGINT',
@@ -69,7 +74,9 @@ export async function loadRecords(database: Database, input: RecordsInput): Prom
   const isScattered = await isScatteredOver(input.sources)
   const units = new Map<number, PlainUnit>()
   const arePlain = collectUnits(wire, units) && (input.unread?.size ?? 0) === 0 && (input.refusedAt?.size ?? 0) === 0
-  if (!input.isDoubtful && arePlain && slowReason(wire) === null) {
+  // DuckDB takes numbers with a point for doubles.
+  const isDoubtful = input.isDoubtful || topic.columns.some(needsQuoting)
+  if (!isDoubtful && arePlain && slowReason(wire) === null) {
     const lines = await linesOf(database, input)
     await createTable(database, table, topic.columns)
     if (await readFast(database, table, topic.columns, units, lines)) {
@@ -84,9 +91,11 @@ async function isScatteredOver([first, ...others]: readonly SourceReference[]): 
   return others.length > 0 || first === undefined || (await loadSource(first)).hasOnePartition !== true
 }
 
+const storedAs = (column: Column) => (column.type === 'decimal' ? sqlDecimal(column) : STORED_AS[column.type])
+
 const createTable = (database: Database, table: string, columns: readonly Column[]) =>
   database.run(
-    `CREATE OR REPLACE TABLE ${table} (${columns.map(column => `${quoted(column.name)} ${STORED_AS[column.type]}`).join(', ')}, ${HIDDEN.partition} INTEGER)`,
+    `CREATE OR REPLACE TABLE ${table} (${columns.map(column => `${quoted(column.name)} ${storedAs(column)}`).join(', ')}, ${HIDDEN.partition} INTEGER)`,
   )
 
 /** Units that DuckDB reads as the schema does. Of a local time that exists twice it takes the other moment. */
@@ -154,6 +163,7 @@ function microseconds(text: string, unit: PlainUnit): string {
 async function readSlow(database: Database, table: string, input: RecordsInput): Promise<number> {
   const { topic, unread, refusedAt } = input
   const decode = slowDecoder(topic.schema!)
+  const { DuckDBDecimalValue } = await loadDuckDB()
   const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   const appender = await database.connection.createAppender(table.slice(1, -1).replaceAll('""', '"'))
   const take = (bytes: Uint8Array, partition: number) => {
@@ -166,7 +176,11 @@ async function readSlow(database: Database, table: string, input: RecordsInput):
     const answer = decode(line)
     if (!answer.ok) return
     topic.columns.forEach((column, index) => {
-      appendCell(appender, column.type, unread?.has(column.name) ? null : answer.cells[index])
+      const cell = unread?.has(column.name) ? null : answer.cells[index]
+      if (column.type === 'decimal' && typeof cell === 'bigint') {
+        const { precision, scale } = column.decimal!
+        appender.appendDecimal(new DuckDBDecimalValue(cell, precision, scale))
+      } else appendCell(appender, column.type, cell)
     })
     appender.appendInteger(partition)
     appender.endRow()
@@ -213,6 +227,7 @@ function* linesIn(bytes: Uint8Array): Generator<{ readonly bytes: Uint8Array; re
 function appendCell(appender: DuckDBAppender, type: ColumnType, cell: unknown): void {
   if (cell === null || cell === undefined) appender.appendNull()
   else if (type === 'number') appender.appendDouble(cell as number)
+  else if (type === 'int64') appender.appendBigInt(cell as bigint)
   else if (type === 'timestamp') appender.appendBigInt(BigInt(cell as number))
   else if (type === 'boolean') appender.appendBoolean(cell as boolean)
   else appender.appendVarchar(type === 'json' ? JSON.stringify(cell) : (cell as string))

@@ -93,8 +93,18 @@ async function verifyOnce(
 }
 
 function runRecord(dataDirectory: string): RunRecord {
-  const text = readText(join(dataDirectory, 'run.json'))
-  if (text !== null) return JSON.parse(text) as RunRecord
+  const path = join(dataDirectory, 'run.json')
+  const text = readText(path)
+  if (text !== null) {
+    try {
+      return JSON.parse(text) as RunRecord
+    } catch (cause) {
+      throw new MillraceError('FILE_UNREADABLE', `${path} is damaged.`, {
+        cause,
+        next: 'Start the pipeline: it writes the file again, and loses nothing.',
+      })
+    }
+  }
   throw new MillraceError('OPTION_INVALID', `${dataDirectory} holds no run (run.json is missing).`, {
     next: 'Run the pipeline first: millrace run FILE --until-end --data-dir DIR',
   })

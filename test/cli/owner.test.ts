@@ -80,6 +80,8 @@ describe('beside a run at work', { timeout: 60_000 }, () => {
       const limited = await run.command('query', 'FROM minutes', '--limit', '1')
       expect(lines(limited.stdout)).toHaveLength(2)
       expect(limited.stderr).toContain('only the first 1 rows')
+      const piped = await run.command('query', 'FROM range(1000)')
+      expect(lines(piped.stdout)).toHaveLength(1001)
       const written = await run.command('query', 'DELETE FROM minutes')
       expect(written).toMatchObject({ code: 2, stderr: expect.stringContaining('QUERY_FAILED') })
       const long = await run.command('query', 'FROM range(1000000) a, range(1000000) b', '--timeout', '300ms', '--json')

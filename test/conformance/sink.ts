@@ -148,7 +148,8 @@ export function sinkConformance(target: SinkCase): void {
         await sink.commit(3)
       })
       const found = (await target.rows(folder, COLUMNS)).map(found => found['values.x'])
-      expect(found).toEqual(target.notFinite === 'null' ? [null, null, null] : [NaN, Infinity, -Infinity])
+      if (target.notFinite === 'null') expect(found).toEqual([null, null, null])
+      else expect(found.map(Number)).toEqual([NaN, Infinity, -Infinity])
     })
 
     test('takes empty batches, commits without rows, and columns that nothing filled', async () => {

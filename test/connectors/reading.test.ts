@@ -165,6 +165,14 @@ describe.each(Object.entries(ways))('a warehouse %s', (_, ask) => {
     expect(await stateOf(ask)).toEqual(before)
   }, 60_000)
 
+  test('says so when it fails in the middle of its rows', async () => {
+    const sql = "SELECT CASE WHEN range = 500000 THEN 'x' ELSE '1' END::INTEGER AS n FROM range(1000000)"
+    await expect(ask(sql).then(rowsOf)).rejects.toMatchObject({
+      code: 'QUERY_FAILED',
+      message: expect.stringMatching(/^It failed after \d+ rows/),
+    })
+  })
+
   test('reads no file by its name, and says what to do instead', async () => {
     const asked = ask(`FROM ${inFolder('secret.csv')}`)
     await expect(asked).rejects.toMatchObject({ code: 'QUERY_FAILED', next: expect.stringContaining('snapshot') })

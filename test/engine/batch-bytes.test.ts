@@ -8,6 +8,8 @@ import type { Column, ColumnType } from '../../src/plan/schema.ts'
 const number = fc.double()
 const CELLS: Readonly<Record<ColumnType, fc.Arbitrary<unknown>>> = {
   number,
+  int64: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+  decimal: fc.integer({ min: -1e9, max: 1e9 }).map(scaled => scaled / 100),
   timestamp: fc.integer({ min: -(2 ** 53), max: 2 ** 53 }),
   boolean: fc.boolean(),
   // Lone surrogates among them: whatever a JSON text can hold.
@@ -19,7 +21,12 @@ const CELLS: Readonly<Record<ColumnType, fc.Arbitrary<unknown>>> = {
 const batches = fc
   .array(fc.constantFrom(...(Object.keys(CELLS) as ColumnType[])), { minLength: 1, maxLength: 6 })
   .chain(types => {
-    const columns: Column[] = types.map((type, index) => ({ name: `c${index}`, type, nullable: true }))
+    const columns: Column[] = types.map((type, index) => ({
+      name: `c${index}`,
+      type,
+      nullable: true,
+      ...(type === 'decimal' && { decimal: { precision: 18, scale: 2 } }),
+    }))
     const row = fc.tuple(...types.map(type => fc.option(CELLS[type], { nil: null, freq: 4 })))
     const rows = fc.array(row, { maxLength: 20 })
     const batch = fc.tuple(rows, fc.array(fc.boolean(), { minLength: types.length, maxLength: types.length }))

@@ -22,6 +22,7 @@ export function start(topic: TopicNode, streams: readonly StreamNode[], partitio
       },
     })),
     taps: new Map(),
+    onOverflow: () => {},
     onLate: () => {
       late++
     },

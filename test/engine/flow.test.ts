@@ -42,6 +42,7 @@ test.each([readings, readingsByKey])('all that a push causes has happened when i
     ],
     taps: new Map(),
     onLate: () => {},
+    onOverflow: () => {},
   })
   const time = new TopicTime(plan.topics[0]!.eventTime!, plan.topics[0]!.columns, ['device'])
   time.addPartition(0)
@@ -81,6 +82,7 @@ function operatorOf(options: WindowOptions, progress: 'partition' | 'key') {
   const operator = new WindowOperator(node, node.input.columns, end, {
     progress,
     downstreamKeepsTime: false,
+    onOverflow: () => {},
     onLate: () => {},
   })
   const { columns, eventTime, key } = plan.topics[0]!

@@ -146,6 +146,8 @@ describe('DuckDB = JavaScript', () => {
     connection = await instance.connect()
     const sqlType = {
       number: 'DOUBLE',
+      int64: 'BIGINT',
+      decimal: 'DECIMAL(9, 2)',
       text: 'VARCHAR',
       boolean: 'BOOLEAN',
       timestamp: 'BIGINT',

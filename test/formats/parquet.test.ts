@@ -173,3 +173,14 @@ test('damaged is what is: a file that is cut off, or is no Parquet file', async 
     { reason: expect.stringMatching(/damaged or cut off/) },
   ])
 })
+
+test('damage far into a file is told behind the rows that came before it', async () => {
+  await make('SELECT range::DOUBLE AS n, hash(range)::VARCHAR AS note FROM range(400000)', ', ROW_GROUP_SIZE 100000')
+  const bytes = readFileSync(path)
+  bytes.fill(0xff, Math.floor(bytes.length * 0.9), Math.floor(bytes.length * 0.92))
+  writeFileSync(path, bytes)
+  const { rows, damages } = await read(z.object({ n: z.number(), note: z.string() }))
+  expect(rows.length).toBeGreaterThan(0)
+  expect(rows.length).toBeLessThan(400_000)
+  expect(damages).toHaveLength(1)
+})

@@ -405,8 +405,8 @@ describe('topics refuse', () => {
     ],
     [
       'a schema',
-      () => topic('a', z.object({ big: z.bigint() })),
-      "SCHEMA_UNSUPPORTED: Field 'big': z.bigint() has no column form > Use z.int(), or z.string() for ids of more than 15 digits.",
+      () => topic('a', z.object({ big: z.date() })),
+      "SCHEMA_UNSUPPORTED: Field 'big': z.date() has no column form > Use timestamp('iso').",
     ],
   ])('%s', (_, declare, expected) => {
     expect(refusalOf(declare)).toBe(expected)

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { file } from '../../src/connectors/file/index.ts'
+import { withScratch } from '../../src/formats/duckdb.ts'
 import { count, pipeline, timestamp, topic, tumbling } from '../../src/index.ts'
 import type { DeadLetter } from '../../src/log/dead-letter.ts'
 import { readTopic } from '../../src/log/topic-store.ts'
@@ -65,9 +66,8 @@ test('half characters are dead letters with their bytes, and all outputs hold th
   const written = readFileSync(join(dataDirectory, 'o.ndjson'), 'utf8').trim().split('\n')
   expect(written.map(text => JSON.parse(text).device).sort()).toEqual(devices)
   const parquet = `SELECT device FROM read_parquet('${join(dataDirectory, 'o.parquet')}') ORDER BY 1`
-  expect((await query(join(dataDirectory, 'warehouse.duckdb'), parquet, 9)).rows).toEqual(
-    devices.map(device => ({ device })),
-  )
+  const inParquet = await withScratch(async connection => (await connection.runAndReadAll(parquet)).getRows())
+  expect(inParquet).toEqual(devices.map(device => [device]))
   const report = await verifyPipeline(plan, { dataDirectory })
   expect(
     report.outputs.map(

@@ -12,7 +12,8 @@ const LIMIT_FOR_PEOPLE = 100
 
 export async function run(values: Arguments): Promise<number> {
   const json = values.flag('json')
-  const limit = values.whole('limit') ?? (json ? 0 : LIMIT_FOR_PEOPLE)
+  // Only a person who looks wants few: what is piped or kept in a file is all of it.
+  const limit = values.whole('limit') ?? (process.stdout.isTTY ? LIMIT_FOR_PEOPLE : 0)
   const sql = values.required('SQL')
   if (sql.trim() === '') {
     throw new MillraceError('OPTION_INVALID', 'The SQL is empty.', {

@@ -2,14 +2,13 @@
 import type { Plan } from '../../plan/nodes.ts'
 import type { RunProgress } from '../../runtime/options.ts'
 import { systemClock } from '../../system/clock.ts'
-import { MillraceError } from '../../system/errors.ts'
 import { keepFilesPrivate, keepHeapSmall } from '../../system/process.ts'
 import type { Arguments } from '../arguments.ts'
 import { type BesideRun, openBesideRun, type Places, placesLines } from '../beside-run.ts'
 import { EXIT } from '../exit-codes.ts'
 import { inputsOf } from '../inputs.ts'
 import { listenOf } from '../listen.ts'
-import { loadPipeline, unknownName } from '../load-pipeline.ts'
+import { loadPipeline } from '../load-pipeline.ts'
 import { Notices, ProgressLines } from '../progress.ts'
 import { shownAsTopic, summaryLines } from '../run-summary.ts'
 import { stopOnSignals } from '../signals.ts'
@@ -23,8 +22,6 @@ const ASKED_AFTER_MS = 1000
 export async function run(values: Arguments): Promise<number> {
   const stop = stopOnSignals()
   keepFilesPrivate()
-  const profile = values.text('profile') ?? 'default'
-  if (profile !== 'default') throw new MillraceError('OPTION_INVALID', unknownName('profile', profile, ['default']))
   const path = values.required('FILE')
   if (!values.flag('until-end')) keepHeapSmall()
   const listen = listenOf(values)

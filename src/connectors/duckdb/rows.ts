@@ -38,6 +38,7 @@ export async function openRows(
     const reading = await readingOf(connection, sql)
     await connection.run('BEGIN TRANSACTION READ ONLY')
     const result = await (await connection.prepare(reading)).stream()
+    let count = 0
     const names = result.deduplicatedColumnNames()
     const types = result.columnTypes()
     return {
@@ -47,9 +48,12 @@ export async function openRows(
         try {
           const chunk = await result.fetchChunk()
           if (chunk === null || chunk.rowCount === 0) {
+            // The binding tells an error between two chunks by this alone: the rows seem to end.
+            if (!result.isStreaming) throw brokenOff(count)
             closeOnce()
             return null
           }
+          count += chunk.rowCount
           const columns = names.map((_, index) => chunk.getColumnValues(index))
           return Array.from({ length: chunk.rowCount }, (_, row) =>
             Object.fromEntries(names.map((name, index) => [name, jsonCell(duckdb, columns[index]![row]!)])),
@@ -65,6 +69,12 @@ export async function openRows(
     closeOnce()
     throw failed(error)
   }
+}
+
+function brokenOff(count: number): MillraceError {
+  return new MillraceError('QUERY_FAILED', `It failed after ${count} rows: these are not the whole answer.`, {
+    next: 'Look for a value that cannot be converted (try_cast gives null for it), or ask for less at once.',
+  })
 }
 
 function failed(error: unknown): MillraceError {

@@ -25,6 +25,8 @@ export class TableSink implements Sink {
   #connection: DuckDBConnection | null = null
   #context: SinkContext | null = null
   #columns: readonly string[] = []
+  /** The stream's columns in the types of the table. */
+  #written: readonly Column[] = []
   /** For each column of the table the column of the batch, or null where the stream has none. */
   #layout: readonly (number | null)[] = []
   #position = 0
@@ -134,7 +136,7 @@ export class TableSink implements Sink {
     this.#rows = await batchAppender(
       this.#warehouse.duckdb,
       this.#appender,
-      this.#context!.columns,
+      this.#written,
       upsert ? [...this.#layout, 'sequence'] : this.#layout,
     )
   }
@@ -185,6 +187,12 @@ export class TableSink implements Sink {
     const held = await tableColumns(connection, this.#name.schema, this.#name.table)
     const positions = new Map(this.#columns.map((name, index) => [name.toLowerCase(), index]))
     this.#layout = held.map(column => positions.get(column.name.toLowerCase()) ?? null)
+    const heldTypes = new Map(held.map(column => [column.name.toLowerCase(), column.type]))
+    this.#written = this.#context!.columns.map((column, index) => {
+      const isDouble = heldTypes.get(this.#columns[index]!.toLowerCase()) === 'DOUBLE'
+      const { name, nullable } = column
+      return isDouble && isOftenDouble(column) ? { name, type: 'number', nullable } : column
+    })
   }
 
   #checkKey(context: SinkContext): void {
@@ -245,6 +253,10 @@ async function tableColumns(
   return found.getRows().map(([name, type]) => ({ name: String(name), type: String(type) }))
 }
 
+/** Whole numbers and sums of decimals were DOUBLE in tables of older versions; those stay as they are. */
+const isOftenDouble = (column: Column) => column.integer === true || column.type === 'decimal'
+
 function accepts(type: string, column: Column): boolean {
+  if (type === 'DOUBLE' && isOftenDouble(column)) return true
   return type === duckdbType(column) || (column.type === 'json' && type === 'VARCHAR')
 }

@@ -4,11 +4,20 @@
  * The binding below the public API is used for this: it copies typed arrays into a vector in one call.
  */
 import type { DuckDBAppender, DuckDBDataChunk, DuckDBType } from '@duckdb/node-api'
-import type { Batch, ColumnData } from '../../engine/batch.ts'
+import type { Batch } from '../../engine/batch.ts'
 import type { DuckDB } from '../../formats/duckdb.ts'
 import type { Column } from '../../plan/schema.ts'
-import { MillraceError } from '../../system/errors.ts'
-import { type Bindings, maskWords, VECTOR_ROWS, type Vector, type VectorWriter, writeMask } from './mask.ts'
+import {
+  asDoubles,
+  decimalWriter,
+  int64Writer,
+  longDecimalWriter,
+  mismatch,
+  timestampWriter,
+  wholeWriter,
+  writeValidity,
+} from './integer-vectors.ts'
+import { type Bindings, maskWords, VECTOR_ROWS, type VectorWriter, writeMask } from './mask.ts'
 import { textWriter } from './text-vector.ts'
 
 export interface BatchAppender {
@@ -17,9 +26,11 @@ export interface BatchAppender {
 
 /** DuckDB's name for the type of a column. */
 export function duckdbType(column: Column): string {
-  if (column.decimal && column.type === 'number') return `DECIMAL(${column.decimal.precision},${column.decimal.scale})`
+  if (column.decimal) return `DECIMAL(${column.decimal.precision},${column.decimal.scale})`
   const types: Readonly<Record<Column['type'], string>> = {
-    number: 'DOUBLE',
+    number: column.integer ? 'BIGINT' : 'DOUBLE',
+    int64: 'BIGINT',
+    decimal: 'DECIMAL',
     text: 'VARCHAR',
     boolean: 'BOOLEAN',
     timestamp: 'TIMESTAMP',
@@ -72,10 +83,14 @@ export async function batchAppender(
 }
 
 function vectorType(duckdb: DuckDB, column: Column): DuckDBType {
-  if (column.decimal && column.type === 'number') return duckdb.DECIMAL(column.decimal.precision, column.decimal.scale)
+  if (column.decimal) return duckdb.DECIMAL(column.decimal.precision, column.decimal.scale)
   switch (column.type) {
     case 'number':
-      return duckdb.DOUBLE
+      return column.integer ? duckdb.BIGINT : duckdb.DOUBLE
+    case 'int64':
+      return duckdb.BIGINT
+    case 'decimal':
+      throw mismatch(column, null)
     case 'text':
     case 'json':
       return duckdb.VARCHAR
@@ -97,36 +112,18 @@ function columnWriter(bindings: Bindings, column: Column): VectorWriter {
     }
   }
   if (column.type === 'timestamp') return timestampWriter(bindings, column)
-  if (column.decimal) return decimalWriter(bindings, column, column.decimal.precision, column.decimal.scale)
+  if (column.type === 'int64') return int64Writer(bindings, column)
+  if (column.type === 'decimal') return decimalWriter(bindings, column)
+  if (column.decimal) return longDecimalWriter(bindings, column, column.decimal)
+  if (column.integer) return wholeWriter(bindings, column)
   return (vector, data, from, rows) => {
-    if (data?.type !== 'number' && data?.type !== 'timestamp') throw mismatch(column, data)
-    const { values } = data
+    // A table that was made when decimals were doubles keeps its type.
+    const doubles = data?.type === 'decimal' ? asDoubles(data, from + rows) : data
+    if (doubles?.type !== 'number' && doubles?.type !== 'timestamp') throw mismatch(column, data)
+    const { values } = doubles
     bindings.copy_data_to_vector(vector, 0, values.buffer as ArrayBuffer, values.byteOffset + from * 8, rows * 8)
-    writeValidity(bindings, vector, data.validity, from, rows)
+    writeValidity(bindings, vector, doubles.validity, from, rows)
   }
-}
-
-function mismatch(column: Column, data: ColumnData | null): MillraceError {
-  return new MillraceError('INTERNAL', `Column ${column.name} is ${column.type}, but its cells are ${data?.type}.`)
-}
-
-function writeValidity(
-  bindings: Bindings,
-  vector: Vector,
-  validity: Uint8Array | null,
-  from: number,
-  rows: number,
-): void {
-  if (validity === null) return
-  let nulls = false
-  maskWords.fill(0xffffffff)
-  for (let row = 0; row < rows; row++) {
-    if (validity[from + row] === 0) {
-      nulls = true
-      maskWords[row >>> 5]! &= ~(1 << (row & 31))
-    }
-  }
-  if (nulls) writeMask(bindings, vector)
 }
 
 function writeNulls(bindings: Bindings): VectorWriter {
@@ -142,73 +139,5 @@ function writeSequence(bindings: Bindings): VectorWriter {
   return (vector, _data, _from, rows) => {
     for (let row = 0; row < rows; row++) numbers[row] = next++
     bindings.copy_data_to_vector(vector, 0, numbers.buffer, 0, rows * 8)
-  }
-}
-
-/** A double that holds a whole number as the two halves of a 64-bit integer. */
-function writeWhole(target: Int32Array, row: number, value: number): void {
-  const high = Math.floor(value / 4294967296)
-  target[row * 2] = value - high * 4294967296
-  target[row * 2 + 1] = high
-}
-
-function timestampWriter(bindings: Bindings, column: Column): VectorWriter {
-  const words = new Int32Array(VECTOR_ROWS * 2)
-  return (vector, data, from, rows) => {
-    if (data?.type !== 'timestamp' && data?.type !== 'number') throw mismatch(column, data)
-    const { values, validity } = data
-    let nulls = false
-    maskWords.fill(0xffffffff)
-    for (let row = 0; row < rows; row++) {
-      const value = values[from + row]!
-      if ((validity !== null && validity[from + row] === 0) || value - value !== 0) {
-        nulls = true
-        maskWords[row >>> 5]! &= ~(1 << (row & 31))
-      } else writeWhole(words, row, Math.floor(value))
-    }
-    bindings.copy_data_to_vector(vector, 0, words.buffer, 0, rows * 8)
-    if (nulls) writeMask(bindings, vector)
-  }
-}
-
-function decimalWriter(bindings: Bindings, column: Column, precision: number, scale: number): VectorWriter {
-  const factor = 10 ** scale
-  const limit = 10 ** precision
-  const width = precision <= 4 ? 2 : precision <= 9 ? 4 : precision <= 18 ? 8 : 16
-  const bytes = new ArrayBuffer(VECTOR_ROWS * width)
-  const small = new Int16Array(bytes)
-  const words = new Int32Array(bytes)
-  const wide = width === 16 ? new BigInt64Array(bytes) : null
-  return (vector, data, from, rows) => {
-    if (data?.type !== 'number') throw mismatch(column, data)
-    const { values, validity } = data
-    let nulls = false
-    maskWords.fill(0xffffffff)
-    for (let row = 0; row < rows; row++) {
-      const value = values[from + row]!
-      if ((validity !== null && validity[from + row] === 0) || value - value !== 0) {
-        nulls = true
-        maskWords[row >>> 5]! &= ~(1 << (row & 31))
-        continue
-      }
-      const scaled = Math.round(value * factor)
-      if (Math.abs(scaled) >= limit) {
-        throw new MillraceError(
-          'WAREHOUSE_MISMATCH',
-          `${value} in column ${column.name} does not fit DECIMAL(${precision}, ${scale}).`,
-          { next: 'Give the column a larger precision, or filter such rows.' },
-        )
-      }
-      if (width === 2) small[row] = scaled
-      else if (width === 4) words[row] = scaled
-      else if (wide === null) writeWhole(words, row, scaled)
-      else {
-        const big = BigInt(scaled)
-        wide[row * 2] = BigInt.asIntN(64, big)
-        wide[row * 2 + 1] = big >> 64n
-      }
-    }
-    bindings.copy_data_to_vector(vector, 0, bytes, 0, rows * width)
-    if (nulls) writeMask(bindings, vector)
   }
 }

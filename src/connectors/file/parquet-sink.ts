@@ -34,7 +34,13 @@ export class ParquetSink implements Sink {
 
   constructor(name: string) {
     this.#name = name
-    this.#staging = new RowFileSink(`${name}.rows.ndjson`, { format: 'ndjson', timestamps: 'us', nested: false })
+    this.#staging = new RowFileSink(`${name}.rows.ndjson`, {
+      format: 'ndjson',
+      timestamps: 'us',
+      nested: false,
+      nonFinite: 'text',
+      quoted: true,
+    })
   }
 
   async open(context: SinkContext): Promise<number> {

@@ -1,7 +1,7 @@
 /** The file sink: NDJSON or CSV rows in a file that grows by whole commits. */
 import { dirname, resolve } from 'node:path'
 import type { Batch } from '../../engine/batch.ts'
-import { type RowWriter, rowWriter } from '../../engine/rows-json.ts'
+import { type RowWriter, type RowWriterOptions, rowWriter } from '../../engine/rows-json.ts'
 import { MillraceError } from '../../system/errors.ts'
 import {
   closeFile,
@@ -66,7 +66,7 @@ export class RowFileSink implements Sink {
   readonly guarantee =
     'Exactly once: after a crash the file is cut to its last commit, whose length and row count are kept beside it.'
   readonly #name: string
-  readonly #options: { format: 'ndjson' | 'csv'; timestamps: 'iso' | 'ms' | 'us'; nested?: boolean }
+  readonly #options: RowWriterOptions
   #path = ''
   #context: SinkContext | null = null
   #rows: RowWriter | null = null
@@ -75,7 +75,7 @@ export class RowFileSink implements Sink {
   #buffered = 0
   #written = 0
 
-  constructor(name: string, options: { format: 'ndjson' | 'csv'; timestamps: 'iso' | 'ms' | 'us'; nested?: boolean }) {
+  constructor(name: string, options: RowWriterOptions) {
     this.#name = name
     this.#options = options
   }

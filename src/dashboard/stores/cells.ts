@@ -1,5 +1,9 @@
-/** Cells as the page gets them: times in milliseconds, long texts cut, what has no column type as JSON text. */
+/**
+ * Cells as the page gets them: times in milliseconds, long texts cut, what has no column type as JSON text. 64-bit integers
+ * and decimals are texts of all their digits, NaN and the infinities texts of their names: no number is rounded on the way.
+ */
 import type { Batch, ColumnData } from '../../engine/batch.ts'
+import { decimalNumber, decimalText } from '../../plan/exact.ts'
 import type { Cell } from '../protocol.ts'
 
 const CHARACTERS_MAX = 500
@@ -14,7 +18,11 @@ export function cellReader(batch: Batch, name: string | null): CellReader {
   if (data === null) return nothing
   switch (data.type) {
     case 'number':
-      return row => (isNull(data.validity, row) ? null : finite(data.values[row]!))
+      return row => (isNull(data.validity, row) ? null : nameNonFinite(data.values[row]!))
+    case 'int64':
+      return row => (isNull(data.validity, row) ? null : String(data.values[row]!))
+    case 'decimal':
+      return row => (isNull(data.validity, row) ? null : decimalText(data.values[row]!, data.scale))
     case 'timestamp':
       return row => (isNull(data.validity, row) ? null : data.values[row]! / 1000)
     case 'boolean':
@@ -29,6 +37,17 @@ export function cellReader(batch: Batch, name: string | null): CellReader {
         const value = data.values[row] ?? null
         return value === null ? null : cut(JSON.stringify(value) ?? 'null')
       }
+  }
+}
+
+/** The cells of a column as numbers that can be drawn: the nearest double, null where there is no number. */
+export function numberReader(batch: Batch, name: string | null): (row: number) => number | null {
+  const data = dataOf(batch, name)
+  if (data === null || data.type === 'text' || data.type === 'json' || data.type === 'boolean') return () => null
+  return row => {
+    if (isNull(data.validity, row)) return null
+    const value = data.type === 'decimal' ? decimalNumber(data.values[row]!, data.scale) : Number(data.values[row])
+    return value - value === 0 ? value : null
   }
 }
 
@@ -54,8 +73,8 @@ function isNull(validity: Uint8Array | null, row: number): boolean {
   return validity !== null && validity[row] === 0
 }
 
-function finite(value: number): number | null {
-  return value - value === 0 ? value : null
+function nameNonFinite(value: number): Cell {
+  return value - value === 0 ? value : String(value)
 }
 
 function cut(text: string): string {

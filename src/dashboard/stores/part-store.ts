@@ -6,7 +6,7 @@
  */
 import type { Batch } from '../../engine/batch.ts'
 import type { Cell } from '../protocol.ts'
-import { cellReader, keyReader, timeReader } from './cells.ts'
+import { cellReader, keyReader, numberReader, timeReader } from './cells.ts'
 import { EventClock } from './event-clock.ts'
 import { type PanelStore, ROWS_MAX, SERIES_MAX, type Slice, TOLD_NOTHING } from './store.ts'
 
@@ -69,7 +69,7 @@ export class PartStore implements PanelStore {
   add(batch: Batch, now_us: number): void {
     const { time, value, category, key, span_us } = this.#options
     const timeOf = timeReader(batch, time)
-    const numberOf = cellReader(batch, value)
+    const numberOf = numberReader(batch, value)
     const categoryOf = cellReader(batch, category)
     const keyOf = key === null ? null : keyReader(batch, key)
     for (let row = 0; row < batch.length; row++) {

@@ -7,7 +7,7 @@
  */
 import type { Batch } from '../../engine/batch.ts'
 import type { Cell } from '../protocol.ts'
-import { cellReader, timeReader } from './cells.ts'
+import { cellReader, numberReader, timeReader } from './cells.ts'
 import { EventClock } from './event-clock.ts'
 import { type PanelStore, ROWS_MAX, SERIES_MAX, type Slice } from './store.ts'
 
@@ -18,6 +18,8 @@ const SLACK_ROWS = 4_096
 export interface RowStoreOptions {
   /** At least one. */
   readonly columns: readonly string[]
+  /** Those of the columns that are drawn, as numbers: exact ones as the nearest double. */
+  readonly numbers?: readonly string[]
   readonly rowsMax?: number
   readonly timed: {
     readonly time: string
@@ -64,7 +66,8 @@ export class RowStore implements PanelStore {
   }
 
   add(batch: Batch, now_us: number): void {
-    const readers = this.#options.columns.map(name => cellReader(batch, name))
+    const { columns, numbers = [] } = this.#options
+    const readers = columns.map(name => (numbers.includes(name) ? numberReader(batch, name) : cellReader(batch, name)))
     const takes = this.#taker(batch, now_us)
     // Of a batch without times only its last rows can stay, and then none from before it: the others come and go at once.
     const first = this.#options.timed === null ? Math.max(0, batch.length - this.#rowsMax) : 0

@@ -6,7 +6,7 @@
  * what came of it. `write` says all that a slot holds, `read` has a slot hold it again, bit for bit, and is called before
  * any row comes. Slot 0 is never read: rows that count nowhere are put there, so that `add` needs no branch.
  */
-import type { ColumnData } from '../batch.ts'
+import { type ColumnData, cellAt } from '../batch.ts'
 import type { StateReader, StateWriter } from '../state/bytes.ts'
 
 export interface RowSpan {
@@ -35,12 +35,19 @@ export interface Accumulator {
   readonly isSmall: boolean
 }
 
-/** Calls `put` with slot and value of each row that has a value. */
+/** Calls `put` with slot and value of each row that has a value; of exact numbers with the nearest double. */
 export function eachNumber(data: ColumnData | null, span: RowSpan, put: (slot: number, value: number) => void): void {
-  if (data === null || (data.type !== 'number' && data.type !== 'timestamp'))
+  if (data === null || data.type === 'text' || data.type === 'boolean' || data.type === 'json')
     throw new TypeError('a number column is needed')
-  const { values, validity } = data
   const { slots, from, to } = span
+  if (data.type === 'int64' || data.type === 'decimal') {
+    for (let row = from; row < to; row++) {
+      const value = cellAt(data, row) as number | bigint | null
+      if (value !== null) put(slots[row]!, Number(value))
+    }
+    return
+  }
+  const { values, validity } = data
   for (let row = from; row < to; row++) {
     if (validity === null || validity[row] !== 0) put(slots[row]!, values[row]!)
   }

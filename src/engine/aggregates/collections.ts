@@ -1,12 +1,17 @@
 /** Aggregates that must keep the values themselves: exact distinct counts and exact quantiles. */
-import type { Cell } from '../../plan/schema.ts'
-import { type ColumnData, cellAt } from '../batch.ts'
-import type { StateReader, StateWriter } from '../state/bytes.ts'
+import type { Cell, Column } from '../../plan/schema.ts'
+import { type ColumnData, stateCellAt } from '../batch.ts'
+import { type StateReader, type StateWriter, stateCell } from '../state/bytes.ts'
 import { type Accumulator, eachNumber, type RowSpan } from './accumulator.ts'
 
 export class DistinctAccumulator implements Accumulator {
   readonly isSmall = false
+  readonly #column: Column
   #sets: (Set<Cell> | undefined)[] = []
+
+  constructor(column: Column) {
+    this.#column = column
+  }
 
   grow(slots: number): void {
     while (this.#sets.length < slots) this.#sets.push(undefined)
@@ -17,11 +22,11 @@ export class DistinctAccumulator implements Accumulator {
   }
 
   add(data: ColumnData | null, { slots, from, to }: RowSpan): void {
-    if (data === null) throw new TypeError('a column is needed')
+    if (data === null || data.type === 'json') throw new TypeError('a column is needed')
     for (let row = from; row < to; row++) {
       const slot = slots[row]!
       if (slot === 0) continue
-      const cell = cellAt(data, row) as Cell
+      const cell = stateCellAt(data, row)
       if (cell === null) continue
       let set = this.#sets[slot]
       if (set === undefined) {
@@ -53,7 +58,7 @@ export class DistinctAccumulator implements Accumulator {
   read(slot: number, from: StateReader): void {
     const size = from.whole()
     const set = new Set<Cell>()
-    for (let index = 0; index < size; index++) set.add(from.cell())
+    for (let index = 0; index < size; index++) set.add(stateCell(from.cell(), this.#column))
     this.#sets[slot] = size === 0 ? undefined : set
   }
 }

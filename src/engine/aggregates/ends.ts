@@ -1,18 +1,20 @@
 /** First and last value by event time; among equal times by partition, then by order in the log. */
-import type { Cell } from '../../plan/schema.ts'
-import { type ColumnData, cellAt } from '../batch.ts'
-import type { StateReader, StateWriter } from '../state/bytes.ts'
+import type { Cell, Column } from '../../plan/schema.ts'
+import { type ColumnData, stateCellAt } from '../batch.ts'
+import { type StateReader, type StateWriter, stateCell } from '../state/bytes.ts'
 import { type Accumulator, longer, type RowSpan } from './accumulator.ts'
 
 export class EndAccumulator implements Accumulator {
   readonly isSmall = true
+  readonly #column: Column
   readonly #last: boolean
   #cells: (Cell | undefined)[] = [undefined]
   #times = new Float64Array(1)
   #partitions = new Float64Array(1)
   #offsets = new Float64Array(1)
 
-  constructor(last: boolean) {
+  constructor(column: Column, last: boolean) {
+    this.#column = column
     this.#last = last
   }
 
@@ -28,13 +30,13 @@ export class EndAccumulator implements Accumulator {
   }
 
   add(data: ColumnData | null, { slots, from, to, time, origin, partition, firstOffset }: RowSpan): void {
-    if (data === null) throw new TypeError('a column is needed')
+    if (data === null || data.type === 'json') throw new TypeError('a column is needed')
     for (let row = from; row < to; row++) {
       const source = origin === null ? row : origin[row]!
       const slot = slots[row]!
       const offset = firstOffset + source
       if (!this.#comesOut(slot, time[source]!, partition, offset)) continue
-      const cell = cellAt(data, row) as Cell
+      const cell = stateCellAt(data, row)
       if (cell !== null) this.#put(slot, cell, time[source]!, partition, offset)
     }
   }
@@ -61,7 +63,7 @@ export class EndAccumulator implements Accumulator {
   }
 
   read(slot: number, from: StateReader): void {
-    const cell = from.cell()
+    const cell = stateCell(from.cell(), this.#column)
     this.#cells[slot] = cell ?? undefined
     if (cell !== null) this.#put(slot, cell, from.number(), from.number(), from.number())
   }

@@ -2,10 +2,12 @@
  * Expressions as source over the slots of a chain. What depends on one coded text alone is not written into the loop: it
  * becomes a read of a table with an entry for each of the dictionary (tables.ts).
  */
+import { decimalNumber } from '../../plan/exact.ts'
 import { toJavaScript } from '../../plan/expression/javascript.ts'
 import { library } from '../../plan/expression/library.ts'
 import { normalise } from '../../plan/expression/normalise.ts'
 import { columnsOf, type Expression } from '../../plan/expression/tree.ts'
+import { plainJson } from '../../plan/json-text.ts'
 import {
   type CodedText,
   type DictionarySource,
@@ -35,7 +37,11 @@ export class ExpressionWriter {
   readonly tables: (NamedTable & { readonly key: string })[] = []
   readonly maps: NamedMap[] = []
   /** Values that stay: constants, functions of the user's, the library. */
-  readonly scope = new Map<string, unknown>([['$', library]])
+  readonly scope = new Map<string, unknown>([
+    ['$', library],
+    ['plainJson', plainJson],
+    ['decimalNumber', decimalNumber],
+  ])
   readonly #constants = new Map<string, string>()
 
   constructor(reads: InputReads) {
@@ -84,7 +90,11 @@ export class ExpressionWriter {
     if (sole === null) return null
     const key = normalise(node)
     const kind: TableKind =
-      node.nullable || node.type === 'text' ? 'values' : node.type === 'boolean' ? 'flags' : 'numbers'
+      node.nullable || node.type === 'text' || node.type === 'int64'
+        ? 'values'
+        : node.type === 'boolean'
+          ? 'flags'
+          : 'numbers'
     const code = sole.code()
     const known = this.tables.find(each => each.key === key && sameDictionary(each.dictionary, sole.dictionary))
     const name = known?.name ?? `T${this.tables.length}`

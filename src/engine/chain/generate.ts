@@ -22,13 +22,16 @@ import {
   type Slots,
 } from './slots.ts'
 
+type OutputValidity = 'none' | 'written' | { readonly input: number }
+
 export type Output =
   | { readonly kind: 'none' }
   | { readonly kind: 'shared'; readonly input: number }
   | {
-      readonly kind: 'number' | 'timestamp' | 'boolean'
-      readonly validity: 'none' | 'written' | { readonly input: number }
+      readonly kind: 'number' | 'int64' | 'timestamp' | 'boolean'
+      readonly validity: OutputValidity
     }
+  | { readonly kind: 'decimal'; readonly scale: number; readonly validity: OutputValidity }
   | { readonly kind: 'coded'; readonly dictionary: DictionarySource }
   | { readonly kind: 'text' }
   | { readonly kind: 'json' }
@@ -73,6 +76,10 @@ export class Generator {
       slots = this.step(step, columns, slots, live[index]!)
       columns = step.columns
     })
+    // A result beyond 64 bits drops its row.
+    if (columns.some(({ name, type }) => type === 'int64' && needed.has(name) && slots.get(name)!.input === null)) {
+      this.filtering = true
+    }
     const outputs = columns.map((column, index) =>
       needed.has(column.name) ? this.output(slots.get(column.name)!, column, index) : ({ kind: 'none' } as const),
     )
@@ -97,7 +104,7 @@ export class Generator {
     ]
     return [
       "'use strict'",
-      `return function (${['length', 'origin', ...names].join(', ')}) {`,
+      `return function (${['length', 'origin', 'refuse', ...names].join(', ')}) {`,
       '  let w = 0',
       '  for (let i = 0; i < length; i++) {',
       ...this.body.map(line => `    ${line}`),
@@ -147,14 +154,15 @@ export class Generator {
     if (expression === null) {
       // Written out at once: what it throws must not depend on what follows.
       const local = this.local('x')
-      this.body.push(
-        `const ${local} = ${this.callOpaque(checkedCallerOf(lambda, `\`${name}\``), lambda, columns, slots)}`,
-      )
+      const source = this.callOpaque(checkedCallerOf(lambda, `\`${name}\``), lambda, columns, slots)
+      this.body.push(`const ${local} = ${type === 'text' ? wellFormed(source, nullable) : source}`)
       return { type, nullable, input: null, value: () => local, coded: null }
     }
     if (expression.kind === 'column') {
-      const slot = slots.get(expression.name)!
-      return slot.nullable && !expression.nullable ? this.reads.present(slot) : slot
+      const known = slots.get(expression.name)!
+      const slot = known.nullable && !expression.nullable ? this.reads.present(known) : known
+      // What a lambda gives of a decimal is a number.
+      return slot.type === type ? slot : { type, nullable, input: null, value: slot.value, coded: null }
     }
     if (type === 'text') {
       const mapped = this.expressions.mapped(expression, slots)
@@ -162,7 +170,8 @@ export class Generator {
       if (isChoice(expression)) {
         const values: string[] = []
         const code = this.once('c', () => this.choice(expression, values, slots))
-        for (const text of textsOf(expression)) if (!values.includes(text)) values.push(text)
+        for (const text of textsOf(expression).map(each => each.toWellFormed()))
+          if (!values.includes(text)) values.push(text)
         return this.reads.coded(code, { kind: 'constant', values }, nullable, null)
       }
     }
@@ -170,7 +179,10 @@ export class Generator {
       type,
       nullable,
       input: null,
-      value: this.once('x', () => this.expressions.javascript(expression, slots)),
+      value: this.once('x', () => {
+        const source = this.expressions.javascript(expression, slots)
+        return type === 'text' ? wellFormed(source, nullable) : source
+      }),
       coded: null,
     }
   }
@@ -194,7 +206,8 @@ export class Generator {
 
   /** A choice among constant texts, as their codes. */
   private choice(node: Expression, values: readonly string[], slots: Slots): string {
-    if (node.kind === 'literal') return node.value === null ? '-1' : String(values.indexOf(String(node.value)))
+    if (node.kind === 'literal')
+      return node.value === null ? '-1' : String(values.indexOf(String(node.value).toWellFormed()))
     if (node.kind !== 'conditional') throw new Error(`no choice: ${node.kind}`)
     const test = this.expressions.javascript(node.test, slots)
     return `(${test} ? ${this.choice(node.then, values, slots)} : ${this.choice(node.otherwise, values, slots)})`
@@ -222,25 +235,45 @@ export class Generator {
       return { kind: 'text' }
     }
     if (type === 'json') {
-      this.body.push(`${target} = ${slot.value()}`)
+      this.body.push(`${target} = ${slot.input === null ? slot.value() : this.reads.json(slot.input)}`)
       return { kind: 'json' }
     }
     if (slot.input !== null) {
       // The cell as it is, whatever stands where it is null.
       this.body.push(`${target} = ${this.reads.cell(type, slot.input)}`)
-      if (!slot.nullable) return { kind: type, validity: 'none' }
+      if (!slot.nullable) return scalar(column, 'none')
       this.body.push(`p${index}[w] = ${this.reads.validity(slot.input)}`)
-      return { kind: type, validity: { input: slot.input } }
+      return scalar(column, { input: slot.input })
     }
+    if (type === 'int64') this.refuseBeyond64Bits(slot, index)
     const cell = (value: string) => (type === 'boolean' ? `${value} ? 1 : 0` : value)
     if (!slot.nullable) {
       this.body.push(`${target} = ${cell(slot.value())}`)
-      return { kind: type, validity: 'none' }
+      return scalar(column, 'none')
     }
     const value = slot.value()
     this.body.push(`if (${value} === null) p${index}[w] = 0; else { p${index}[w] = 1; ${target} = ${cell(value)} }`)
-    return { kind: type, validity: 'written' }
+    return scalar(column, 'written')
   }
+
+  /** The array would wrap. */
+  private refuseBeyond64Bits(slot: Slot, index: number): void {
+    const value = slot.value()
+    const isBeyond = `BigInt.asIntN(64, ${value}) !== ${value}`
+    const test = slot.nullable ? `${value} !== null && ${isBeyond}` : isBeyond
+    this.body.push(`if (${test}) { refuse(i, ${index}, ${value}); continue }`)
+  }
+}
+
+/** A lambda that cuts a text inside a character leaves half of one: U+FFFD in a column, as UTF-8 would write it. */
+function wellFormed(source: string, nullable: boolean): string {
+  return nullable ? `(${source})?.toWellFormed() ?? null` : `(${source}).toWellFormed()`
+}
+
+function scalar(column: Column, validity: OutputValidity): Output {
+  const { type, decimal } = column
+  if (type === 'text' || type === 'json') throw new TypeError(`a ${type} has no validity of its own`)
+  return type === 'decimal' ? { kind: type, scale: decimal!.scale, validity } : { kind: type, validity }
 }
 
 function isChoice(node: Expression): boolean {

@@ -3,6 +3,7 @@
 import { quoteJavaScript } from '../../plan/expression/javascript.ts'
 import type { Lambda } from '../../plan/expression/lambda.ts'
 import { argumentOf } from '../../plan/expression/library.ts'
+import { rawNumber } from '../../plan/json-text.ts'
 import type { Column } from '../../plan/schema.ts'
 import { MillraceError } from '../../system/errors.ts'
 
@@ -63,7 +64,14 @@ export function callerOf(lambda: Lambda, subject: string): (row: unknown) => unk
   }
 }
 
-const TYPE_OF = { number: 'number', timestamp: 'number', text: 'string', boolean: 'boolean' } as const
+const TYPE_OF = {
+  number: 'number',
+  int64: 'bigint',
+  decimal: 'number',
+  timestamp: 'number',
+  text: 'string',
+  boolean: 'boolean',
+} as const
 
 /** As `callerOf`, for an opaque lambda of a derived column: what it gives must be what its syntax promised. */
 export function checkedCallerOf(lambda: Lambda, subject: string): (row: unknown) => unknown {
@@ -90,7 +98,7 @@ function failure(lambda: Lambda, subject: string, what: string, row: unknown, ca
 function shown(row: unknown): string {
   let text: string
   try {
-    text = JSON.stringify(row)
+    text = JSON.stringify(row, (_key, value: unknown) => (typeof value === 'bigint' ? rawNumber(String(value)) : value))
   } catch {
     text = 'one that cannot be printed'
   }

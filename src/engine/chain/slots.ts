@@ -81,9 +81,14 @@ export class InputReads {
     return `(${slot.value()} === null)`
   }
 
-  /** The cell of an input number, time or boolean as it is stored, whatever stands where it is null. */
+  /** The cell of an input number, time, integer, decimal or boolean as it is stored, whatever stands where it is null. */
   cell(type: ColumnType, index: number): string {
     return this.#array(type === 'boolean' ? 'b' : 'n', 'values', index)
+  }
+
+  /** The cell of a json column as it is stored. */
+  json(index: number): string {
+    return `(${this.#array('j', 'values', index)} ?? null)`
   }
 
   validity(index: number): string {
@@ -97,10 +102,12 @@ export class InputReads {
     }
     const cell =
       type === 'json'
-        ? () => `(${this.#array('j', 'values', index)} ?? null)`
+        ? () => `plainJson(${this.json(index)})`
         : type === 'boolean'
           ? () => `(${this.cell(type, index)} === 1)`
-          : () => this.cell(type, index)
+          : type === 'decimal'
+            ? () => `decimalNumber(${this.cell(type, index)}, ${column.decimal!.scale})`
+            : () => this.cell(type, index)
     const value = nullable && type !== 'json' ? () => `(${this.validity(index)} === 0 ? null : ${cell()})` : cell
     return { type, nullable, input: index, value, coded: null }
   }

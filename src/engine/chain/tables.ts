@@ -65,7 +65,7 @@ export class MappedDictionary {
       if (entry.codes.length < wanted) entry.codes = grown(entry.codes, 'values', wanted) as Int32Array
       for (let index = entry.length; index < wanted; index++) {
         const result = resultOf(this.compute, index === 0 ? null : dictionary.values[index - 1]!)
-        entry.codes[index] = typeof result === 'string' ? codeOf(result, entry.index, entry.values) : -1
+        entry.codes[index] = typeof result === 'string' ? codeOf(result.toWellFormed(), entry.index, entry.values) : -1
       }
       entry.length = wanted
     }
@@ -89,9 +89,7 @@ export class DictionaryBuilder {
   }
 }
 
-/** A lambda that cuts a text inside a character leaves half of one: it becomes U+FFFD here, as UTF-8 would write it. */
-function codeOf(computed: string, index: Map<string, number>, values: string[]): number {
-  const text = computed.toWellFormed()
+function codeOf(text: string, index: Map<string, number>, values: string[]): number {
   let code = index.get(text)
   if (code === undefined) {
     code = values.push(text) - 1

@@ -83,10 +83,14 @@ export const i32 = {
 export const i64 = {
   const: (value: bigint): Code => [0x42, ...signed(BigInt.asIntN(64, value))],
   load: load(0x29),
+  store: store(0x37),
   eqz: unary(0x50),
   ne: binary(0x52),
+  lt_s: binary(0x53),
+  ge_s: binary(0x59),
   clz: unary(0x79),
   add: binary(0x7c),
+  sub: binary(0x7d),
   mul: binary(0x7e),
   and: binary(0x83),
   or: binary(0x84),
@@ -112,6 +116,7 @@ export const f64 = {
   mul: binary(0xa2),
   div: binary(0xa3),
   convert_i32_u: unary(0xb8),
+  convert_i64_s: unary(0xb9),
   convert_i64_u: unary(0xba),
   reinterpret_i64: unary(0xbf),
 }

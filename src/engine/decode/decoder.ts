@@ -132,6 +132,7 @@ export class Decoder {
         const isBoolean = schema.columns[column]!.type === 'boolean'
         return accepts[column]!((isBoolean ? value === 1 : value) as never) ? 1 : 0
       },
+      acceptsInteger: (column, value) => (accepts[column]!(value as never) ? 1 : 0),
     }
     this.#imports = { memory: this.#memory.memory, ...imports }
     for (const shape of learned) {
@@ -294,6 +295,7 @@ export class Decoder {
       }
       if (place.validity !== 0) this.#memory.bytes[place.validity + row] = cell === null ? 0 : 1
       if (column.type === 'boolean') this.#memory.bytes[place.values + row] = cell === true ? 1 : 0
+      else if (typeof cell === 'bigint') this.#memory.bytes.writeBigInt64LE(cell, place.values + row * 8)
       else this.#memory.bytes.writeDoubleLE(cell === null ? 0 : (cell as number), place.values + row * 8)
     })
     return null
@@ -312,10 +314,15 @@ export class Decoder {
       const place = layout.columns[index]!
       if (!place.wanted) return null
       const validity = place.validity === 0 ? null : new Uint8Array(buffer, place.validity, length)
+      const scale = column.decimal?.scale ?? 0
       switch (column.type) {
         case 'number':
         case 'timestamp':
           return { type: column.type, values: new Float64Array(buffer, place.values, length), validity }
+        case 'int64':
+          return { type: 'int64', values: new BigInt64Array(buffer, place.values, length), validity }
+        case 'decimal':
+          return { type: 'decimal', scale, values: new BigInt64Array(buffer, place.values, length), validity }
         case 'boolean':
           return { type: 'boolean', values: new Uint8Array(buffer, place.values, length), validity }
         case 'text':

@@ -12,6 +12,7 @@ import { assembleModule, type Code, control, FunctionBuilder, i32, i64, type Loc
 import { numberEnd } from './emit-numbers.ts'
 import { findText, textEnd } from './emit-texts.ts'
 import { valueWriter } from './emit-values.ts'
+import { exactNumber } from './exact-number.ts'
 import { type Layout, ROWS_MAX } from './layout.ts'
 import { longNumber } from './long-number.ts'
 import { CALL, IMPORTS } from './module-functions.ts'
@@ -23,6 +24,7 @@ export function emitShape(shape: Shape, layout: Layout): Uint8Array<ArrayBuffer>
     { name: 'textEnd', builder: textEnd() },
     { name: 'numberEnd', builder: numberEnd() },
     { name: 'longNumber', builder: longNumber(layout, CALL.numberEnd, CALL.numberElsewhere) },
+    { name: 'exactNumber', builder: exactNumber() },
     { name: 'decode', builder: decode(shape, layout) },
   ])
 }

@@ -39,7 +39,15 @@ export interface Layout {
   readonly end: number
 }
 
-const CELL_BYTES: Record<Column['type'], number> = { number: 8, timestamp: 8, text: 4, boolean: 1, json: 0 }
+const CELL_BYTES: Record<Column['type'], number> = {
+  number: 8,
+  int64: 8,
+  decimal: 8,
+  timestamp: 8,
+  text: 4,
+  boolean: 1,
+  json: 0,
+}
 
 export function layOut(columns: readonly Column[], wanted: ReadonlySet<string>, inputBytes: number): Layout {
   let next = 64

@@ -14,6 +14,8 @@ export interface DecoderImports {
   textTime(column: number, start: number, length: number): number
   /** 1 when the schema passes the value of a column that it refines in ways of its own. */
   accepts(column: number, value: number): number
+  /** The same of a column of 64-bit integers. */
+  acceptsInteger(column: number, value: bigint): number
 }
 
 export const IMPORTS: readonly ImportedFunction[] = [
@@ -21,6 +23,7 @@ export const IMPORTS: readonly ImportedFunction[] = [
   { name: 'numberElsewhere', type: { parameters: ['i32', 'i32'], results: ['f64'] } },
   { name: 'textTime', type: { parameters: ['i32', 'i32', 'i32'], results: ['f64'] } },
   { name: 'accepts', type: { parameters: ['i32', 'f64'], results: ['i32'] } },
+  { name: 'acceptsInteger', type: { parameters: ['i32', 'i64'], results: ['i32'] } },
 ]
 /** In the order of `IMPORTS`, then of the functions that emit.ts puts into the module. */
 export const CALL = {
@@ -28,8 +31,10 @@ export const CALL = {
   numberElsewhere: 1,
   textTime: 2,
   accepts: 3,
-  findText: 4,
-  textEnd: 5,
-  numberEnd: 6,
-  longNumber: 7,
+  acceptsInteger: 4,
+  findText: 5,
+  textEnd: 6,
+  numberEnd: 7,
+  longNumber: 8,
+  exactNumber: 9,
 } as const

@@ -1,4 +1,5 @@
 /** Makes a row of each element of an array column: the other columns, then the element's own. An empty array makes none. */
+import { exactJson } from '../../plan/json-text.ts'
 import type { ExplodeNode } from '../../plan/nodes.ts'
 import type { Column } from '../../plan/schema.ts'
 import { type Batch, type ColumnData, columnOf } from '../batch.ts'
@@ -30,7 +31,7 @@ export class ExplodeOperator implements Stage {
     const rows: number[] = []
     const elements: unknown[] = []
     for (let row = 0; row < batch.length; row++) {
-      for (const element of (arrays.values[row] as unknown[] | null) ?? []) {
+      for (const element of (exactJson(arrays.values[row]) as unknown[] | null) ?? []) {
         rows.push(row)
         elements.push(element)
       }

@@ -1,5 +1,5 @@
 /** The given rows of a batch as a batch of their own, each with its origin. */
-import type { Batch, ColumnData } from '../batch.ts'
+import { type Batch, type ColumnData, integersLike } from '../batch.ts'
 
 export function pick(batch: Batch, rows: Int32Array): Batch {
   const origin = batch.origin === null ? rows.slice() : rows.map(row => batch.origin![row]!)
@@ -26,6 +26,12 @@ export function pickColumn(data: ColumnData, rows: Int32Array): ColumnData {
         values: pickBytes(data.values, rows),
         validity: data.validity && pickBytes(data.validity, rows),
       }
+    case 'int64':
+    case 'decimal': {
+      const values = new BigInt64Array(rows.length)
+      for (let row = 0; row < rows.length; row++) values[row] = data.values[rows[row]!]!
+      return integersLike(data, values, data.validity && pickBytes(data.validity, rows))
+    }
     case 'number':
     case 'timestamp': {
       const values = new Float64Array(rows.length)

@@ -1,10 +1,13 @@
 /** The rows that a window operator gives out, gathered in columns until they are handed on. */
+import { fitsInt64 } from '../../plan/exact.ts'
 import type { Cell, Column } from '../../plan/schema.ts'
 import type { Batch, ColumnData } from '../batch.ts'
+import type { OnOverflow } from '../overflow.ts'
 import type { StateReader, StateWriter } from '../state/bytes.ts'
 import { grown } from '../state/key-table.ts'
 import type { Times } from '../times.ts'
-import { WindowChanges } from './window-changes.ts'
+import { pick } from './pick.ts'
+import type { WindowChanges } from './window-changes.ts'
 
 /** A dictionary with more texts than this is left to its batches and a new one is begun. */
 const TEXTS_MAX = 1 << 16
@@ -14,6 +17,8 @@ class OutputColumn {
   readonly #column: Column
   #room = 256
   #values = new Float64Array(256)
+  #integers = new BigInt64Array(0)
+  readonly #isInteger: boolean
   #validity = new Uint8Array(256)
   #codes = new Int32Array(256)
   #hasNull = false
@@ -23,6 +28,16 @@ class OutputColumn {
 
   constructor(column: Column) {
     this.#column = column
+    this.#isInteger = column.type === 'int64' || column.type === 'decimal'
+    if (this.#isInteger) this.#integers = new BigInt64Array(this.#room)
+  }
+
+  /** Whether the column can hold a cell: a sum can be beyond its 64 bits or digits. */
+  holds(cell: Cell): boolean {
+    if (typeof cell !== 'bigint') return true
+    if (this.#column.type !== 'decimal') return fitsInt64(cell)
+    const limit = 10n ** BigInt(this.#column.decimal!.precision)
+    return cell < limit && cell > -limit
   }
 
   put(row: number, cell: Cell): void {
@@ -40,7 +55,8 @@ class OutputColumn {
       this.#codes[row] = code
       return
     }
-    this.#values[row] = cell === null ? 0 : Number(cell)
+    if (this.#isInteger) this.#integers[row] = (cell as bigint | null) ?? 0n
+    else this.#values[row] = cell === null ? 0 : Number(cell)
     this.#validity[row] = cell === null ? 0 : 1
     if (cell === null) this.#hasNull = true
   }
@@ -55,6 +71,15 @@ class OutputColumn {
       case 'number':
       case 'timestamp':
         return { type: this.#column.type, values: this.#values.subarray(0, length), validity }
+      case 'int64':
+        return { type: 'int64', values: this.#integers.subarray(0, length), validity }
+      case 'decimal':
+        return {
+          type: 'decimal',
+          scale: this.#column.decimal!.scale,
+          values: this.#integers.subarray(0, length),
+          validity,
+        }
       case 'json':
         throw new TypeError('a window gives out no json column')
     }
@@ -67,7 +92,8 @@ class OutputColumn {
     this.#room = Math.max(ROOM_MIN, rows)
     if (this.#column.type === 'text') this.#codes = new Int32Array(this.#room)
     else {
-      this.#values = new Float64Array(this.#room)
+      if (this.#isInteger) this.#integers = new BigInt64Array(this.#room)
+      else this.#values = new Float64Array(this.#room)
       this.#validity = new Uint8Array(this.#room)
     }
     if (this.#texts.length < TEXTS_MAX) return
@@ -80,7 +106,8 @@ class OutputColumn {
     this.#room *= 2
     if (this.#column.type === 'text') this.#codes = grown(this.#codes, new Int32Array(this.#room))
     else {
-      this.#values = grown(this.#values, new Float64Array(this.#room))
+      if (this.#isInteger) this.#integers = grown(this.#integers, new BigInt64Array(this.#room))
+      else this.#values = grown(this.#values, new Float64Array(this.#room))
       this.#validity = grown(this.#validity, new Uint8Array(this.#room))
     }
   }
@@ -95,8 +122,12 @@ export class WindowOutput {
   #frontier = new Float64Array(0)
   #length = 0
   #given = 0
+  /** The columns of the row that cannot hold their cells. */
+  #overflowing: { readonly column: Column; readonly value: bigint }[] = []
+  readonly #onOverflow: OnOverflow
 
-  constructor(columns: readonly Column[], changes = new WindowChanges()) {
+  constructor(columns: readonly Column[], changes: WindowChanges, onOverflow: OnOverflow) {
+    this.#onOverflow = onOverflow
     this.#changes = changes
     this.#columns = columns
     this.#output = columns.map(column => new OutputColumn(column))
@@ -122,11 +153,25 @@ export class WindowOutput {
   }
 
   put(column: number, cell: Cell): void {
-    this.#output[column]!.put(this.#length, cell)
+    const output = this.#output[column]!
+    if (!output.holds(cell)) this.#overflowing.push({ column: this.#columns[column]!, value: cell as bigint })
+    output.put(this.#length, cell)
   }
 
+  /** A row with a sum that its column cannot hold is refused, not given out. */
   finish(): void {
-    this.#length++
+    if (this.#overflowing.length === 0) {
+      this.#length++
+      return
+    }
+    const [{ column, value }] = this.#overflowing as [{ column: Column; value: bigint }]
+    const refused = new Set(this.#overflowing.map(each => each.column))
+    this.#overflowing = []
+    const data = this.#output.map((output, index) =>
+      refused.has(this.#columns[index]!) ? null : output.take(this.#length + 1),
+    )
+    const all = { length: this.#length + 1, columns: this.#columns, data, origin: null }
+    this.#onOverflow({ column, value, row: pick(all, Int32Array.of(this.#length)) })
   }
 
   /** Hands the rows on; they are never late for the next stage, whose time moves by `advance` alone. */

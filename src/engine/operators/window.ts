@@ -14,6 +14,7 @@ import type { Column } from '../../plan/schema.ts'
 import type { Accumulator, RowSpan } from '../aggregates/accumulator.ts'
 import { accumulatorOf } from '../aggregates/index.ts'
 import type { Batch, ColumnData } from '../batch.ts'
+import type { OnOverflow } from '../overflow.ts'
 import { KeyResolver } from '../state/key-resolver.ts'
 import type { Stateful } from '../state/table.ts'
 import { noCounts, type StepCounts } from '../step-counts.ts'
@@ -37,6 +38,8 @@ export interface WindowOptions {
   readonly onLate: (row: number) => void
   /** What becomes of rows is counted here. */
   readonly counts?: StepCounts
+  /** Called for each result that is refused, in place of giving it out. */
+  readonly onOverflow: OnOverflow
   /** Whether somebody will ask what changed. Default false. */
   readonly keepsState?: boolean
 }
@@ -99,7 +102,7 @@ export class WindowOperator implements Stage {
       accumulators: this.#accumulators,
       schedule: this.#schedule,
       given: this.#given,
-      output: new WindowOutput(node.columns, this.#changes),
+      output: new WindowOutput(node.columns, this.#changes, options.onOverflow),
     }
     this.stateful = statefulWindow(node.identity, state, this.#changes)
     this.#emission = new WindowEmission(node, state, downstream, {

@@ -1,7 +1,8 @@
 /** Cells of state as bytes, little-endian, one after the other; the reader asks in the order of the writer. */
-import type { Cell } from '../../plan/schema.ts'
+import { decimalOfDigits } from '../../plan/exact.ts'
+import type { Cell, Column } from '../../plan/schema.ts'
 
-const CELL = { null: 0, text: 1, false: 2, true: 3, number: 4 } as const
+const CELL = { null: 0, text: 1, false: 2, true: 3, number: 4, integer: 5 } as const
 
 const NAN_HIGH = 0x7ff80000
 
@@ -46,6 +47,13 @@ export class StateWriter {
     this.#end += 8
   }
 
+  /** A whole number of 64 bits, with its sign; of a longer one its lowest 64 bits. */
+  integer(value: bigint): void {
+    this.#reserve(8)
+    this.#view.setBigInt64(this.#end, BigInt.asIntN(64, value), true)
+    this.#end += 8
+  }
+
   /** UTF-16, so that lone surrogates stay what they are. */
   text(value: string): void {
     this.#reserve(4 + value.length * 2)
@@ -60,7 +68,10 @@ export class StateWriter {
       this.byte(CELL.text)
       this.text(value)
     } else if (typeof value === 'boolean') this.byte(value ? CELL.true : CELL.false)
-    else {
+    else if (typeof value === 'bigint') {
+      this.byte(CELL.integer)
+      this.integer(value)
+    } else {
       this.byte(CELL.number)
       this.number(value)
     }
@@ -136,6 +147,12 @@ export class StateReader {
     return value
   }
 
+  integer(): bigint {
+    const value = this.#view.getBigInt64(this.#at, true)
+    this.#at += 8
+    return value
+  }
+
   text(): string {
     const length = this.whole()
     if (length < 0 || this.#at + length > this.#bytes.length) throw new RangeError('a text reaches past its bytes')
@@ -149,6 +166,15 @@ export class StateReader {
     if (tag === CELL.null) return null
     if (tag === CELL.text) return this.text()
     if (tag === CELL.number) return this.number()
+    if (tag === CELL.integer) return this.integer()
     return tag === CELL.true
   }
+}
+
+/** A cell of a column that was read out of state: decimals were doubles once. */
+export function stateCell(cell: Cell, { decimal, type }: Column): Cell {
+  if (type !== 'decimal' || typeof cell !== 'number') return cell
+  const scaled = decimalOfDigits(String(cell), decimal!)
+  // A double that a computation left: the nearest decimal, which is what the warehouse was given.
+  return scaled ?? BigInt(Math.round(cell * 10 ** decimal!.scale))
 }

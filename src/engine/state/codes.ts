@@ -64,7 +64,7 @@ export class NumberCodes {
   }
 }
 
-/** Codes for pairs of codes, so that a composite key becomes one code column by column. */
+/** Codes for pairs of 32 bits: of codes, so that a composite key becomes one code column by column; of 64-bit integers. */
 export class PairCodes {
   #first = new Int32Array(1024)
   #second = new Int32Array(1024)

@@ -5,8 +5,8 @@
  * the bytes of a key are looked at once, not once a row.
  */
 import type { Cell, Column } from '../../plan/schema.ts'
-import { type ColumnData, cellAt, type Dictionary } from '../batch.ts'
-import type { StateReader, StateWriter } from './bytes.ts'
+import { type ColumnData, type Dictionary, stateCellAt } from '../batch.ts'
+import { type StateReader, type StateWriter, stateCell } from './bytes.ts'
 import { NumberCodes, PairCodes, SlotByCode } from './codes.ts'
 import { KeyTable } from './key-table.ts'
 import { ChangedSlots, type StateTable, stateTable } from './table.ts'
@@ -22,17 +22,20 @@ class Coding {
   readonly slots = new SlotByCode()
   readonly codeOfSlot: number[] = []
   readonly #numbers: readonly (NumberCodes | null)[]
+  readonly #integers: readonly (PairCodes | null)[]
   readonly #pairs: readonly PairCodes[]
 
   constructor(columns: readonly Column[], dictionaries: readonly (Dictionary | null)[]) {
     this.dictionaries = dictionaries
     this.#numbers = columns.map(({ type }) => (type === 'number' || type === 'timestamp' ? new NumberCodes() : null))
+    this.#integers = columns.map(({ type }) => (type === 'int64' || type === 'decimal' ? new PairCodes() : null))
     this.#pairs = columns.map(() => new PairCodes())
   }
 
   get isFull(): boolean {
     return (
-      this.#pairs.some(pairs => pairs.size > CODES_MAX) || this.#numbers.some(codes => (codes?.size ?? 0) > CODES_MAX)
+      this.#pairs.some(pairs => pairs.size > CODES_MAX) ||
+      [...this.#numbers, ...this.#integers].some(codes => (codes?.size ?? 0) > CODES_MAX)
     )
   }
 
@@ -47,6 +50,14 @@ class Coding {
       for (let row = 0; row < length; row++) out[row] = data.codes[row]! + 1
     } else if (data.type === 'json') {
       throw new TypeError('a json column cannot be a key')
+    } else if (data.type === 'int64' || data.type === 'decimal') {
+      const { values, validity } = data
+      const codes = this.#integers[column]!
+      const halves = new Int32Array(values.buffer, values.byteOffset, length * 2)
+      for (let row = 0; row < length; row++) {
+        const isNull = validity !== null && validity[row] === 0
+        out[row] = isNull ? 0 : codes.of(halves[row * 2]!, halves[row * 2 + 1]!)
+      }
     } else {
       const { values, validity } = data
       const numbers = this.#numbers[column]
@@ -161,8 +172,10 @@ export class KeyResolver {
   #read(slot: number, from: StateReader): void {
     const start = from.position
     let isPlain = true
-    for (const cells of this.#cells) {
-      const cell = from.cell()
+    for (const [index, cells] of this.#cells.entries()) {
+      const stored = from.cell()
+      const cell = stateCell(stored, this.#columns[index]!)
+      if (cell !== stored) isPlain = false
       while (cells.length <= slot) cells.push(null)
       cells[slot] = cell
       if (Object.is(cell, -0) || Number.isNaN(cell)) isPlain = false
@@ -190,7 +203,7 @@ export class KeyResolver {
 
   #add(data: readonly ColumnData[], row: number): number {
     let end = 0
-    const cells = data.map(column => cellAt(column, row) as Cell)
+    const cells = data.map(column => stateCellAt(column as Exclude<ColumnData, { type: 'json' }>, row))
     for (const cell of cells) end = this.#encode(cell, end)
     const { size } = this.#table
     const slot = this.#table.findOrAdd(this.#scratch, end)
@@ -225,6 +238,11 @@ export class KeyResolver {
     if (typeof cell === 'boolean') {
       bytes[at] = cell ? 3 : 2
       return at + 1
+    }
+    if (typeof cell === 'bigint') {
+      bytes[at] = 5
+      bytes.writeBigInt64LE(cell, at + 1)
+      return at + 9
     }
     bytes[at] = 4
     bytes.writeDoubleLE(Number.isNaN(cell) ? Number.NaN : cell + 0, at + 1)

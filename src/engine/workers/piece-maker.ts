@@ -33,6 +33,7 @@ export class PieceMaker {
   readonly #chain: Chain | null
   readonly #reader: RangeReader
   readonly #packer: Packer
+  #overflowed = false
 
   /** `learned`: the shapes that another maker of the same job knows. */
   constructor(job: PieceJob, thread: number, learned: readonly LearnedShape[] = []) {
@@ -41,7 +42,11 @@ export class PieceMaker {
     const slow = () => ({ ok: false, code: 'RECORD_INVALID', reason: '', path: '' }) as const
     const longest = job.ranges.reduce((most, { start, end }) => Math.max(most, end - start), 0)
     this.#decoder = new Decoder({ columns, wire, slow }, reads, longest + recordBytesMax, learned)
-    this.#chain = prefix && compileChain(prefix.steps, columns, prefix.needed)
+    this.#chain =
+      prefix &&
+      compileChain(prefix.steps, columns, prefix.needed, () => {
+        this.#overflowed = true
+      })
     this.#reader = new RangeReader(files, recordBytesMax)
     this.#packer = new Packer(thread)
   }
@@ -64,10 +69,13 @@ export class PieceMaker {
     decoder.begin(to, from)
     const rows: PieceRows[] = []
     const undeclared: UndeclaredCount[] = []
+    this.#overflowed = false
     for (let batch = decoder.next(); batch !== null; batch = decoder.next()) {
       if (batch.refused.length > 0) return { ...piece, isWhole: false, rows: [], undeclared: [] }
       undeclared.push(...batch.undeclared)
       const prepared = this.#chain ? this.#chain.run(batch) : batch
+      // A row that is refused is told by the main thread.
+      if (this.#overflowed) return { ...piece, isWhole: false, rows: [], undeclared: [] }
       const packed = this.#packer.pack(batch, prepared, this.#job.timeColumns, this.#job.withRowStarts)
       rows.push({ ...packed, end: position + batch.inputEnd, linesEnd: batch.linesEnd })
     }

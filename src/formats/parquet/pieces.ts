@@ -112,12 +112,17 @@ class ParquetReader {
   /** Gives the rows up to the end of the file or to a row (excluded). */
   async *#read(end: number | null): AsyncGenerator<Piece, void, undefined> {
     if (end !== null && end <= this.#row) return
-    const result = await this.#connection.stream(this.#query(this.#row, end, this.#selected()))
+    const from = this.#row
+    const result = await this.#connection.stream(this.#query(from, end, this.#selected()))
     for (;;) {
       const chunk = await result.fetchChunk()
-      if (chunk === null || chunk.rowCount === 0) return
+      if (chunk === null || chunk.rowCount === 0) break
       yield* this.#piecesOf(chunk)
     }
+    // The binding tells an error between two chunks by this alone: the rows seem to end. Asked again, it comes at once.
+    if (result.isStreaming) return
+    if (this.#row === from) throw new Error('it cannot be read any further')
+    yield* this.#read(end)
   }
 
   /** Gives the rows up to one of them, each that cannot be read as damage. */

@@ -4,13 +4,18 @@ import { quoteName, quoteText, withScratch } from '../duckdb.ts'
 
 const STAGED_AS: Readonly<Record<Column['type'], string>> = {
   number: 'DOUBLE',
+  int64: 'BIGINT',
+  decimal: 'VARCHAR',
   text: 'VARCHAR',
   boolean: 'BOOLEAN',
   timestamp: 'BIGINT',
-  json: 'JSON',
+  json: 'VARCHAR',
 }
 
-/** Rows staged with times in microseconds and flat names become one Parquet file. Throws DuckDB's own error. */
+/**
+ * Rows staged with times in microseconds, flat names, and decimals and json as texts (a number with a point would be taken
+ * for a double) become one Parquet file. Throws DuckDB's own error.
+ */
 export async function writeParquet(staged: string, path: string, columns: readonly Column[]): Promise<void> {
   await withScratch(connection => connection.run(copyStatement(staged, path, columns)))
 }
@@ -24,6 +29,10 @@ function copyStatement(from: string, to: string, columns: readonly Column[]): st
   const cells = columns.map(column => {
     const name = quoteName(column.name)
     if (column.type === 'timestamp') return `make_timestamp(${name}) AS ${name}`
+    // Rows that an older version staged are the value itself.
+    if (column.type === 'json')
+      return `CASE WHEN json_valid(${name}) THEN ${name}::JSON ELSE to_json(${name}) END AS ${name}`
+    if (column.integer) return `${name}::BIGINT AS ${name}`
     if (column.decimal) return `${name}::DECIMAL(${column.decimal.precision}, ${column.decimal.scale}) AS ${name}`
     return name
   })

@@ -93,6 +93,9 @@ export function callFunction(
     if (name === 'Number') {
       const value = translator.expression(argument, scope)
       if (tree.isNumeric(value) && !value.nullable) return plain(value)
+      if (value.type === 'int64' && !value.nullable) {
+        return plain(tree.call('int64.asNumber', [value], { type: 'number', nullable: false }))
+      }
     }
   }
   if (!isFunctionName(name) || name === 'date') throw new Opaque(`calls \`${name}\`, which is not known`)
@@ -133,6 +136,7 @@ export function callFunctionNode(
   if (problem !== null) throw new Opaque(`calls ${translator.text(node)}: ${problem}`)
   args.forEach((argument, index) => {
     const wanted = signature.parameters[Math.min(index, most - 1)]!
+    if (argument.type === 'int64' && wanted !== 'int64') throw translator.needsNumber(node, `\`${name}\``)
     if (argument.nullable || (argument.type !== wanted && !(wanted === 'number' && argument.type === 'timestamp'))) {
       throw new Opaque(
         `calls ${translator.text(node)} with ${argument.nullable ? 'what can be null' : argument.type} where it takes ${wanted}`,
@@ -174,7 +178,7 @@ function methodOf(
   }
   const kind = self.type === 'timestamp' ? 'number' : self.type
   const full = `${kind}.${name}`
-  if (!isFunctionName(full) || full === 'text.test' || full === 'text.splitPart') {
+  if (!isFunctionName(full) || full === 'text.test' || full === 'text.splitPart' || full === 'int64.asNumber') {
     throw new Opaque(`calls ${translator.text(callee)}, which is not known of ${kind}`)
   }
   const { parameters } = FUNCTIONS[full]

@@ -150,6 +150,7 @@ export const DUCKDB_FUNCTIONS: { readonly [Name in FunctionName]: Write } = {
   'Number.isFinite': plain('isfinite'),
   'Number.isInteger': formula(value => `isfinite(${value}) AND ${value} = floor(${value})`),
   'Number.isNaN': plain('isnan'),
+  'int64.asNumber': ({ sql }) => `CAST(${sql[0]} AS DOUBLE)`,
   Number: ({ sql, bind }) =>
     bind(
       `trim(${sql[0]}, ${textLiteral(WHITE_SPACE)})`,

@@ -53,14 +53,21 @@ function write(expression: Expression, columnSql: (name: string) => string): str
     literal: ({ value }) => {
       if (value === null) return 'NULL'
       if (typeof value === 'number') return numberLiteral(value)
+      if (typeof value === 'bigint') return `${value}::HUGEINT`
       return typeof value === 'string' ? wellFormedLiteral(value) : String(value)
     },
-    column: node => (node.type === 'timestamp' ? `CAST(${columnSql(node.name)} AS DOUBLE)` : columnSql(node.name)),
+    column: node => {
+      const name = columnSql(node.name)
+      if (node.type === 'int64') return `CAST(${name} AS HUGEINT)`
+      return node.type === 'timestamp' ? `CAST(${name} AS DOUBLE)` : name
+    },
     negate: node => `(-${sql(node.operand)})`,
     arithmetic: ({ operator, left, right }) => {
       const a = sql(left)
       const b = sql(right)
       if (operator === '|' || operator === '&') return bitwise(operator, a, b)
+      // DuckDB's // and % of integers round towards zero, as JavaScript's do.
+      if (left.type === 'int64') return `(${a} ${operator === '/' ? '//' : operator} ${b})`
       if (operator !== '**') return `(${a} ${operator} ${b})`
       if (isSquare(right)) return bind(a, base => `(${base} * ${base})`)
       return bind(a, base =>
@@ -79,7 +86,7 @@ function write(expression: Expression, columnSql: (name: string) => string): str
       // NaN is the greatest number here, unequal to all in JavaScript: it can only spoil one side of each comparison.
       const spoiler = operator.startsWith('<') ? right : left
       const test = (a: string, b: string) => `${a} ${operator} ${b}`
-      if (!mayBeNaN(spoiler)) return `(${test(sql(left), sql(right))})`
+      if (left.type === 'int64' || !mayBeNaN(spoiler)) return `(${test(sql(left), sql(right))})`
       return bind(sql(spoiler), name =>
         spoiler === right
           ? `(${test(sql(left), name)} AND NOT isnan(${name}))`
@@ -97,6 +104,7 @@ function write(expression: Expression, columnSql: (name: string) => string): str
     isNull: node => `(${sql(node.operand)} IS ${node.negated ? 'NOT NULL' : 'NULL'})`,
     truth: ({ operand }) => {
       if (isNumeric(operand)) return bind(sql(operand), name => `coalesce(${name} <> 0 AND NOT isnan(${name}), false)`)
+      if (operand.type === 'int64') return `coalesce(${sql(operand)} <> 0, false)`
       if (operand.type === 'text') return `coalesce(${sql(operand)} <> '', false)`
       return operand.type === 'boolean' ? `coalesce(${sql(operand)}, false)` : 'false'
     },
@@ -120,7 +128,7 @@ function write(expression: Expression, columnSql: (name: string) => string): str
     if (node.type === 'null') return "'null'"
     const written = isNumeric(node)
       ? numberText(text, bind)
-      : node.type === 'boolean'
+      : node.type === 'boolean' || node.type === 'int64'
         ? `CAST(${text} AS VARCHAR)`
         : text
     return node.nullable ? `coalesce(${written}, 'null')` : `(${written})`

@@ -102,6 +102,11 @@ const FUNCTION_TABLE = {
   'Number.isFinite': predicate('isFinite'),
   'Number.isInteger': predicate('isInteger'),
   'Number.isNaN': predicate('isNaN'),
+  'int64.asNumber': {
+    parameters: ['int64'],
+    result: 'number',
+    javascript: args => `Number(${args[0]})`,
+  },
   Number: {
     parameters: ['text'],
     result: 'number',

@@ -10,6 +10,7 @@ export interface Result {
 
 const UNKNOWN: Result = { type: 'json', nullable: true }
 const NUMBER: Result = { type: 'number', nullable: false }
+const INT64: Result = { type: 'int64', nullable: false }
 const TEXT: Result = { type: 'text', nullable: false }
 const BOOLEAN: Result = { type: 'boolean', nullable: false }
 
@@ -46,7 +47,8 @@ function guess(node: Expression): Result | null {
   const inner = unwrapped(node)
   switch (inner.type) {
     case 'Literal':
-      if (inner.value === null) return inner.regex || inner.bigint ? UNKNOWN : null
+      if (inner.bigint) return INT64
+      if (inner.value === null) return inner.regex ? UNKNOWN : null
       return typeof inner.value === 'number'
         ? NUMBER
         : typeof inner.value === 'string'
@@ -62,6 +64,7 @@ function guess(node: Expression): Result | null {
       return inner.operator === '+' ? NUMBER : UNKNOWN
     case 'BinaryExpression':
       if (/^([<>]=?|[!=]==?|in|instanceof)$/.test(inner.operator)) return BOOLEAN
+      if ([inner.left as Expression, inner.right].some(side => guess(side)?.type === 'int64')) return INT64
       if (inner.operator === '+') {
         const sides = [guess(inner.left as Expression), guess(inner.right)]
         if (sides.some(side => side?.type === 'text')) return TEXT
@@ -82,6 +85,7 @@ function guess(node: Expression): Result | null {
       if (callee.type === 'Identifier') {
         if (callee.name === 'String') return TEXT
         if (callee.name === 'Boolean') return BOOLEAN
+        if (callee.name === 'BigInt') return INT64
         return ['Number', 'parseFloat', 'parseInt'].includes(callee.name) ? NUMBER : UNKNOWN
       }
       if (callee.type !== 'MemberExpression') return UNKNOWN

@@ -1,4 +1,5 @@
 /** An expression as JavaScript source. Names, texts and numbers come in as literals only: nothing of the user's is pasted. */
+import type { Cell } from '../schema.ts'
 import { FUNCTIONS } from './functions.ts'
 import { type ColumnExpression, type Dispatch, dispatch, type Expression } from './tree.ts'
 
@@ -14,7 +15,8 @@ export interface JavaScriptTarget {
 }
 
 /** A literal of JavaScript. */
-export function quoteJavaScript(value: number | string | boolean | null): string {
+export function quoteJavaScript(value: Cell): string {
+  if (typeof value === 'bigint') return value < 0n ? `(${value}n)` : `${value}n`
   if (typeof value === 'string')
     return JSON.stringify(value).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029')
   if (typeof value !== 'number') return String(value)

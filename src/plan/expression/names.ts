@@ -82,7 +82,9 @@ function member(
     const found = translator.columns.get(path)
     const isOptional = object.optional || optional
     if (found) {
-      const expression = tree.column(found.name, found.type, found.nullable, found.labels)
+      // A lambda sees the nearest double of a decimal.
+      const type = found.type === 'decimal' ? 'number' : found.type
+      const expression = tree.column(found.name, type, found.nullable, found.labels)
       if (isOptional) translator.undefinedLike.add(expression)
       return plain(expression)
     }

@@ -11,7 +11,7 @@ export function unary(translator: Translator, node: Extract<Syntax, { type: 'Una
     case '!':
       return plain(tree.not(translator.test(node.argument, scope)))
     case '-':
-      return plain(tree.negate(translator.operand(node.argument, scope, ['number'], '`-`')))
+      return plain(tree.negate(translator.operand(node.argument, scope, ['number', 'int64'], '`-`')))
     case '+':
       return plain(translator.operand(node.argument, scope, ['number'], '`+`'))
     case 'void':
@@ -38,8 +38,10 @@ export function binary(
     case '<=':
     case '>':
     case '>=': {
-      const a = translator.operand(left, scope, ['number', 'text', 'timestamp'], `\`${operator}\``)
-      const b = translator.operand(right, scope, ['number', 'text', 'timestamp'], `\`${operator}\``)
+      const types = ['number', 'int64', 'text', 'timestamp'] as const
+      const a = translator.operand(left, scope, types, `\`${operator}\``)
+      const b = translator.operand(right, scope, types, `\`${operator}\``)
+      refuseMixed(translator, a, b, node)
       if ((a.type === 'text') !== (b.type === 'text'))
         throw new Opaque(`compares a text with a number in ${translator.text(node)}`)
       return tree.compare(operator, a, b)
@@ -51,11 +53,7 @@ export function binary(
         const parts = [translator.asPart(a, left), translator.asPart(b, right)]
         return tree.template(parts.flatMap(part => (part.kind === 'template' ? part.parts : [part])))
       }
-      return tree.arithmetic(
-        '+',
-        translator.checked(a, left, ['number'], '`+`'),
-        translator.checked(b, right, ['number'], '`+`'),
-      )
+      return calculation(translator, '+', a, left, b, right, node)
     }
     case '-':
     case '*':
@@ -64,14 +62,51 @@ export function binary(
     case '**':
     case '|':
     case '&':
-      return tree.arithmetic(
+      return calculation(
+        translator,
         operator,
-        translator.operand(left, scope, ['number'], `\`${operator}\``),
-        translator.operand(right, scope, ['number'], `\`${operator}\``),
+        translator.expression(left, scope),
+        left,
+        translator.expression(right, scope),
+        right,
+        node,
       )
     default:
       throw new Opaque(`uses the operator \`${operator}\``)
   }
+}
+
+/** A calculation with two numbers, or with two 64-bit integers: of these only what never throws. */
+function calculation(
+  translator: Translator,
+  operator: tree.ArithmeticOperator,
+  a: Expression,
+  left: Syntax,
+  b: Expression,
+  right: Syntax,
+  node: Syntax,
+): Expression {
+  const by = `\`${operator}\``
+  const x = translator.checked(a, left, ['number', 'int64'], by)
+  const y = translator.checked(b, right, ['number', 'int64'], by)
+  refuseMixed(translator, x, y, node)
+  if (x.type === 'int64' && !'+-*'.includes(operator)) {
+    const isDivision = operator === '/' || operator === '%'
+    if (!isDivision || y.kind !== 'literal' || y.value === 0n) {
+      throw new Refused(
+        `${translator.text(node)}: of 64-bit integers ${by} ${isDivision ? 'needs a constant divisor that is not 0n' : 'is not known'}; calculate with Number(...), or with + - *`,
+      )
+    }
+  }
+  return tree.arithmetic(operator, x, y)
+}
+
+/** JavaScript throws for most of what mixes the two, and compares the others as if nothing were wrong. */
+function refuseMixed(translator: Translator, a: Expression, b: Expression, node: Syntax): void {
+  if ((a.type === 'int64') === (b.type === 'int64')) return
+  throw new Refused(
+    `${translator.text(node)} mixes a 64-bit integer with another type: write numbers as 5n, or Number(...) around the integer`,
+  )
 }
 
 function equality(
@@ -109,6 +144,7 @@ function equality(
   const b = translator.expression(right, scope)
   if (a.type === 'json' || b.type === 'json' || a.type === 'date' || b.type === 'date')
     throw new Opaque(`compares objects in ${translator.text(node)}`)
+  if (a.type === 'int64' || b.type === 'int64') refuseMixed(translator, a, b, node)
   if (a.type !== b.type && !(tree.isNumeric(a) && tree.isNumeric(b)))
     throw new Opaque(`compares ${a.type} with ${b.type} in ${translator.text(node)}`)
   if (a.nullable && b.nullable && (translator.maybeUndefined(a) || translator.maybeUndefined(b)))

@@ -99,9 +99,18 @@ export class Translator {
       )
     }
     const type = expression.type === 'timestamp' && !types.includes('timestamp') ? 'number' : expression.type
+    if (type === 'int64' && !types.includes(type)) throw this.needsNumber(node, by)
     if (!types.includes(type))
       throw new Opaque(`${this.text(node)} is ${expression.type} where ${by} needs ${types.join(' or ')}`)
     return expression
+  }
+
+  /** What takes numbers throws for a 64-bit integer. */
+  needsNumber(node: { readonly start: number; readonly end: number }, by: string): Refused {
+    const text = this.text(node)
+    return new Refused(
+      `${text} is a 64-bit integer, and ${by} does not take one: write \`Number(${text.slice(1, -1)})\``,
+    )
   }
 
   /** A piece of syntax as a test: a boolean that is never null. */
@@ -135,8 +144,8 @@ export class Translator {
   private valueOf(node: Syntax, scope: Scope): Value {
     switch (node.type) {
       case 'Literal':
-        if (node.regex || node.bigint) throw new Opaque(`uses ${this.text(node)} as a value`)
-        return plain(tree.literal(node.value as Cell))
+        if (node.regex) throw new Opaque(`uses ${this.text(node)} as a value`)
+        return plain(tree.literal(node.bigint ? BigInt(node.bigint) : (node.value as Cell)))
       case 'Identifier':
         return identifier(this, node.name, scope, node)
       case 'TemplateLiteral': {

@@ -33,14 +33,14 @@ export interface NegateExpression extends Typed {
   readonly operand: Expression
 }
 export type ArithmeticOperator = '+' | '-' | '*' | '/' | '%' | '**' | '|' | '&'
-/** Numbers in, a number out; neither side is null. */
+/** Numbers in, a number out, or 64-bit integers in and one out (which may be beyond 64 bits); neither side is null. */
 export interface ArithmeticExpression extends Typed {
   readonly kind: 'arithmetic'
   readonly operator: ArithmeticOperator
   readonly left: Expression
   readonly right: Expression
 }
-/** Two numbers or two texts in order; neither side is null. */
+/** Two numbers, two 64-bit integers or two texts in order; neither side is null. */
 export interface CompareExpression extends Typed {
   readonly kind: 'compare'
   readonly operator: '<' | '<=' | '>' | '>='
@@ -137,12 +137,16 @@ export function dispatch<Result>(table: Dispatch<Result>, node: Expression): Res
 
 const boolean = { type: 'boolean', nullable: false } as const
 const number = { type: 'number', nullable: false } as const
+const int64 = { type: 'int64', nullable: false } as const
+
+const numberLike = (operand: Expression) => (operand.type === 'int64' ? int64 : number)
 
 export function literal(value: Cell): LiteralExpression {
   if (value === null) return Object.freeze({ kind: 'literal', value, type: 'null', nullable: true })
   if (typeof value === 'string')
     return Object.freeze({ kind: 'literal', value, type: 'text', nullable: false, labels: Object.freeze([value]) })
-  return Object.freeze({ kind: 'literal', value, type: typeof value as 'number' | 'boolean', nullable: false })
+  const type = typeof value === 'bigint' ? 'int64' : (typeof value as 'number' | 'boolean')
+  return Object.freeze({ kind: 'literal', value, type, nullable: false })
 }
 
 export function column(
@@ -156,11 +160,12 @@ export function column(
 
 export function negate(operand: Expression): Expression {
   if (operand.kind === 'literal' && typeof operand.value === 'number') return literal(-operand.value)
-  return Object.freeze({ kind: 'negate', operand, ...number })
+  if (operand.kind === 'literal' && typeof operand.value === 'bigint') return literal(-operand.value)
+  return Object.freeze({ kind: 'negate', operand, ...numberLike(operand) })
 }
 
 export function arithmetic(operator: ArithmeticOperator, left: Expression, right: Expression): Expression {
-  return Object.freeze({ kind: 'arithmetic', operator, left, right, ...number })
+  return Object.freeze({ kind: 'arithmetic', operator, left, right, ...numberLike(left) })
 }
 
 export function compare(operator: CompareExpression['operator'], left: Expression, right: Expression): Expression {

@@ -9,7 +9,7 @@
 import type { Chunk, Damage, PartitionInfo } from '../../connectors/contract.ts'
 import type { Batch } from '../../engine/batch.ts'
 import type { DecodedBatch, Decoder, RefusedLine } from '../../engine/decode/decoder.ts'
-import type { Flow } from '../../engine/flow.ts'
+import type { Flow, FlowOptions } from '../../engine/flow.ts'
 import { moveState } from '../../engine/state/move.ts'
 import type { Stateful } from '../../engine/state/table.ts'
 import { TopicTime } from '../../engine/time.ts'
@@ -36,7 +36,7 @@ const IDLE_SHARE = 20
 
 export interface TopicTaskOptions {
   readonly topic: TopicNode
-  readonly makeFlow: (onLate: (row: number, step: WindowNode) => void) => Flow
+  readonly makeFlow: (onLate: FlowOptions['onLate'], onOverflow: FlowOptions['onOverflow']) => Flow
   readonly deadLetters: Pick<DeadLetters, 'add'>
   readonly clock: Clock
   /** Called when nothing comes any more. */
@@ -73,7 +73,7 @@ export class TopicTask {
     const { topic } = options
     this.topic = topic
     this.#refusals = new Refusals(topic.name, this.#partitions.list, options.deadLetters)
-    this.flow = options.makeFlow((row, step) => this.#onLate(row, step))
+    this.flow = options.makeFlow((row, step) => this.#onLate(row, step), this.#refusals.onOverflow)
     this.time =
       topic.eventTime &&
       new TopicTime(topic.eventTime, topic.columns, topic.key, { hasJointGroups: this.flow.needsLowestKey })
@@ -123,7 +123,7 @@ export class TopicTask {
 
   /** Puts the operators together anew, with their state: to be called between two events only. */
   rebuild(): void {
-    const flow = this.#options.makeFlow((row, step) => this.#onLate(row, step))
+    const flow = this.#options.makeFlow((row, step) => this.#onLate(row, step), this.#refusals.onOverflow)
     moveState(this.flow.stateful, flow.stateful)
     for (const [step, counts] of this.flow.counts) Object.assign(flow.counts.get(step) ?? {}, counts)
     for (const [step, rows] of this.flow.rows) if (flow.rows.has(step)) flow.rows.set(step, rows)

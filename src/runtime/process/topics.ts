@@ -39,8 +39,8 @@ export class Topics {
     this.#plan = plan
     this.#terminals = [...terminals]
     for (const topic of plan.topics) {
-      const makeFlow = (onLate: FlowOptions['onLate']) => {
-        return new Flow(topic, { outputs: this.#outputsOf(topic), taps, onLate, keepsState })
+      const makeFlow = (onLate: FlowOptions['onLate'], onOverflow: FlowOptions['onOverflow']) => {
+        return new Flow(topic, { outputs: this.#outputsOf(topic), taps, onLate, onOverflow, keepsState })
       }
       const onIdle = () => this.#idleDerived(topic.name)
       const hooks = { ...(onChange && { onChange }), ...(backpressure && { backpressure }) }

@@ -1,6 +1,9 @@
 /** The records of one topic that are not taken: counted, and handed to the dead letters with their place. */
 import type { Damage } from '../../connectors/contract.ts'
 import type { RefusedLine } from '../../engine/decode/decoder.ts'
+import type { Overflow } from '../../engine/overflow.ts'
+import { rowWriter } from '../../engine/rows-json.ts'
+import { decimalText } from '../../plan/exact.ts'
 import type { Partition, TopicPosition } from '../ingest/partitions.ts'
 import type { DeadLetters } from './dead-letters.ts'
 
@@ -69,6 +72,27 @@ export class Refusals {
     const start = lines.rowStarts![row]!
     const position = lines.position + (lines.byOffset ? row : start)
     this.#add(lines, position, lines.lineAt(start), why)
+  }
+
+  /** Refuses a row whose result a step cannot hold; the letter has the row as JSON. */
+  readonly onOverflow = ({ column, value, row }: Overflow, step: string): void => {
+    const { decimal } = column
+    const digits = decimal === undefined ? String(value) : decimalText(value, decimal.scale)
+    const room = decimal === undefined ? '64 bits' : `decimal(${decimal.precision}, ${decimal.scale})`
+    const bytes = Buffer.from(rowWriter(row.columns).write(row)).subarray(0, -1)
+    this.count++
+    this.#deadLetters.add({
+      topic: this.#topic,
+      source: step,
+      partition: 0,
+      position: 0,
+      line: null,
+      reason: `${column.name}: ${digits} is beyond ${room}`,
+      code: 'INTEGER_OVERFLOW',
+      bytes,
+      bytesTotal: bytes.length,
+      arrived: null,
+    })
   }
 
   /** Refuses a stretch that could not be read. */

@@ -159,7 +159,8 @@ export class ReplayedRows implements History {
     const { topic } = readOf(stream)
     const made: Batch[] = []
     const write = (batch: Batch) => void made.push(copyBatch(batch))
-    const makeFlow = () => new Flow(topic, { outputs: [{ stream, write }], taps: new Map(), onLate: () => {} })
+    const makeFlow = () =>
+      new Flow(topic, { outputs: [{ stream, write }], taps: new Map(), onLate: () => {}, onOverflow: () => {} })
     const task = new TopicTask({ topic, makeFlow, deadLetters: { add: () => {} }, clock })
     if (from !== null) task.resume(from)
     const ends = new Map(to.partitions.map(({ name, position }) => [name, position]))

@@ -13,7 +13,7 @@ export type RowForm = 'rows' | 'columns'
 
 /** Gives the bytes of a batch, lent until the next call. */
 export function storedRowWriter(columns: readonly Column[], form: RowForm): (batch: Batch) => Uint8Array {
-  const writer = form === 'rows' ? rowWriter(columns) : new BatchWriter()
+  const writer = form === 'rows' ? rowWriter(columns, { nonFinite: 'text' }) : new BatchWriter()
   return batch => writer.write(batch)
 }
 

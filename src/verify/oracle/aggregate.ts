@@ -1,5 +1,5 @@
 import type { AggregateFunction, AggregateNode } from '../../plan/nodes.ts'
-import type { ColumnType } from '../../plan/schema.ts'
+import type { Column, ColumnType } from '../../plan/schema.ts'
 import { quoted, textOrder } from './text.ts'
 
 const NAN = "'NaN'::DOUBLE"
@@ -11,6 +11,7 @@ interface Argument {
   readonly fraction: number
   /** Event time, then order in the log. */
   readonly order: string
+  readonly result: Column
 }
 
 /** Kahan's sum; it makes NaN of an infinity, so those go through the plain sum. */
@@ -28,24 +29,41 @@ const extreme = (name: 'min' | 'max', { sql, type }: Argument) => {
 
 const AGGREGATES: Record<AggregateFunction, (argument: Argument) => string> = {
   count: ({ sql }) => `count(${sql})::DOUBLE`,
-  sum: ({ sql }) => sum(sql),
-  average: ({ sql }) => `(${sum(sql)}) / count(${sql})`,
+  sum: ({ sql, type, result }) => (isWhole(type) ? `TRY_CAST(sum(${sql}) AS ${sqlType(result)})` : sum(sql)),
+  average: ({ sql, type }) => (isWhole(type) ? `sum(${sql})::DOUBLE / count(${sql})` : `(${sum(sql)}) / count(${sql})`),
   min: argument => extreme('min', argument),
   max: argument => extreme('max', argument),
   first: ({ sql, order }) => `arg_min(${sql}, ${order}) FILTER (WHERE ${sql} IS NOT NULL)`,
   last: ({ sql, order }) => `arg_max(${sql}, ${order}) FILTER (WHERE ${sql} IS NOT NULL)`,
-  variance: ({ sql }) => moment('var_samp', sql),
-  deviation: ({ sql }) => moment('stddev_samp', sql),
+  variance: argument => moment('var_samp', asDouble(argument)),
+  deviation: argument => moment('stddev_samp', asDouble(argument)),
   distinct: ({ sql }) => `count(DISTINCT ${sql})::DOUBLE`,
-  quantile: ({ sql, fraction }) => `quantile_cont(${sql}, ${fraction}::DOUBLE)`,
+  quantile: argument => `quantile_cont(${asDouble(argument)}, ${argument.fraction}::DOUBLE)`,
 }
 
 /** Functions whose answer does not depend on the order of a computer's additions. */
 const EXACT: ReadonlySet<AggregateFunction> = new Set(['count', 'min', 'max', 'first', 'last', 'distinct'])
 
-export const isExact = (aggregate: AggregateNode) => EXACT.has(aggregate.function)
+/** `of`: the type of the column that it is over; null: over rows. */
+export const isExact = (aggregate: AggregateNode, of: ColumnType | null) =>
+  EXACT.has(aggregate.function) || (aggregate.function === 'sum' && of !== null && isWhole(of))
 
-export function aggregateSql(aggregate: AggregateNode, type: ColumnType, order: string): string {
+/** A test that holds where a sum of integers or decimals fits into its column; null for any other result. */
+export function sumFits({ function: name, column }: AggregateNode, type: ColumnType, result: Column): string | null {
+  if (name !== 'sum' || !isWhole(type)) return null
+  const total = `sum(${quoted(column!)})`
+  return `(${total} IS NULL OR TRY_CAST(${total} AS ${sqlType(result)}) IS NOT NULL)`
+}
+
+const isWhole = (type: ColumnType) => type === 'int64' || type === 'decimal'
+
+export const sqlDecimal = ({ decimal }: Column) => `DECIMAL(${decimal!.precision}, ${decimal!.scale})`
+
+const sqlType = (column: Column) => (column.type === 'decimal' ? sqlDecimal(column) : 'BIGINT')
+
+const asDouble = ({ sql, type }: Argument) => (isWhole(type) ? `${sql}::DOUBLE` : sql)
+
+export function aggregateSql(aggregate: AggregateNode, type: ColumnType, order: string, result: Column): string {
   const sql = aggregate.column === null ? '*' : quoted(aggregate.column)
-  return AGGREGATES[aggregate.function]({ sql, type, fraction: aggregate.fraction ?? 0, order })
+  return AGGREGATES[aggregate.function]({ sql, type, fraction: aggregate.fraction ?? 0, order, result })
 }

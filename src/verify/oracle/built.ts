@@ -1,4 +1,5 @@
 /** What the steps of a query have in common: the common table expressions so far, and what is known of their rows. */
+import { type DecimalType, DOUBLE_DIGITS } from '../../plan/exact.ts'
 import { reasonWithoutDuckDb, toDuckDb } from '../../plan/expression/duckdb.ts'
 import type { Lambda } from '../../plan/expression/lambda.ts'
 import type { TopicNode } from '../../plan/nodes.ts'
@@ -123,6 +124,18 @@ export function refuseUnknown(names: readonly string[], input: Built, location: 
   }
 }
 
-export const lambdaSql = (lambda: Lambda) => `(${toDuckDb(lambda.expression!, quoted)})`
+/** A lambda that has SQL, over columns by their names. */
+export function lambdaSql(lambda: Lambda, columns: readonly Column[]): string {
+  const decimals = new Map(
+    columns.flatMap(({ name, type, decimal }) => (type === 'decimal' ? [[name, decimal!] as const] : [])),
+  )
+  return `(${toDuckDb(lambda.expression!, name => asLambdasSee(quoted(name), decimals.get(name)))})`
+}
+
+/** Of a decimal the nearest double: where it has many digits by its text. */
+const asLambdasSee = (cell: string, decimal: DecimalType | undefined) =>
+  decimal === undefined
+    ? cell
+    : `CAST(${decimal.precision > DOUBLE_DIGITS ? `CAST(${cell} AS VARCHAR)` : cell} AS DOUBLE)`
 
 const shortened = (text: string) => (text.length > 60 ? `${text.slice(0, 57)}...` : text)

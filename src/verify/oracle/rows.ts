@@ -1,8 +1,10 @@
 /** The steps that look at one row at a time. */
+import { DOUBLE_DIGITS } from '../../plan/exact.ts'
 import { inexact } from '../../plan/expression/duckdb.ts'
 import type { Lambda } from '../../plan/expression/lambda.ts'
 import type { DeriveNode, ExplodeNode, FilterNode, ProjectNode, RequireNode } from '../../plan/nodes.ts'
 import type { Column } from '../../plan/schema.ts'
+import { sqlDecimal } from './aggregate.ts'
 import { type Built, lambdaSql, last, nextStep, Refusal, refuseUnknown, unknownLambda } from './built.ts'
 import { literal, quoted } from './text.ts'
 
@@ -10,7 +12,7 @@ export function filter(node: FilterNode, input: Built): Built {
   const { predicate } = node
   const unknown = unknownLambda(predicate, input)
   if (unknown !== null) throw new Refusal(unknown, predicate.location ?? node.location)
-  return nextStep(input, `SELECT * FROM ${last(input)} WHERE ${lambdaSql(predicate)} IS TRUE`)
+  return nextStep(input, `SELECT * FROM ${last(input)} WHERE ${lambdaSql(predicate, input.columns)} IS TRUE`)
 }
 
 export function requireColumns(node: RequireNode, input: Built): Built {
@@ -37,9 +39,19 @@ export function derive(node: DeriveNode, input: Built): Built {
   const selected = columns.map(column => {
     const lambda = derived.get(column.name)
     if (lambda === undefined) return quoted(column.name)
-    return `${column.unknown === null ? lambdaSql(lambda) : 'NULL'} AS ${quoted(column.name)}`
+    if (column.unknown !== null) return `NULL AS ${quoted(column.name)}`
+    const sql = lambdaSql(lambda, input.columns)
+    return `${column.type === 'int64' ? `TRY_CAST(${sql} AS BIGINT)` : sql} AS ${quoted(column.name)}`
   })
-  return nextStep(input, `SELECT ${[...selected, ...input.hidden].join(', ')} FROM ${last(input)}`, { columns })
+  // A row with a result beyond 64 bits is refused.
+  const fits = columns.flatMap(({ name, type, unknown }) => {
+    const lambda = derived.get(name)
+    if (type !== 'int64' || unknown !== null || lambda === undefined) return []
+    const sql = lambdaSql(lambda, input.columns)
+    return [`(${sql} IS NULL OR TRY_CAST(${sql} AS BIGINT) IS NOT NULL)`]
+  })
+  const where = fits.length === 0 ? '' : ` WHERE ${fits.join(' AND ')}`
+  return nextStep(input, `SELECT ${[...selected, ...input.hidden].join(', ')} FROM ${last(input)}${where}`, { columns })
 }
 
 const isExact = ({ expression }: Lambda) => expression !== null && inexact(expression).length === 0
@@ -66,7 +78,7 @@ export function explode(node: ExplodeNode, input: Built): Built {
   const others = node.columns.filter(column => !element.some(({ name }) => name === column.name))
   const columns = [
     ...others.map(column => input.columns.find(({ name }) => name === column.name)!),
-    ...element.map(column => ({ ...column, exact: true, unknown: null })),
+    ...element.map(column => ({ ...column, exact: true, unknown: unknownElement(column) })),
   ]
   const list = `from_json(${quoted(node.array)}, '["JSON"]')`
   const rows = `SELECT *, unnest(${list}) AS "#value", unnest(range(len(${list}))) AS ${index} FROM ${last(input)}`
@@ -80,14 +92,23 @@ export function explode(node: ExplodeNode, input: Built): Built {
   })
 }
 
+/** DuckDB takes the numbers inside json for doubles. */
+const unknownElement = ({ decimal, type }: Column) =>
+  type === 'decimal' && decimal!.precision > DOUBLE_DIGITS
+    ? `DuckDB reads decimals of more than ${DOUBLE_DIGITS} digits in arrays as doubles`
+    : null
+
 function elementSql(column: Column): string {
   const path = `$${column.name
     .split('.')
     .map(key => `.${JSON.stringify(key)}`)
     .join('')}`
   const value = `json_extract("#value", ${literal(path)})`
+  const decimal = column.type === 'decimal' ? sqlDecimal(column) : ''
   const cell = {
     number: `${value}::DOUBLE`,
+    int64: `json_extract_string("#value", ${literal(path)})::BIGINT`,
+    decimal: unknownElement(column) === null ? `${value}::${decimal}` : 'NULL',
     boolean: `${value}::BOOLEAN`,
     text: `json_extract_string("#value", ${literal(path)})`,
     timestamp: `${value}::DOUBLE`,

@@ -7,7 +7,7 @@
  */
 import { hasOwnTime } from '../../plan/event-time.ts'
 import type { FinalsNode, WindowNode } from '../../plan/nodes.ts'
-import { aggregateSql, isExact } from './aggregate.ts'
+import { aggregateSql, isExact, sumFits } from './aggregate.ts'
 import { type Built, last, nextStep, type OracleColumn, type OracleSource, Refusal, refuseUnknown } from './built.ts'
 import { holdsKey } from './dedupe.ts'
 import { frontierBy } from './frontier.ts'
@@ -41,7 +41,7 @@ export function window(node: WindowNode, input: Built, source: OracleSource): Bu
     if (column.name === 'is_final') return `${isFinal(node, input, size + allowed)} AS ${name}`
     const aggregate = node.aggregates.find(candidate => candidate.name === column.name)!
     const type = input.columns.find(({ name }) => name === aggregate.column)?.type ?? 'number'
-    return `${aggregateSql(aggregate, type, order)} AS ${name}`
+    return `${aggregateSql(aggregate, type, order, column)} AS ${name}`
   })
   const hidden = [
     `"#start" + ${size - 1} AS ${time}`,
@@ -51,18 +51,22 @@ export function window(node: WindowNode, input: Built, source: OracleSource): Bu
     ...limits(node, input),
   ]
   const groups = [...node.keys.map(quoted), '"#start"'].join(', ')
-  return nextStep(input, `SELECT ${[...cells, ...hidden].join(', ')} FROM (${rows}) GROUP BY ${groups}`, {
-    columns,
-    hidden: [time, HIDDEN.frontier, HIDDEN.joint, HIDDEN.end, HIDDEN.records, ...limitNames(input)],
-    order: [HIDDEN.end, ...node.keys.map(quoted)],
-    window: {
-      identity: new Map([...node.keys, 'window_start'].map(name => [name, name])),
-      allowed_us: allowed,
-      delay_us: 0,
-      early: node.early_us !== null,
-      reopens: input.window === null,
+  return nextStep(
+    input,
+    `SELECT ${[...cells, ...hidden].join(', ')} FROM (${rows}) GROUP BY ${groups}${fitting(node, input)}`,
+    {
+      columns,
+      hidden: [time, HIDDEN.frontier, HIDDEN.joint, HIDDEN.end, HIDDEN.records, ...limitNames(input)],
+      order: [HIDDEN.end, ...node.keys.map(quoted)],
+      window: {
+        identity: new Map([...node.keys, 'window_start'].map(name => [name, name])),
+        allowed_us: allowed,
+        delay_us: 0,
+        early: node.early_us !== null,
+        reopens: input.window === null,
+      },
     },
-  })
+  )
 }
 
 /** The last row of each window, which comes when the window can no longer be corrected. */
@@ -92,13 +96,22 @@ function columnsOf(node: WindowNode, input: Built, source: OracleSource): readon
     const isEnd = aggregate.function === 'first' || aggregate.function === 'last'
     return {
       ...plain,
-      exact: isExact(aggregate) && (of === null || of.exact),
+      exact: isExact(aggregate, of?.type ?? null) && (of === null || of.exact),
       unknown:
         isEnd && !isOrdered
           ? `windows of several keys end together, and which of them is the ${aggregate.function} is not a function of the records`
           : (of?.unknown ?? null),
     }
   })
+}
+
+/** Windows with a sum that does not fit its column are refused. */
+function fitting(node: WindowNode, input: Built): string {
+  const tests = node.aggregates.flatMap(aggregate => {
+    const type = input.columns.find(({ name }) => name === aggregate.column)?.type ?? 'number'
+    return sumFits(aggregate, type, node.columns.find(({ name }) => name === aggregate.name)!) ?? []
+  })
+  return tests.length === 0 ? '' : ` HAVING ${tests.join(' AND ')}`
 }
 
 /** Both limits go on to windows over these results: theirs is the time of the records below. */

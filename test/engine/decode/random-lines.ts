@@ -186,6 +186,28 @@ function leafSchema(random: Random, slowFields: boolean): Leaf {
     wild: (r: Random) => (chance(r, 0.5) ? JSON.stringify(pick(r, bad)) : textText(r)),
   })
   const any = (r: Random) => anyValue(r, 2)
+  if (chance(random, 0.2)) {
+    const exact: readonly (readonly [z.ZodType, (r: Random) => string])[] = [
+      [z.int64(), r => pick(r, ['', '-']) + digits(r, 1 + r.integer(18))],
+      [z.bigint(), r => pick(r, [digits(r, 17 + r.integer(3)), '9223372036854775807', '-9223372036854775808'])],
+      [
+        z
+          .int64()
+          .min(-5n)
+          .refine(value => value % 7n !== 0n),
+        whole,
+      ],
+      [z.coerce.bigint(), whole],
+      [decimal(9, 2), r => `${whole(r).slice(0, 7)}.${pick(r, ['5', '05', '50', '99'])}`],
+      [decimal(18, 4), r => `${digits(r, 1 + r.integer(14))}.${digits(r, 4)}`],
+      [decimal(18, 18), r => `0.${digits(r, 1 + r.integer(18))}`],
+      [decimal(5, 0).min(-1000), r => String(r.integer(1e5))],
+      [decimal(16, 3).refine(value => value !== 1.5), r => `${digits(r, 1 + r.integer(13))}.125`],
+      [decimal(25, 3), r => `${digits(r, 1 + r.integer(22))}.125`],
+    ]
+    const [schema, good] = pick(random, exact)
+    return number(schema, good)
+  }
   switch (random.integer(slowFields ? 24 : 20)) {
     case 0:
     case 1:
