@@ -57,10 +57,10 @@ export const PLANTED: readonly PlantedFault[] = [
     cases: 40,
   },
   {
-    name: 'sink-commits-twice-at-once',
-    file: 'src/runtime/consumers/delivery.ts',
-    from: 'if (rows === null || this.#isCommitting) return',
-    to: 'if (rows === null) return',
+    name: 'sink-goes-on-behind-its-ledger',
+    file: 'src/runtime/consumers/sink-consumer.ts',
+    from: 'this.#position = held\n    this.#committed = held',
+    to: 'this.#position = Math.max(0, held - 1)\n    this.#committed = this.#position',
     cases: 40,
   },
   {

@@ -73,6 +73,7 @@ export async function fakeRun(dataDirectory: string, plan: Plan): Promise<FakeRu
         return () => all.delete(onRows)
       },
       query: (sql, options) => warehouse.query(sql, options),
+      checkpoint: async () => {},
       async snapshot(path) {
         await warehouse.snapshot(path)
         return { epoch: 3, positions: { readings: [17] } }

@@ -89,6 +89,8 @@ export class FakeRun implements RunHandle {
     throw new Error('not asked')
   }
 
+  async checkpoint(): Promise<void> {}
+
   snapshot(): never {
     throw new Error('not asked')
   }
