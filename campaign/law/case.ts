@@ -11,7 +11,7 @@ import { MemoryStorage } from '../../test/log/memory-storage.ts'
 import type { Outside } from '../../test/runtime/outside.ts'
 import { LAST_MS, type Message, push } from '../../test/runtime/pushed-readings.ts'
 import { begin } from '../../test/runtime/runs.ts'
-import { type Graph, graphOf } from './graphs.ts'
+import { type Graph, graphOf, type Kind } from './graphs.ts'
 
 /** When the epoch is staged behind which all is abandoned. */
 export type Moment =
@@ -20,7 +20,7 @@ export type Moment =
   /** At a call of a sink. */
   | { readonly kind: 'call'; readonly sink: number; readonly call: number }
 
-const SINKS_WAIT_MS = 20_000
+const SINKS_WAIT_MS = 10_000
 
 export function messagesOf(random: Random, messages: number): Message[] {
   let n = 0
@@ -40,14 +40,14 @@ export function messagesOf(random: Random, messages: number): Message[] {
 const textsOf = ({ rows }: Outside) => rows.map(row => JSON.stringify(row)).sort()
 
 /** The sinks' rows of a run that nothing happens to. */
-export async function cleanRows(seed: number, steps: number, messages: readonly Message[]) {
+export async function cleanRows(seed: number, steps: number | readonly Kind[], messages: readonly Message[]) {
   const graph = graphOf(() => seededRandom(seed), steps)
   const folder = mkdtempSync(join(tmpdir(), 'millrace-law-'))
   try {
     const run = await begin(graph.plan, folder, {}, new MemoryStorage().forProcess())
     if (run.failure !== null) throw run.failure
     for (const message of messages) await push(run.handle!, message)
-    await settled(run.handle!, graph)
+    await settled(run.handle!, graph.sinks)
     await run.stop()
     if (run.failure !== null) throw run.failure
     return { text: graph.text, rows: graph.sinks.map(textsOf) }
@@ -62,7 +62,7 @@ export async function cleanRows(seed: number, steps: number, messages: readonly 
  */
 export async function cutRows(
   seed: number,
-  steps: number,
+  steps: number | readonly Kind[],
   messages: readonly Message[],
   moments: readonly Moment[],
 ): Promise<{ readonly rows: string[][]; readonly isOver: boolean }> {
@@ -80,7 +80,7 @@ export async function cutRows(
     const last = await begin(graph.plan, folder, {}, storage.forProcess())
     if (last.failure !== null) throw last.failure
     for (const message of messages) if (!acknowledged.has(message)) await push(last.handle!, message)
-    await settled(last.handle!, graph)
+    await settled(last.handle!, graph.sinks)
     await last.stop()
     if (last.failure !== null) throw last.failure
     return { rows: graph.sinks.map(textsOf), isOver }
@@ -151,12 +151,12 @@ function deep(depth: number, action: () => void): Promise<void> {
 }
 
 /** Resolves when each sink holds all rows of its stream. */
-async function settled(handle: RunHandle, graph: Graph): Promise<void> {
+export async function settled(handle: RunHandle, sinks: readonly Outside[]): Promise<void> {
   const until = performance.now() + SINKS_WAIT_MS
   await handle.checkpoint()
   for (;;) {
     const { outputs } = handle.progress()
-    const lacking = graph.sinks.filter(sink => {
+    const lacking = sinks.filter(sink => {
       const output = outputs.find(({ output: name }) => name === sink.name)!
       return sink.rows.length < output.rows
     })

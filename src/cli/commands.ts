@@ -56,6 +56,11 @@ export const COMMANDS: readonly CommandDescription[] = [
         value: '20GB',
         help: 'what topics, journal and warehouse may take; older records of topics with a retention go first',
       },
+      'sink-timeout': {
+        kind: 'duration',
+        value: '5m',
+        help: 'with --until-end: give up on a sink that has committed nothing for so long; default 5m',
+      },
       'require-key': { kind: 'flag', help: 'refuse what is pushed without an API key, also from this machine' },
       console: {
         kind: 'optional',

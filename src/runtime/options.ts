@@ -28,8 +28,8 @@ export interface RunOptions {
   readonly listen?: Listen
   /** What topics, journal and warehouse may take; null: as much as the disk holds. Default null. */
   readonly diskBudget_bytes?: number | null
-  /** A run with an end gives up on a sink that has committed nothing for so long. Default 5 minutes. */
-  readonly sinkTimeout_ms?: number
+  /** A run with an end gives up on a sink that has committed nothing for so long; null or absent: 5 minutes. */
+  readonly sinkTimeout_ms?: number | null
   /** Called once, when all is open and before the first record is read; what it resolves to is awaited. */
   readonly onReady?: (run: RunHandle) => void | Promise<void>
 }

@@ -65,6 +65,7 @@ export const ERRORS = {
     next: 'Read the message of the external system; the rows are kept.',
   },
   SINK_FENCED: { fault: 'outside', retried: true, next: 'See whether another run writes to the same place.' },
+  SINK_INCOMPLETE: { fault: 'outside', retried: false, next: 'Mend it and run the same command again: it goes on.' },
   SINK_BEHIND_LOG: {
     fault: 'outside',
     retried: false,

@@ -47,6 +47,7 @@ export async function run(values: Arguments): Promise<number> {
     signal: stop.signal,
     listen,
     diskBudget_bytes: values.bytes('disk-budget'),
+    sinkTimeout_ms: values.duration_ms('sink-timeout'),
     onReady: handle => {
       const open = async () => {
         beside = await openBesideRun(handle, listen, values.text('console'))

@@ -3,7 +3,7 @@ import type { Warehouse } from '../../connectors/duckdb/warehouse.ts'
 import type { DeliverNode, Plan } from '../../plan/nodes.ts'
 import { readOf } from '../../plan/walk.ts'
 import type { Clock } from '../../system/clock.ts'
-import { MillraceError } from '../../system/errors.ts'
+import { ERRORS, MillraceError } from '../../system/errors.ts'
 import type { EpochHeader, OutputPosition } from '../checkpoint/header.ts'
 import { streamIncarnation } from '../ingest/input-names.ts'
 import type { OutputStream } from '../streams/output-stream.ts'
@@ -181,11 +181,15 @@ function makeConsumer(
   )
 }
 
+/** Who lacks how many rows, and why. */
 function incomplete(group: SinkGroup): MillraceError {
   const error = group.gaveUp!
   const lacking = group.consumers.filter(({ lag }) => lag > 0)
   const rows = lacking.map(({ name, lag }) => `${name} lacks ${lag} of its rows`).join(', ')
-  return new MillraceError(error.code, `${rows === '' ? '' : `${rows}: `}${error.message}`, {
+  const message = `${rows === '' ? '' : `${rows}: `}${error.message}`
+  // What a person must correct keeps its own code; DATA_DIR_BUSY is the warehouse, which somebody else has open.
+  const isUsers = ERRORS[error.code].fault === 'user' && error.code !== 'DATA_DIR_BUSY'
+  return new MillraceError(isUsers ? error.code : 'SINK_INCOMPLETE', message, {
     cause: error,
     next: `${error.next} Then run the same command again: it goes on.`,
   })
