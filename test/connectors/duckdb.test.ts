@@ -167,7 +167,7 @@ describe('warehouse', () => {
     await one.write(batch(1))
     await one.commit(1)
     await two.write(batch(1))
-    await expect(two.commit(1)).rejects.toMatchObject({ code: 'DATA_DIR_MISMATCH' })
+    await expect(two.commit(1)).rejects.toMatchObject({ code: 'SINK_FENCED' })
     await one.close()
     await closeAll()
     expect(await rows('FROM T')).toEqual([{ id: 1, name: 'row 1' }])

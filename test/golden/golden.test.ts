@@ -185,7 +185,13 @@ test('a long input: with three threads, killed at any moment, and run on', async
   expect(linesOf(join(directory, 'results.ndjson'))).toEqual(clean.lines)
   expect(await tablesOf('nested')).toEqual(clean.tables)
   rmSync(directory, { recursive: true })
-  for (let killAt = 3; killAt < total; killAt += 3) expect(runOnce('nested', [input], { killAt })).toBeNull()
+  let kills = 0
+  for (let killAt = 3; killAt < total; killAt += 3) {
+    if (runOnce('nested', [input], { killAt }) === null) kills++
+    // It came to its end before: it goes on from a later epoch, so with less to do.
+    else rmSync(directory, { recursive: true })
+  }
+  expect(kills).toBeGreaterThan(0)
   // From outside, where nothing says when: in the middle of a commit, perhaps.
   for (let attempt = 0; attempt < 4; attempt++) {
     const run = join(import.meta.dirname, 'run-once.ts')

@@ -23,6 +23,7 @@ export interface Point {
   readonly at: TopicPosition | null
 }
 
+const ORIGIN: Point = { rows: 0, at: null }
 /** A reader that is far behind has a point about every so many rows. */
 const POINT_EVERY_ROWS = 50_000
 /** More points than this, and every second one goes. */
@@ -43,7 +44,7 @@ export interface ReplayedOptions {
 
 export class ReplayedRows implements History {
   readonly #options: ReplayedOptions
-  #points: Point[] = [{ rows: 0, at: null }]
+  #points: Point[] = [ORIGIN]
   #pinned: () => number = () => 0
 
   constructor(options: ReplayedOptions) {
@@ -52,6 +53,7 @@ export class ReplayedRows implements History {
 
   get start(): number {
     const kept = this.#options.log()?.start ?? 0
+    if (kept === 0) return 0
     return this.#points.find(({ at }) => logPosition(at) >= kept)?.rows ?? Number.POSITIVE_INFINITY
   }
 
@@ -88,7 +90,7 @@ export class ReplayedRows implements History {
 
   /** The last point at which there were no more rows than this. */
   pointAt(rows: number): Point {
-    return this.#points.findLast(point => point.rows <= rows) ?? this.#points[0]!
+    return this.#points.findLast(point => point.rows <= rows) ?? ORIGIN
   }
 
   pin(position: () => number): void {
