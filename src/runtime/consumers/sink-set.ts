@@ -100,14 +100,15 @@ export class SinkSet {
       await Promise.race([this.#working, clock.sleep(STOPPING_MS, waiting.signal)])
       waiting.abort()
     }
-    const failed = this.#groups.find(({ gaveUp }) => gaveUp !== null)
-    if (failed !== undefined) throw incomplete(failed)
+    const failed = this.#groups.filter(({ gaveUp }) => gaveUp !== null)
+    if (failed.length > 0) throw incomplete(failed)
   }
 
   /** Ends at once; what was not committed does not count. */
   async close(): Promise<void> {
     this.#stop.abort()
     await this.#working
+    for (const group of this.#groups) await group.close()
     this.#looking.abort()
   }
 
@@ -160,7 +161,7 @@ function makeConsumer(
   known: OutputPosition | undefined,
   base: number,
 ): SinkConsumer {
-  const { plan, identity, dataDirectory, clock, untilEnd, warehouse, onWarning, onRows } = options
+  const { plan, identity, dataDirectory, clock, untilEnd, sinkTimeout_ms, warehouse, onWarning, onRows } = options
   const name = node.name
   return new SinkConsumer(
     {
@@ -173,6 +174,7 @@ function makeConsumer(
       known,
       clock,
       commitEvery_ms: untilEnd ? 0 : LOOK_EVERY_MS,
+      callMax_ms: untilEnd ? sinkTimeout_ms : Number.POSITIVE_INFINITY,
       makeSink: () => sinkOf(node, () => warehouse.open()),
       onWarning,
       onRows,
@@ -181,11 +183,14 @@ function makeConsumer(
   )
 }
 
-function incomplete(group: SinkGroup): MillraceError {
-  const error = group.gaveUp!
-  const lacking = group.consumers.filter(({ lag }) => lag > 0)
-  const rows = lacking.map(({ name, lag }) => `${name} lacks ${lag} of its rows`).join(', ')
-  return new MillraceError(error.code, `${rows === '' ? '' : `${rows}: `}${error.message}`, {
+function incomplete(groups: readonly SinkGroup[]): MillraceError {
+  const told = groups.map(({ consumers, gaveUp }) => {
+    const lacking = consumers.filter(({ lag }) => lag > 0)
+    const rows = lacking.map(({ name, lag }) => `${name} lacks ${lag} of its rows`).join(', ')
+    return `${rows === '' ? '' : `${rows}: `}${gaveUp!.message}`
+  })
+  const error = groups[0]!.gaveUp!
+  return new MillraceError(error.code, told.join(' '), {
     cause: error,
     next: `${error.next} Then run the same command again: it goes on.`,
   })
