@@ -116,7 +116,7 @@ export class StatusReporter {
       })
       // What a topic got is what its source gave, where there is one.
       const ingests = plan.ingests.filter(ingest => ingest.topic.name === topic)
-      if (ingests.length === 1) nodes.set(sourceId(plan, ingests[0]!), { records: records + deadLetters, perSecond: 0 })
+      if (ingests.length === 1) nodes.set(sourceId(plan, ingests[0]!), { records, perSecond: 0 })
     }
     return nodes
   }

@@ -9,7 +9,7 @@ export async function loadDuckDB(): Promise<DuckDB> {
     import('@duckdb/node-api'),
     import('@duckdb/node-api/lib/vectors/dataAccessors.js'),
   ])
-  const { default: module } = accessors as unknown as { default: { textDecoder: TextDecoder } }
+  const { default: module } = accessors as unknown as { default: { textDecoder: InstanceType<typeof TextDecoder> } }
   if (!module.textDecoder.ignoreBOM) module.textDecoder = new TextDecoder('utf-8', { ignoreBOM: true })
   return duckdb
 }

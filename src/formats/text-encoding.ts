@@ -42,7 +42,7 @@ function utf8(bytes: Buffer): string | null {
   return isUtf8(bytes) ? bytes.toString() : null
 }
 
-function decoded(decoder: TextDecoder, bytes: Buffer): string | null {
+function decoded(decoder: InstanceType<typeof TextDecoder>, bytes: Buffer): string | null {
   try {
     return decoder.decode(bytes)
   } catch {

@@ -134,6 +134,8 @@ export class Attempt {
       watched: this.#o.feeds.steps,
       openSources: this.#o.openSources,
       logOf: topic => this.#inputs.logOf(topic),
+      isOneLog: topic => this.#inputs.isOneLog(topic, untilEnd),
+      onWarning,
       onRows,
       onTurn,
     })
@@ -152,6 +154,7 @@ export class Attempt {
     const { warehouse } = this.#o
     const sinkTimeout_ms = options.sinkTimeout_ms ?? SINK_TIMEOUT_MS
     const settings = { plan, streams, header, identity, dataDirectory, clock, untilEnd, sinkTimeout_ms, warehouse }
+    await streams.fill()
     const sinks = await SinkSet.of({ ...settings, onWarning, onRows })
     this.#sinks = sinks
     this.#safe = header

@@ -36,8 +36,12 @@ export interface SinkConsumerOptions {
   readonly dataDirectory: string
   /** What the last epoch knew of it; undefined: the sink is new, or there was no epoch. */
   readonly known: OutputPosition | undefined
+  /** Rows of its stream may have gone before it was there: one that holds some of them cannot say where it is. */
+  readonly isCut: boolean
   readonly clock: Clock
   readonly commitEvery_ms: number
+  /** No call may take longer than this, whatever the connector says. */
+  readonly callMax_ms: number
   /** Makes a new sink; nothing outside is touched. */
   readonly makeSink: () => Promise<Sink>
   readonly onWarning: (warning: MillraceError) => void
@@ -128,17 +132,19 @@ export class SinkConsumer implements Reader {
    * SINK_BEHIND_LOG when rows that it lacks are gone, and what the connector throws.
    */
   async open(): Promise<void> {
-    const { node, consumer, incarnation, dataDirectory, known, makeSink } = this.#options
+    const { node, consumer, incarnation, dataDirectory, isCut, makeSink } = this.#options
     const { columns } = node.stream
     await this.#reader.close()
     const sink = await makeSink()
     this.#sink = sink
     const context = { consumer, incarnation, dataDirectory, columns, key: keyOf(node) }
-    const held = this.#base + (await this.#deadline.within('open', limit(sink, 'open'), () => sink.open(context)))
+    const held = this.#base + (await this.#within(sink, 'open', () => sink.open(context)))
     const { safe, start } = this.stream
     // What a sink holds that was away for a while cannot be counted once rows in front of it are gone.
-    const isUncounted = known === undefined && this.#base > 0 && held > this.#base
+    const isUncounted = isCut && held > this.#base
     if (held > safe && !isUncounted) throw this.#ahead(held, safe)
+    // It lacks more than was thought.
+    if (held < this.#committed) this.#committed = held
     if (isUncounted || (held < start && held < safe)) throw this.#tooFarBehind(held, start)
     this.#position = held
     this.#committed = held
@@ -151,7 +157,7 @@ export class SinkConsumer implements Reader {
   /** Takes rows until it has come to its end (`endAt`), or the signal. Rejects with what a call failed with. */
   async work(signal: AbortSignal): Promise<void> {
     const stop = () => {
-      this.#deadline.look(Number.POSITIVE_INFINITY)
+      this.abandon()
       this.wake()
     }
     signal.addEventListener('abort', stop, { once: true })
@@ -162,6 +168,11 @@ export class SinkConsumer implements Reader {
     } finally {
       signal.removeEventListener('abort', stop)
     }
+  }
+
+  /** Nobody waits any longer for the call that is under way. */
+  abandon(): void {
+    this.#deadline.look(Number.POSITIVE_INFINITY)
   }
 
   /** An epoch is staged: rows in front of here are to be committed together; `all`: also when a commit was short ago. */
@@ -206,7 +217,7 @@ export class SinkConsumer implements Reader {
     this.#position = this.#committed
     this.#end = null
     await this.#reader.close()
-    if (sink !== null) await this.#deadline.within('close', limit(sink, 'close'), () => sink.close())
+    if (sink !== null) await this.#within(sink, 'close', () => sink.close())
   }
 
   /** Nothing waits for it any more; what it lacks can still be read by the next run. */
@@ -250,7 +261,7 @@ export class SinkConsumer implements Reader {
 
   async #write(from: number, batch: Parameters<Sink['write']>[0]): Promise<void> {
     const sink = this.#sink!
-    if (batch.length > 0) await this.#deadline.within('write', limit(sink, 'write'), () => sink.write(batch))
+    if (batch.length > 0) await this.#within(sink, 'write', () => sink.write(batch))
     this.#position = from + batch.length
     this.#error = null
     this.stream.moved()
@@ -259,7 +270,7 @@ export class SinkConsumer implements Reader {
   async #commit(): Promise<void> {
     const sink = this.#sink!
     const position = this.#position
-    await this.#deadline.within('commit', limit(sink, 'commit'), () => sink.commit(position - this.#base))
+    await this.#within(sink, 'commit', () => sink.commit(position - this.#base))
     this.#committed = position
     this.#lastCommit_ms = this.#options.clock.monotonic_ms()
     this.#stalled_ms = 0
@@ -269,6 +280,11 @@ export class SinkConsumer implements Reader {
       this.#nextBarrier = null
     }
     this.stream.moved()
+  }
+
+  #within<T>(sink: Sink, call: keyof typeof DEADLINES_MS, action: () => Promise<T>): Promise<T> {
+    const limit_ms = sink.deadlines_ms?.[call] ?? DEADLINES_MS[call]
+    return this.#deadline.within(call, Math.min(limit_ms, this.#options.callMax_ms), action)
   }
 
   async #woken(): Promise<void> {
@@ -298,8 +314,4 @@ export class SinkConsumer implements Reader {
       `${this.name} holds ${held - this.#base} rows of its stream, and rows that follow are no longer kept: the first one that is has the number ${start}.`,
     )
   }
-}
-
-function limit(sink: Sink, call: keyof typeof DEADLINES_MS): number {
-  return sink.deadlines_ms?.[call] ?? DEADLINES_MS[call]
 }

@@ -48,6 +48,11 @@ export class SinkGroup {
 
   /** Opens all sinks. Throws what the first one does that cannot be opened; all are closed then. */
   async open(): Promise<void> {
+    const { signal } = this.#options
+    const abandon = () => {
+      for (const consumer of this.consumers) consumer.abandon()
+    }
+    signal.addEventListener('abort', abandon, { once: true })
     try {
       for (const consumer of this.consumers) await this.#guarded(consumer, () => consumer.open())
       this.#isOpen = true
@@ -55,7 +60,14 @@ export class SinkGroup {
     } catch (error) {
       await this.#letGo()
       throw error
+    } finally {
+      signal.removeEventListener('abort', abandon)
     }
+  }
+
+  /** Closes what was opened and is not at work. */
+  async close(): Promise<void> {
+    if (this.#isOpen) await this.#letGo()
   }
 
   /** Works until the run ends (`end`), the signal, or it gives up. */

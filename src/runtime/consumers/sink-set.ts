@@ -67,7 +67,9 @@ export class SinkSet {
       const stream = streams.all.find(candidate => candidate.node === node.stream)!
       const known = header?.outputs[node.name]
       const base = known === undefined ? await firstRowOf(stream, header) : stream.end - known.rows
-      consumers.set(makeConsumer(options, node, stream, known, base), node)
+      // Of a sink that is new to the journal and holds rows all the same, rows in front of what is kept cannot be counted.
+      const isCut = known === undefined && header !== null && (base > 0 || stream.isCut)
+      consumers.set(makeConsumer(options, node, stream, { known, base, isCut }), node)
     }
     return new SinkSet(options, consumers)
   }
@@ -100,14 +102,15 @@ export class SinkSet {
       await Promise.race([this.#working, clock.sleep(STOPPING_MS, waiting.signal)])
       waiting.abort()
     }
-    const failed = this.#groups.find(({ gaveUp }) => gaveUp !== null)
-    if (failed !== undefined) throw incomplete(failed)
+    const failed = this.#groups.filter(({ gaveUp }) => gaveUp !== null)
+    if (failed.length > 0) throw incomplete(failed)
   }
 
   /** Ends at once; what was not committed does not count. */
   async close(): Promise<void> {
     this.#stop.abort()
     await this.#working
+    for (const group of this.#groups) await group.close()
     this.#looking.abort()
   }
 
@@ -157,10 +160,13 @@ function makeConsumer(
   options: SinkSetOptions,
   node: DeliverNode,
   stream: OutputStream,
-  known: OutputPosition | undefined,
-  base: number,
+  {
+    known,
+    base,
+    isCut,
+  }: { readonly known: OutputPosition | undefined; readonly base: number; readonly isCut: boolean },
 ): SinkConsumer {
-  const { plan, identity, dataDirectory, clock, untilEnd, warehouse, onWarning, onRows } = options
+  const { plan, identity, dataDirectory, clock, untilEnd, sinkTimeout_ms, warehouse, onWarning, onRows } = options
   const name = node.name
   return new SinkConsumer(
     {
@@ -171,8 +177,10 @@ function makeConsumer(
       incarnation: streamIncarnation(node.stream, identity),
       dataDirectory,
       known,
+      isCut,
       clock,
       commitEvery_ms: untilEnd ? 0 : LOOK_EVERY_MS,
+      callMax_ms: untilEnd ? sinkTimeout_ms : Number.POSITIVE_INFINITY,
       makeSink: () => sinkOf(node, () => warehouse.open()),
       onWarning,
       onRows,
@@ -182,14 +190,16 @@ function makeConsumer(
 }
 
 /** Who lacks how many rows, and why. */
-function incomplete(group: SinkGroup): MillraceError {
-  const error = group.gaveUp!
-  const lacking = group.consumers.filter(({ lag }) => lag > 0)
-  const rows = lacking.map(({ name, lag }) => `${name} lacks ${lag} of its rows`).join(', ')
-  const message = `${rows === '' ? '' : `${rows}: `}${error.message}`
+function incomplete(groups: readonly SinkGroup[]): MillraceError {
+  const told = groups.map(({ consumers, gaveUp }) => {
+    const lacking = consumers.filter(({ lag }) => lag > 0)
+    const rows = lacking.map(({ name, lag }) => `${name} lacks ${lag} of its rows`).join(', ')
+    return `${rows === '' ? '' : `${rows}: `}${gaveUp!.message}`
+  })
+  const error = groups[0]!.gaveUp!
   // What a person must correct keeps its own code; DATA_DIR_BUSY is the warehouse, which somebody else has open.
   const isUsers = ERRORS[error.code].fault === 'user' && error.code !== 'DATA_DIR_BUSY'
-  return new MillraceError(isUsers ? error.code : 'SINK_INCOMPLETE', message, {
+  return new MillraceError(isUsers ? error.code : 'SINK_INCOMPLETE', told.join(' '), {
     cause: error,
     next: `${error.next} Then run the same command again: it goes on.`,
   })

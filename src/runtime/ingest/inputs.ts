@@ -104,6 +104,19 @@ export class Inputs {
     }
   }
 
+  /**
+   * Whether the records of a topic are one log that gives the same ones in the same order again: what is pushed to it, or
+   * the one file of a run with an end. Files that are followed may be cut or taken away by others.
+   */
+  isOneLog({ name }: TopicNode, untilEnd: boolean): boolean {
+    const topic = [...this.#options.sources.keys()].find(candidate => candidate.name === name)
+    if (topic === undefined) return false
+    const replayed = this.#opened.get(topic) ?? []
+    if (this.#options.pushed(topic).length > 0) return replayed.length === 0
+    const [only, ...others] = replayed
+    return untilEnd && others.length === 0 && only?.source.hasOnePartition === true && only.partitions.length === 1
+  }
+
   /** The log of what is pushed to a topic, null when nothing is. */
   logOf(topic: TopicNode): TopicLog | null {
     return this.all.find(({ task }) => task.topic.name === topic.name)?.ingestion?.log ?? null

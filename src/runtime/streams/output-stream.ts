@@ -77,6 +77,11 @@ export class OutputStream implements EpochMember {
     return this.stored?.start ?? this.replayed?.start ?? this.#end
   }
 
+  /** Whether records that would make its first rows are gone. */
+  get isCut(): boolean {
+    return this.stored !== null ? this.stored.start > 0 : this.replayed?.isCut === true
+  }
+
   /** Rows in memory take so many bytes, roughly. */
   get tailBytes(): number {
     return this.#tail.bytes

@@ -57,6 +57,10 @@ export class ReplayedRows implements History {
     return this.#points.find(({ at }) => logPosition(at) >= kept)?.rows ?? Number.POSITIVE_INFINITY
   }
 
+  get isCut(): boolean {
+    return (this.#options.log()?.start ?? 0) > 0
+  }
+
   /** Where the topic must be read from for the rows that are pinned. */
   get needs(): TopicPosition | null {
     this.#forget()
@@ -163,7 +167,9 @@ export class ReplayedRows implements History {
     const write = (batch: Batch) => void made.push(copyBatch(batch))
     const makeFlow = () =>
       new Flow(topic, { outputs: [{ stream, write }], taps: new Map(), onLate: () => {}, onOverflow: () => {} })
-    const task = new TopicTask({ topic, makeFlow, deadLetters: { add: () => {} }, clock })
+    // What the schema refused was refused before, but for records of a log: those it took.
+    let refused = 0
+    const task = new TopicTask({ topic, makeFlow, deadLetters: { add: () => void refused++ }, clock })
     if (from !== null) task.resume(from)
     const ends = new Map(to.partitions.map(({ name, position }) => [name, position]))
     function* taken() {
@@ -182,6 +188,12 @@ export class ReplayedRows implements History {
           continue
         }
         await task.takeStored(chunk.bytes, number, chunk.firstOffset, chunk.arrival)
+        if (refused > 0) {
+          const { firstOffset, records } = chunk
+          const reason = `the schema refuses ${refused} of the records now`
+          yield { gap: { kind: 'gap', from: firstOffset, to: firstOffset + records, reason } }
+          refused = 0
+        }
         yield* taken()
         await onTurn()
       }

@@ -3,12 +3,14 @@ import type { TopicLog } from '../../log/topic-log.ts'
 import type { Plan, StreamNode, TopicNode } from '../../plan/nodes.ts'
 import { panelStreamsOf, readOf, stepsOf } from '../../plan/walk.ts'
 import type { Clock } from '../../system/clock.ts'
+import type { MillraceError } from '../../system/errors.ts'
 import type { EpochHeader } from '../checkpoint/header.ts'
 import type { Store } from '../checkpoint/store.ts'
 import { digest, type Sources, streamIncarnation } from '../ingest/input-names.ts'
 import type { InputsOptions } from '../ingest/inputs.ts'
 import type { TopicPosition } from '../ingest/partitions.ts'
 import type { Terminal } from '../process/topics.ts'
+import { lackingWarning } from '../warnings.ts'
 import { OutputStream } from './output-stream.ts'
 import { ReplayedRows } from './replayed.ts'
 import { StoredLog } from './stored-log.ts'
@@ -32,6 +34,9 @@ export interface StreamsOptions extends Pick<InputsOptions, 'openSources'> {
   /** Steps that somebody looks at, beside those of the plan's panels. */
   readonly watched: ReadonlySet<string>
   readonly logOf: (topic: TopicNode) => TopicLog | null
+  /** Whether the records of a topic are one log that gives the same records in the same order again. */
+  readonly isOneLog: (topic: TopicNode) => boolean
+  readonly onWarning: (warning: MillraceError) => void
   readonly onRows: () => void
   readonly onTurn: () => Promise<void>
 }
@@ -44,7 +49,7 @@ export class Streams {
 
   constructor(options: StreamsOptions) {
     this.#options = options
-    const { plan, sources, store } = options
+    const { plan, store } = options
     for (const { stream, topic } of plan.produces) {
       const stored = this.#openLog(stream, topic, 'rows')
       this.terminals.push({ stream, topic, output: this.#add(stream, stored, null) })
@@ -52,8 +57,9 @@ export class Streams {
     for (const { stream } of plan.delivers) {
       if (this.all.some(({ node }) => node === stream)) continue
       const source = readOf(stream).topic
-      // What keeps state, or comes out of another stream, cannot be made again from records: it has a log of its own.
-      const isReplayed = isRowByRow(stream) && [...sources.keys()].some(({ name }) => name === source.name)
+      // What keeps state, or comes out of another stream, cannot be made again from records: it has a log of its own. So has
+      // what comes out of several partitions, whose order is not the same again, or of files that others may change.
+      const isReplayed = isRowByRow(stream) && options.isOneLog(source)
       const output = isReplayed
         ? this.#add(stream, null, this.#replayed(stream))
         : this.#add(stream, this.#openLog(stream, deliveryLog(stream), 'columns'), null)
@@ -82,6 +88,44 @@ export class Streams {
     const output = this.#add(stream, null, null)
     this.terminals.push({ stream, topic: null, output })
     return { output, isNew: true }
+  }
+
+  /**
+   * Rows of a directory of the version before that a sink lacks, and those of a sink that is new: they were to be made
+   * again from records, and the log that takes their place is empty.
+   */
+  async fill(): Promise<void> {
+    const { store, plan } = this.#options
+    const { header } = store
+    if (header === null) return
+    for (const output of this.all) {
+      const { node, stored } = output
+      const isNew = stored !== null && header.lengths[stored.name] === undefined && stored.rows === 0
+      const { topic } = readOf(node)
+      const at = header.topics[topic.name]
+      const isDelivered = plan.delivers.some(({ stream }) => stream === node)
+      if (!isNew || !isDelivered || at === undefined || !isRowByRow(node) || !this.#hasSource(topic)) continue
+      const replayed = this.#replayed(node)
+      const known = plan.delivers.flatMap(({ stream, name }) => (stream === node ? (header.outputs[name] ?? []) : []))
+      const isKnown = known.length > 0
+      const rows = known[0]?.rows ?? (await replayed.count(at))
+      replayed.resume([...known.map(({ committed }) => committed), { rows, at }])
+      const from = isKnown ? Math.min(...known.map(({ committed }) => committed.rows)) : 0
+      for await (const made of replayed.read(from, rows)) {
+        if (made.kind === 'rows') stored.append(made.batch)
+        else if (made.kind === 'lost') {
+          const { topic: name, fromOffset, toOffset, reason } = made
+          this.#options.onWarning(lackingWarning(stored.name, name, fromOffset, toOffset, reason))
+        }
+      }
+      stored.staged()
+      await stored.sync()
+      output.resume(stored.rows)
+    }
+  }
+
+  #hasSource(topic: TopicNode): boolean {
+    return [...this.#options.sources.keys()].some(({ name }) => name === topic.name)
   }
 
   /** What a run with an end waits for before it makes more rows; null: nothing. */
