@@ -103,7 +103,7 @@ export default {
     {
       name: 'rows-of-a-lost-answer-again',
       file: 'src/runtime/consumers/sink-consumer.ts',
-      from: "const held = this.#base + (await this.#deadline.within('open', limit(sink, 'open'), () => sink.open(context)))",
+      from: "const held = this.#base + (await this.#within(sink, 'open', () => sink.open(context)))",
       to: 'await sink.open(context)\n    const held = this.#committed',
       cases: 6,
     },

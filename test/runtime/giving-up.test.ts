@@ -46,7 +46,9 @@ test.each(['open', 'write', 'commit'] as const)(
     const ill = new Outside('ill')
     ill.deadlines_ms = { [where]: 600_000 }
     ill.before = call => (call === where ? new Promise(() => {}) : undefined)
-    const took_ms = await timed(() => expect(bounded(ill)).rejects.toMatchObject({ code: 'SINK_INCOMPLETE' }))
+    const took_ms = await timed(() =>
+      expect(bounded(ill)).rejects.toMatchObject({ code: where === 'open' ? 'SINK_TIMEOUT' : 'SINK_INCOMPLETE' }),
+    )
     expect(took_ms).toBeLessThan(300_000)
   },
 )
@@ -73,7 +75,7 @@ test('a first start that fails with one sink closes those that it has opened', a
   ill.before = () => {
     if (isGone) throw gone()
   }
-  await expect(bounded(well, ill)).rejects.toMatchObject({ code: 'SINK_INCOMPLETE' })
+  await expect(bounded(well, ill)).rejects.toMatchObject({ code: 'WAREHOUSE_FAILED' })
   isGone = false
   await bounded(well, ill)
   expect(well.rows.length).toBe(10)

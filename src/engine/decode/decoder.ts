@@ -134,7 +134,6 @@ export class Decoder {
       },
       acceptsInteger: (column, value) => (accepts[column]!(value as never) ? 1 : 0),
     }
-    // The types know no i64 among the operands of an import.
     this.#imports = { memory: this.#memory.memory, ...imports } as unknown as Record<string, WebAssembly.ImportValue>
     for (const shape of learned) {
       this.#signatures.add(shape.signature)
