@@ -22,8 +22,9 @@
  * `close` gives up everything that was not committed. The runtime makes one call at a time, each with a deadline
  * (`deadlines_ms`); after it the outcome is unknown: the sink is closed, a new one is opened, and what its ledger answers
  * counts. What an error does: the sink is closed, and after a while, longer each time, a new one is opened and sent what
- * follows the position that it answers; nobody else waits for it. A run with an end gives up on a sink whose error does
- * not pass, or that has committed nothing for the time of `--sink-timeout`; an error of the first `open` ends the run.
+ * follows the position that it answers. A run that follows its inputs waits for no sink and ends for no error of one. A
+ * run with an end waits, and gives up on a sink whose error does not pass, or that has committed nothing for a while
+ * (`RunOptions.sinkTimeout_ms`). An error of the first `open` ends any run.
  * The next run goes on from the position that the sink answers.
  */
 import type { Batch } from '../engine/batch.ts'

@@ -3,8 +3,8 @@
  *
  * `src/pipeline` builds these nodes, everything else reads them. A node knows its input, so a stream is a chain that ends
  * at a topic. Nodes hold column names, never functions of ours; the only functions in a plan are the user's lambdas,
- * beside the expression tree that was read out of them. Every dispatch over `kind` is an exhaustive record, so that a
- * new node does not compile until each stage knows it.
+ * beside the expression tree that was read out of them. Most dispatches over `kind` are exhaustive, so that a new node does
+ * not compile until they know it; CONTRIBUTING.md names those that are not.
  *
  * All durations are whole microseconds and end in `_us`.
  */

@@ -122,7 +122,7 @@ export interface StepProgress extends Partial<Readonly<StepCounts>> {
 export interface OutputProgress {
   /** Name of the table, topic or sink. */
   readonly output: string
-  /** Rows of its stream so far. */
+  /** Rows of its stream so far; of a sink that came later, since it came. */
   readonly rows: number
   /** A sink that does not keep up, or fails: what it lacks is kept and given to it as soon as it takes rows. Else null. */
   readonly behind: SinkBehind | null

@@ -223,7 +223,7 @@ class Run {
     return this.#isServed ? reasonNotReady(this.#plan, this.progress()) : 'The run is being opened.'
   }
 
-  /** Whether waiting may help: then the run holds, says why, and tries again. What ends by itself fails at once. */
+  /** Whether waiting may help: then the run holds, says why, and tries again. A run with an end fails at once. */
   #mayPass(error: unknown): boolean {
     if (!(error instanceof MillraceError) || this.#options.untilEnd || this.#signal.aborted) return false
     // The data directory is this run's own by now: what somebody else has open is the warehouse, between two attempts.
@@ -263,7 +263,7 @@ class Run {
     return opening
   }
 
-  /** Nobody else opens the file between two attempts, or after the last one. */
+  /** It is closed between two attempts, after the last one, and while its sinks wait for their next try. */
   #warehouseAtWork(): Promise<Warehouse> {
     if (this.#warehouse !== null) return this.#warehouse
     throw new MillraceError('NOT_RUNNING', 'The pipeline does not have its warehouse open just now.')

@@ -2,7 +2,8 @@
  * Every error that Millrace raises on purpose: one table of stable codes.
  *
  * A code never changes its meaning. `fault` says who can mend it: the user (their pipeline, options or data), something
- * outside (a file, a server, a disk) or Millrace itself. `retried` says whether the runtime tries again with back-off.
+ * outside (a file, a server, a disk) or Millrace itself. `retried` says whether it can pass by itself: the
+ * runtime then tries again with back-off. (Sinks of a run that follows its inputs are tried again after any error.)
  */
 export const ERRORS = {
   PIPELINE_INVALID: { fault: 'user', retried: false, next: 'Correct the pipeline file at the place named.' },

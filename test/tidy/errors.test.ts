@@ -9,8 +9,10 @@ const HEAD = `# Errors
 
 Every error that Millrace raises on purpose has a code that never changes its meaning. The command line prints it as
 \`CODE: what is wrong and where\`, then \`next:\` and what to do; a message may say more exactly what to do than this table.
-Records that are refused carry a code too, in \`dead_letters\`, and the run goes on; any other error ends it, and one that
-can pass by itself is worth a second run as it is. Exit codes are in [cli.md](cli.md#exit-codes).
+Records that are refused carry a code too, in \`dead_letters\`, and the run goes on. A run that follows its inputs goes on
+also behind every error of a sink ([more](connectors.md#when-a-sink-fails-or-is-slow)), and waits while a disk is full. Any
+other error ends the run, and one that can pass by itself is worth a second run as it is. Exit codes are in
+[cli.md](cli.md#exit-codes).
 
 This page is made from \`src/system/errors.ts\` by \`npx vitest run test/tidy/errors.test.ts -u\`; the same test fails when
 they differ.

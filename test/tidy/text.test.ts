@@ -77,6 +77,24 @@ describe('links in Markdown', () => {
   })
 })
 
+/** Decisions that a later one took the place of name files as they were. */
+const replaced = new Set(
+  [...textOf('docs/decisions/README.md').matchAll(/\]\((\S+\.md)\).*\(replaced by \d+\)$/gm)].map(
+    ([, page]) => `docs/decisions/${page}`,
+  ),
+)
+
+describe('files that pages name', () => {
+  test('there are decisions that no longer hold', () =>
+    expect(replaced).toContain('docs/decisions/0003-run-again-from-the-inputs.md'))
+
+  test.each(pages.filter(page => !replaced.has(page)))('%s', page => {
+    const named = [...textOf(page).matchAll(/`((?:[\w-]+\/)+[\w.-]+\.ts)`/g)].map(([, path]) => path!)
+    const folders = ['', 'src', posix.dirname(page)]
+    expect(named.filter(path => !folders.some(folder => existsSync(join(root, folder, path))))).toEqual([])
+  })
+})
+
 test('every page of docs/ can be reached from README.md', () => {
   const reached = new Set(['README.md'])
   for (const page of reached) {

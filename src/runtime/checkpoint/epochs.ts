@@ -3,7 +3,7 @@
  *
  * An epoch is staged in one turn of the event loop: positions, lengths and the state that changed, as they are together.
  * Then all logs are made safe, then the journal's record, which is the commit. Work goes on meanwhile; what it makes
- * belongs to the next epoch. Sinks and those who watch get the rows after that.
+ * belongs to the next epoch. After that sinks commit its rows, and feeds show them.
  *
  * How often: at once where rows have come out and somebody may wait for them; where only state moves on, after a while.
  * Staging takes time from the stream, so the next one waits ten times as long as the last one took.

@@ -18,7 +18,7 @@ export interface EpochHeader {
   /** Steps with state of which nothing lasts. */
   readonly shown?: readonly string[]
   readonly topics: Readonly<Record<string, TopicPosition>>
-  /** By topic that the pipeline writes the number of its rows. */
+  /** By log of a stream (a topic that the pipeline writes, or one on the way to sinks) the number of its rows. */
   readonly lengths: Readonly<Record<string, number>>
   /** Dead letters, by what refused. */
   readonly letters: { readonly ingestion: number; readonly processing: number }
@@ -29,7 +29,7 @@ export interface EpochHeader {
   readonly ended: boolean
 }
 
-/** How far the sink of a stream was when it committed last. */
+/** How far the sink of a stream was when it committed last. Both numbers count from the sink's own first row. */
 export interface OutputPosition {
   /** Rows of the stream at this epoch. */
   readonly rows: number

@@ -8,8 +8,8 @@ interface Call {
 }
 
 /**
- * The call that a sink is at. One timer serves all: `look` is called every so often, and says how long ago it was called
- * before. So the time in which the whole machine sleeps does not count.
+ * The call that a sink is at. One timer serves all: `look` is called at an interval, and is given that interval, not what
+ * the clock says. So the time in which the whole machine sleeps does not count.
  */
 export class Deadline {
   readonly #system: string

@@ -3,8 +3,8 @@
  *
  * The position is the sink's own: it is taken from the sink's ledger whenever the sink is opened. Rows are written as they
  * come, into the transaction that is open; they are committed once an epoch holds them, so a sink never has a row that a
- * restart would make differently. A sink that is slow, or away for a while, is one whose position lags: nobody waits for
- * it, and it reads on where it is. What happens after an error is the group's matter (sink-group.ts).
+ * restart would make differently. A sink that is slow, or away for a while, is one whose position lags, and it reads on
+ * where it is; only a run with an end waits for it. What happens after an error is the group's matter (sink-group.ts).
  */
 import type { Sink } from '../../connectors/contract.ts'
 import type { DeliverNode } from '../../plan/nodes.ts'

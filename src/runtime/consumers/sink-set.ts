@@ -89,9 +89,8 @@ export class SinkSet {
   }
 
   /**
-   * All rows are made and safe: `all`: each sink gets every one of them; `now`: those that take rows do, for as long
-   * as a person waits. Throws what a sink
-   * failed with that was given up.
+   * All rows are made and safe: `all`: each sink gets every one of them; `now`: those that take rows do, for at most
+   * STOPPING_MS. Throws what a sink failed with that was given up.
    */
   async end(how: 'all' | 'now'): Promise<void> {
     for (const group of this.#groups) group.end(how)
