@@ -63,11 +63,11 @@ export default {
   ciCases: 300,
   plants: [
     {
-      name: 'derived-rows-a-turn-later',
+      name: 'derived-rows-behind-a-promise',
       file: 'src/runtime/process/topics.ts',
       from: 'this.task(topic.name).pushDerived(batch)',
-      to: 'const own = structuredClone(batch); void Promise.resolve().then(() => this.task(topic.name).pushDerived(own))',
-      cases: 4,
+      to: 'const own = structuredClone(batch); let later = Promise.resolve(); for (let turn = 0; turn < 20; turn++) later = later.then(() => {}); void later.then(() => this.task(topic.name).pushDerived(own))',
+      cases: 60,
     },
     {
       name: 'rows-committed-before-their-epoch',
