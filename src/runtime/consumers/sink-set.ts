@@ -4,11 +4,11 @@ import type { DeliverNode, Plan } from '../../plan/nodes.ts'
 import { readOf } from '../../plan/walk.ts'
 import type { Clock } from '../../system/clock.ts'
 import { ERRORS, MillraceError } from '../../system/errors.ts'
-import type { EpochHeader, OutputPosition } from '../checkpoint/header.ts'
+import type { EpochHeader } from '../checkpoint/header.ts'
 import { streamIncarnation } from '../ingest/input-names.ts'
 import type { OutputStream } from '../streams/output-stream.ts'
 import type { Streams } from '../streams/streams.ts'
-import { SinkConsumer } from './sink-consumer.ts'
+import { SinkConsumer, type SinkConsumerOptions } from './sink-consumer.ts'
 import { SinkGroup } from './sink-group.ts'
 import { sinkOf } from './sinks.ts'
 
@@ -69,7 +69,9 @@ export class SinkSet {
       const base = known === undefined ? await firstRowOf(stream, header) : stream.end - known.rows
       // Of a sink that is new to the journal and holds rows all the same, rows in front of what is kept cannot be counted.
       const isCut = known === undefined && header !== null && (base > 0 || stream.isCut)
-      consumers.set(makeConsumer(options, node, stream, { known, base, isCut }), node)
+      const { stored } = stream
+      const lostRows = stored === null ? 0 : Math.max(0, (header?.lengths[stored.name] ?? 0) - stored.rows)
+      consumers.set(makeConsumer(options, node, stream, { known, base, isCut, lostRows }), node)
     }
     return new SinkSet(options, consumers)
   }
@@ -159,11 +161,7 @@ function makeConsumer(
   options: SinkSetOptions,
   node: DeliverNode,
   stream: OutputStream,
-  {
-    known,
-    base,
-    isCut,
-  }: { readonly known: OutputPosition | undefined; readonly base: number; readonly isCut: boolean },
+  { base, ...start }: Pick<SinkConsumerOptions, 'known' | 'isCut' | 'lostRows'> & { readonly base: number },
 ): SinkConsumer {
   const { plan, identity, dataDirectory, clock, untilEnd, sinkTimeout_ms, warehouse, onWarning, onRows } = options
   const name = node.name
@@ -175,8 +173,7 @@ function makeConsumer(
       consumer: `${plan.namespace}/${plan.name}/${name}`,
       incarnation: streamIncarnation(node.stream, identity),
       dataDirectory,
-      known,
-      isCut,
+      ...start,
       clock,
       commitEvery_ms: untilEnd ? 0 : LOOK_EVERY_MS,
       callMax_ms: untilEnd ? sinkTimeout_ms : Number.POSITIVE_INFINITY,
