@@ -268,7 +268,12 @@ export function brokenAfterRot(life: RotLife, messages: readonly Message[], befo
   const topicRows = (name: string) => [...after.get(name)!.values()]
   const outside = (name: string) => life.outside.get(name)?.rows ?? []
   compare('windows', windows, topicRows('windows/0').map(windowLine), told.get('windows/0')!.size)
-  compare('sink windows', windows, outside('windows').map(windowLine), lackingOf(life, 'windows'))
+  compare(
+    'sink windows',
+    windows,
+    outside('windows').map(windowLine),
+    told.get('windows/0')!.size + lackingOf(life, 'windows'),
+  )
   const numbers = processed.map(({ n }) => n)
   compare(
     'evens',
