@@ -70,7 +70,11 @@ async function live(
     if (heldSince_ms !== null && performance.now() - heldSince_ms > HELD_MS) break
   }
   await run.stop()
-  return run.failure
+  if (run.failure !== null || handle === null) return run.failure
+  // A damaged warehouse ends no run that is at work: it is told of each table.
+  const told = handle.progress().outputs.flatMap(({ behind }) => behind?.error ?? [])
+  const unreadable = told.find(({ code }) => code === 'FILE_UNREADABLE')
+  return unreadable === undefined ? null : new MillraceError('FILE_UNREADABLE', unreadable.message)
 }
 
 /** Damages the warehouse's file or its log; says how. */
@@ -131,6 +135,9 @@ async function rotOne(base: string, folder: string, seed: number, index: number)
   const random = seededRandom(seed * 100_000 + index)
   rmSync(folder, { recursive: true, force: true })
   cpSync(base, folder, { recursive: true })
+  // The owner of the copy is gone for certain, or each start would watch its claim for a while.
+  for (const name of readdirSync(folder))
+    if (name.startsWith('owner')) rmSync(join(folder, name), { force: true, recursive: true })
   const what = rot(folder, random)
   process.stdout.write(`${JSON.stringify({ index, what })}\n`)
   const before = readStored(folder, 'readings').records.length
