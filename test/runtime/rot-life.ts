@@ -109,8 +109,8 @@ export class RotLife {
     let isOver = false
     const outside: Outside = this.outside
     const plan = pipelineInto(() => (isOver ? null : outside))
-    const onProgress = ({ warnings }: RunProgress) => {
-      this.warnings = warnings
+    const onProgress = (progress: RunProgress) => {
+      this.warnings = toldIn(progress)
     }
     const run = await begin(plan, folder, { onProgress }, this.storage.forProcess())
     const { handle } = run
@@ -129,7 +129,7 @@ export class RotLife {
       this.#waiting = this.#waiting.filter(message => !this.acknowledged.has(message))
       if (random.integer(2) === 0) await systemClock.sleep(random.integer(12))
     }
-    if (handle !== null) this.warnings = handle.progress().warnings
+    if (handle !== null) this.warnings = toldIn(handle.progress())
     if (pushesMax < Number.POSITIVE_INFINITY) {
       isOver = true
       this.storage.kill()
@@ -206,9 +206,17 @@ export function toldOf(warnings: readonly RunWarning[]): ReadonlyMap<string, Rea
   return told
 }
 
+/** All that a run tells: its warnings, and why sinks are behind. */
+function toldIn({ warnings, outputs }: RunProgress): readonly RunWarning[] {
+  return [...warnings, ...outputs.flatMap(({ behind }) => behind?.error ?? [])]
+}
+
 /** Rows that a sink may lack: those of its own log that were told to be lost. */
 function lackingOf({ warnings }: RotLife, sink: string): number {
   const counts = warnings.map(({ message }) => {
+    // It stands still, and says so.
+    if (/^The last \d+ rows of .* are damaged, and (\S+) does not/.exec(message)?.[1] === sink)
+      return Number.POSITIVE_INFINITY
     const goesOn = new RegExp(`^${sink} goes on without the rows of topic \\S+'s (\\d+) record`).exec(message)
     const damaged = /^Topic outside-\S+ is damaged, (\d+) records? (?:is|are) lost/.exec(message)
     return Number((goesOn ?? damaged)?.[1] ?? 0)
