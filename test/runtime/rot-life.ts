@@ -214,6 +214,8 @@ function toldIn({ warnings, outputs }: RunProgress): readonly RunWarning[] {
 /** Rows that a sink may lack: those of its own log that were told to be lost. */
 function lackingOf({ warnings }: RotLife, sink: string): number {
   const counts = warnings.map(({ message }) => {
+    // The end of its log was cut off, which is told without a number of rows.
+    if (/^Topic outside-\S+ ended with/.test(message)) return Number.POSITIVE_INFINITY
     // It stands still, and says so.
     if (/^The last \d+ rows of .* are damaged, and (\S+) does not/.exec(message)?.[1] === sink)
       return Number.POSITIVE_INFINITY
