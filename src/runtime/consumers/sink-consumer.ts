@@ -38,8 +38,6 @@ export interface SinkConsumerOptions {
   readonly known: OutputPosition | undefined
   /** Rows of its stream may have gone before it was there: one that holds some of them cannot say where it is. */
   readonly isCut: boolean
-  /** Rows at the end of its stream's log that were safe and are damaged. */
-  readonly lostRows: number
   readonly clock: Clock
   readonly commitEvery_ms: number
   /** No call may take longer than this, whatever the connector says. */
@@ -134,7 +132,7 @@ export class SinkConsumer implements Reader {
    * SINK_BEHIND_LOG when rows that it lacks are gone, and what the connector throws.
    */
   async open(): Promise<void> {
-    const { node, consumer, incarnation, dataDirectory, isCut, lostRows, makeSink } = this.#options
+    const { node, consumer, incarnation, dataDirectory, isCut, makeSink } = this.#options
     const { columns } = node.stream
     await this.#reader.close()
     const sink = await makeSink()
@@ -144,7 +142,6 @@ export class SinkConsumer implements Reader {
     const { safe, start } = this.stream
     // What a sink holds that was away for a while cannot be counted once rows in front of it are gone.
     const isUncounted = isCut && held > this.#base
-    if (lostRows > 0 && held !== safe) throw this.#lacksLost(lostRows)
     if (held > safe && !isUncounted) throw this.#ahead(held, safe)
     // It lacks more than was thought.
     if (held < this.#committed) this.#committed = held
@@ -307,16 +304,6 @@ export class SinkConsumer implements Reader {
       `${this.name} holds ${held - this.#base} rows of ${consumer}, and the journal in ${dataDirectory} knows of ${safe - this.#base}.`,
       {
         next: 'One of the two is an older copy: put back copies that belong together, or give the output a new name in the pipeline.',
-      },
-    )
-  }
-
-  #lacksLost(rows: number): MillraceError {
-    return new MillraceError(
-      'LOG_DAMAGED',
-      `The last ${rows} rows of ${this.stream.node.identity} are damaged, and ${this.name} does not hold all of them.`,
-      {
-        next: 'Put back a copy of the data directory, or give the output a new name in the pipeline: it then gets the rows that are kept.',
       },
     )
   }

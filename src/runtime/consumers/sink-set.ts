@@ -69,9 +69,7 @@ export class SinkSet {
       const base = known === undefined ? await firstRowOf(stream, header) : stream.end - known.rows
       // Of a sink that is new to the journal and holds rows all the same, rows in front of what is kept cannot be counted.
       const isCut = known === undefined && header !== null && (base > 0 || stream.isCut)
-      const { stored } = stream
-      const lostRows = stored === null ? 0 : Math.max(0, (header?.lengths[stored.name] ?? 0) - stored.rows)
-      consumers.set(makeConsumer(options, node, stream, { known, base, isCut, lostRows }), node)
+      consumers.set(makeConsumer(options, node, stream, { known, base, isCut }), node)
     }
     return new SinkSet(options, consumers)
   }
@@ -161,7 +159,7 @@ function makeConsumer(
   options: SinkSetOptions,
   node: DeliverNode,
   stream: OutputStream,
-  { base, ...start }: Pick<SinkConsumerOptions, 'known' | 'isCut' | 'lostRows'> & { readonly base: number },
+  { base, ...start }: Pick<SinkConsumerOptions, 'known' | 'isCut'> & { readonly base: number },
 ): SinkConsumer {
   const { plan, identity, dataDirectory, clock, untilEnd, sinkTimeout_ms, warehouse, onWarning, onRows } = options
   const name = node.name
