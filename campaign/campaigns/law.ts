@@ -70,6 +70,14 @@ export default {
       cases: 60,
     },
     {
+      name: 'several-partitions-read-again',
+      file: 'src/runtime/streams/streams.ts',
+      from: 'isRowByRow(stream) && options.isOneLog(source)',
+      to: 'isRowByRow(stream)',
+      cases: 1,
+      test: 'test/runtime/several-inputs-sink.test.ts',
+    },
+    {
       name: 'rows-committed-before-their-epoch',
       file: 'src/runtime/consumers/sink-consumer.ts',
       from: 'if (this.#committed < this.#position && this.#position <= stream.safe && isWhole && this.#mayCommit()) {',

@@ -8,7 +8,7 @@ import type { LogNotice } from '../log/log.ts'
 import type { Plan } from '../plan/nodes.ts'
 import { abortedWith } from '../system/abort.ts'
 import { type Clock, systemClock } from '../system/clock.ts'
-import { ERRORS, MillraceError } from '../system/errors.ts'
+import { MillraceError } from '../system/errors.ts'
 import { readText, remove, replaceText } from '../system/files.ts'
 import { diskStorage, type Storage } from '../system/storage.ts'
 import { Attempt } from './attempt.ts'
@@ -22,7 +22,7 @@ import { refuseSharedFiles } from './output-files.ts'
 import { takeOwnership } from './owner/owner.ts'
 import { reasonNotReady } from './readiness.ts'
 import { Reserve } from './reserve.ts'
-import { FIRST_WAIT_MS, longerWait_ms } from './retry.ts'
+import { FIRST_WAIT_MS, longerWait_ms, mayPass } from './retry.ts'
 import { toldAs, Warnings, warehouseWarning, warningOf } from './warnings.ts'
 
 const RUN_FILE = 'run.json'
@@ -226,8 +226,7 @@ class Run {
   /** Whether waiting may help: then the run holds, says why, and tries again. A run with an end fails at once. */
   #mayPass(error: unknown): boolean {
     if (!(error instanceof MillraceError) || this.#options.untilEnd || this.#signal.aborted) return false
-    // The data directory is this run's own by now: what somebody else has open is the warehouse, between two attempts.
-    return this.#isReady && (ERRORS[error.code].retried || error.code === 'DATA_DIR_BUSY')
+    return this.#isReady && mayPass(error)
   }
 
   async #closeAttempt(): Promise<void> {

@@ -7,8 +7,8 @@
  * error does not pass, or that has gained nothing for long: the rest is delivered, then the run fails with that sink.
  */
 import type { Clock } from '../../system/clock.ts'
-import { ERRORS, MillraceError } from '../../system/errors.ts'
-import { FIRST_WAIT_MS, longerWait_ms } from '../retry.ts'
+import { MillraceError } from '../../system/errors.ts'
+import { FIRST_WAIT_MS, longerWait_ms, mayPass } from '../retry.ts'
 import type { SinkConsumer } from './sink-consumer.ts'
 
 export interface SinkGroupOptions {
@@ -159,8 +159,7 @@ export class SinkGroup {
   #givesUp(error: MillraceError): boolean {
     const { givesUpAfter_ms } = this.#options
     if (givesUpAfter_ms === null) return false
-    const mayPass = ERRORS[error.code].retried || error.code === 'DATA_DIR_BUSY'
-    if (mayPass && this.#stalled_ms < givesUpAfter_ms) return false
+    if (mayPass(error) && this.#stalled_ms < givesUpAfter_ms) return false
     this.#gaveUp = error
     for (const consumer of this.consumers) consumer.leave()
     return true

@@ -6,6 +6,7 @@ import type { Clock } from '../../system/clock.ts'
 import { ERRORS, MillraceError } from '../../system/errors.ts'
 import type { EpochHeader } from '../checkpoint/header.ts'
 import { streamIncarnation } from '../ingest/input-names.ts'
+import { mayPass } from '../retry.ts'
 import type { OutputStream } from '../streams/output-stream.ts'
 import type { Streams } from '../streams/streams.ts'
 import { SinkConsumer, type SinkConsumerOptions } from './sink-consumer.ts'
@@ -191,8 +192,8 @@ function incomplete(groups: readonly SinkGroup[]): MillraceError {
     return `${rows === '' ? '' : `${rows}: `}${gaveUp!.message}`
   })
   const error = groups[0]!.gaveUp!
-  // What a person must correct keeps its own code; DATA_DIR_BUSY is the warehouse, which somebody else has open.
-  const isUsers = ERRORS[error.code].fault === 'user' && error.code !== 'DATA_DIR_BUSY'
+  // What a person must correct keeps its own code.
+  const isUsers = ERRORS[error.code].fault === 'user' && !mayPass(error)
   return new MillraceError(isUsers ? error.code : 'SINK_INCOMPLETE', told.join(' '), {
     cause: error,
     next: `${error.next} Then run the same command again: it goes on.`,
