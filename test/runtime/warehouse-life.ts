@@ -69,6 +69,12 @@ async function live(
     heldSince_ms = held === null ? null : (heldSince_ms ?? performance.now())
     if (heldSince_ms !== null && performance.now() - heldSince_ms > HELD_MS) break
   }
+  // A stop waits for sinks by the clock, which is a hasty one here.
+  const lacking = () => handle?.progress().outputs.some(({ behind }) => behind !== null && behind.error === null) === true
+  const until_ms = performance.now() + HELD_MS
+  while (run.failure === null && lacking() && performance.now() < until_ms) {
+    await new Promise(resolve => setTimeout(resolve, 5))
+  }
   await run.stop()
   if (run.failure !== null || handle === null) return run.failure
   // A damaged warehouse ends no run that is at work: it is told of each table.
