@@ -55,27 +55,38 @@ export interface Batch {
 
 /**
  * An own copy of a lent batch, which can be kept. Dictionaries are shared, as they only grow; json cells are the same
- * values.
+ * values. Arrays of `spare`, a batch of the same columns that nobody reads any more, are used again where they are long
+ * enough.
  */
-export function copyBatch(batch: Batch): Batch {
-  const { length } = batch
+export function copyBatch(batch: Batch, spare: Batch | null = null): Batch {
+  const { length, columns, origin } = batch
   return {
     length,
-    columns: batch.columns,
-    data: batch.data.map(data => data && copyColumn(data, length)),
-    origin: batch.origin?.slice(0, length) ?? null,
+    columns,
+    data: batch.data.map((data, index) => data && copyColumn(data, length, spare?.data[index] ?? null)),
+    origin: origin && copyCells(origin, length, spare?.origin ?? null),
   }
 }
 
-function copyColumn(data: ColumnData, length: number): ColumnData {
+function copyColumn(data: ColumnData, length: number, spare: ColumnData | null): ColumnData {
   switch (data.type) {
-    case 'text':
-      return { type: 'text', codes: data.codes.slice(0, length), dictionary: data.dictionary }
+    case 'text': {
+      const codes = copyCells(data.codes, length, spare?.type === 'text' ? spare.codes : null)
+      return { type: 'text', codes, dictionary: data.dictionary }
+    }
     case 'json':
       return { type: 'json', values: data.values.slice(0, length) }
     default:
-      return copyNumbers(data, length)
+      return copyNumbers(data, length, spare?.type === data.type ? (spare as NumbersColumn) : null)
   }
+}
+
+type Cells = Float64Array | BigInt64Array | Int32Array | Uint8Array
+
+function copyCells<T extends Cells>(cells: T, length: number, spare: Cells | null): T {
+  if (spare === null || spare.length < length) return cells.slice(0, length) as T
+  spare.set((cells.length === length ? cells : cells.subarray(0, length)) as never)
+  return spare as T
 }
 
 /** The rows from one up to another (excluded), without a copy: they are lent as long as the batch is. */
@@ -118,18 +129,18 @@ const CELL_BYTES: Readonly<Record<ColumnData['type'], number>> = {
   json: 200,
 }
 
-/** An own copy of the first `length` cells of a column that is arrays of numbers alone. */
-export function copyNumbers(data: NumbersColumn, length: number): NumbersColumn {
-  const validity = data.validity?.slice(0, length) ?? null
+/** An own copy of the first `length` cells of a column that is arrays of numbers alone; `spare` as of `copyBatch`. */
+export function copyNumbers(data: NumbersColumn, length: number, spare: NumbersColumn | null = null): NumbersColumn {
+  const validity = data.validity && copyCells(data.validity, length, spare?.validity ?? null)
   switch (data.type) {
     case 'boolean':
-      return { type: data.type, values: data.values.slice(0, length), validity }
+      return { type: data.type, values: copyCells(data.values, length, spare?.values ?? null), validity }
     case 'number':
     case 'timestamp':
-      return { type: data.type, values: data.values.slice(0, length), validity }
+      return { type: data.type, values: copyCells(data.values, length, spare?.values ?? null), validity }
     case 'int64':
     case 'decimal':
-      return integersLike(data, data.values.slice(0, length), validity)
+      return integersLike(data, copyCells(data.values, length, spare?.values ?? null), validity)
   }
 }
 

@@ -70,7 +70,8 @@ async function live(
     if (heldSince_ms !== null && performance.now() - heldSince_ms > HELD_MS) break
   }
   // A stop waits for sinks by the clock, which is a hasty one here.
-  const lacking = () => handle?.progress().outputs.some(({ behind }) => behind !== null && behind.error === null) === true
+  const lacking = () =>
+    handle?.progress().outputs.some(({ behind }) => behind !== null && behind.error === null) === true
   const until_ms = performance.now() + HELD_MS
   while (run.failure === null && lacking() && performance.now() < until_ms) {
     await new Promise(resolve => setTimeout(resolve, 5))

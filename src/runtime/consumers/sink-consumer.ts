@@ -261,7 +261,12 @@ export class SinkConsumer implements Reader {
 
   async #write(from: number, batch: Parameters<Sink['write']>[0]): Promise<void> {
     const sink = this.#sink!
-    if (batch.length > 0) await this.#within(sink, 'write', () => sink.write(batch))
+    try {
+      if (batch.length > 0) await this.#within(sink, 'write', () => sink.write(batch))
+    } catch (error) {
+      this.stream.abandoned()
+      throw error
+    }
     this.#position = from + batch.length
     this.#error = null
     this.stream.moved()

@@ -9,7 +9,7 @@
  * Readers take rows at their own pace: out of memory (the tail) while they keep up, else out of the stream's history. A
  * reader pins the rows that it may ask for again, so retention and the disk budget leave them.
  */
-import { type Batch, copyBatch } from '../../engine/batch.ts'
+import type { Batch } from '../../engine/batch.ts'
 import type { StreamNode } from '../../plan/nodes.ts'
 import type { EpochMember } from '../checkpoint/epochs.ts'
 import type { ReplayedRows } from './replayed.ts'
@@ -127,7 +127,7 @@ export class OutputStream implements EpochMember {
       isTaken ||= reader.position <= from
     }
     if (isTaken) {
-      this.#tail.append(from, copyBatch(batch))
+      this.#tail.append(from, batch)
       if (this.#tailBytesMax !== null) this.#tail.shrinkTo(this.#tailBytesMax)
       for (const reader of this.#readers) reader.wake()
     }
@@ -137,6 +137,11 @@ export class OutputStream implements EpochMember {
   /** Rows that are in memory; null where these are not. */
   recent(position: number, to: number): Rows | null {
     return this.#tail.at(position, to)
+  }
+
+  /** A reader gave up a call that was given rows out of memory, and may go on with them. */
+  abandoned(): void {
+    this.#tail.abandoned()
   }
 
   /** A reader took or committed rows. */

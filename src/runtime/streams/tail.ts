@@ -1,5 +1,5 @@
 /** The last rows of a stream, in memory, as the column batches in which they came. */
-import { type Batch, batchBytes, sliceBatch } from '../../engine/batch.ts'
+import { type Batch, batchBytes, copyBatch, sliceBatch } from '../../engine/batch.ts'
 
 /** Rows that follow one another; the first of them has the position `from`. */
 export interface Rows {
@@ -11,11 +11,17 @@ interface Held extends Rows {
   readonly bytes: number
 }
 
+/** Batches whose arrays wait to be used again: fresh memory costs more than the copy. */
+const SPARE_MAX = 4
+
 export class Tail {
   #held: Held[] = []
   /** Batches in front of it were dropped. */
   #first = 0
   #bytes = 0
+  #spare: Batch[] = []
+  /** Batches in front of it may still be read by a call that nobody waits for. */
+  #lentBelow = 0
 
   /** Position of the first row that is here, or would be. */
   get start(): number {
@@ -27,28 +33,36 @@ export class Tail {
     return this.#bytes
   }
 
-  /** Keeps a batch of its own, which follows the one before. */
+  /** Keeps a copy of a batch, which follows the one before. */
   append(from: number, batch: Batch): void {
     const bytes = batchBytes(batch)
-    this.#held.push({ from, batch, bytes })
+    this.#held.push({ from, batch: copyBatch(batch, this.#spare.pop() ?? null), bytes })
     this.#bytes += bytes
+  }
+
+  /** A reader gave up a call: the rows that are here now may be read for as long as it goes on. */
+  abandoned(): void {
+    const last = this.#held.at(-1)
+    if (last !== undefined) this.#lentBelow = last.from + last.batch.length
+    this.#spare = []
   }
 
   /** Rows from a position on, up to `to` (excluded) at most; null where they are not here. */
   at(position: number, to: number): Rows | null {
-    const found = this.#held[this.#indexOf(position)]
-    if (found === undefined || position >= to) return null
-    const { from, batch } = found
-    if (position < from || position >= from + batch.length) return null
+    const index = this.#indexOf(position)
+    if (index < this.#first || position >= to) return null
+    const { from, batch } = this.#held[index]!
+    if (position >= from + batch.length) return null
     return { from: position, batch: sliceBatch(batch, position - from, Math.min(batch.length, to - from)) }
   }
 
-  /** Drops the batches that end at the position or before it. */
+  /** Drops the batches that end at the position or before it: all readers have taken them. */
   dropBelow(position: number): void {
     while (this.#first < this.#held.length) {
       const { from, batch } = this.#held[this.#first]!
       if (from + batch.length > position) break
       this.#dropFirst()
+      if (from >= this.#lentBelow && this.#spare.length < SPARE_MAX) this.#spare.push(batch)
     }
   }
 
