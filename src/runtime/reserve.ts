@@ -30,9 +30,10 @@ export class Reserve {
     if (this.#isWhole) return
     try {
       const descriptor = openForWriting(this.#path)
+      const piece = scattered()
       try {
         for (let at = statusOf(this.#path)?.bytes ?? 0; at < RESERVE_BYTES; at += PIECE_BYTES) {
-          writeBytes(descriptor, scattered(Math.min(PIECE_BYTES, RESERVE_BYTES - at)), at, this.#path)
+          writeBytes(descriptor, piece.subarray(0, RESERVE_BYTES - at), at, this.#path)
         }
         this.#isWhole = true
       } finally {
@@ -45,10 +46,10 @@ export class Reserve {
 }
 
 /** Bytes that a file system which packs what it stores cannot make shorter. */
-function scattered(length: number): Uint8Array {
+function scattered(): Uint8Array {
   const words = new Uint32Array(PIECE_BYTES / 4)
   for (let index = 0; index < words.length; index++) words[index] = Math.imul(index + 1, SCATTER)
-  return new Uint8Array(words.buffer, 0, length)
+  return new Uint8Array(words.buffer)
 }
 
 /** Whether an error was caused by a disk, or a quota, that is full. */

@@ -1,16 +1,15 @@
-/** What reads one file of a source: plain lines as they are, every other format as lines that are made of it. */
+/**
+ * What reads one file of a source: plain lines as they are, every other format as lines that are made of it. What a
+ * format needs is loaded where a file has it.
+ */
 import { bytesOf } from '../../formats/bytes.ts'
-import { type CsvHeader, checkCsvHeader, readCsvHeader } from '../../formats/csv/header.ts'
-import type { CsvOptions } from '../../formats/csv/options.ts'
-import { csvPieces } from '../../formats/csv/pieces.ts'
 import { checkHeader } from '../../formats/header.ts'
-import { elementsAsLines } from '../../formats/json-array.ts'
-import { Damaged, type Piece, piecesFrom, type ResumePoint, wholeLines } from '../../formats/lines.ts'
+import { type Piece, piecesFrom, type ResumePoint, wholeLines } from '../../formats/lines.ts'
 import type { Clock } from '../../system/clock.ts'
 import type { FileStatus } from '../../system/files.ts'
 import type { Chunk, Damage, Idle, SourceContext } from '../contract.ts'
 import type { FileOptions } from './describe.ts'
-import { csvOptionsOf, type FileForm } from './format.ts'
+import type { FileForm } from './format.ts'
 import { PlainReader, type SharedBuffer } from './plain.ts'
 
 /** What one partition says next. */
@@ -54,9 +53,8 @@ export async function checkFile(partition: Partition, options: FileOptions, cont
   if (partition.from?.position === Number.POSITIVE_INFINITY) return
   const check = { path, topic, columns, required }
   if (form.format === 'csv') {
-    const csv = csvOptionsOf(options, form, maximumChunkBytes)
-    const header = await csvHeaderOf(partition, csv)
-    if (header !== null) for (const warning of checkCsvHeader(header, check, csv)) onWarning(warning)
+    const { checkCsv } = await import('./csv.ts')
+    for (const warning of await checkCsv(partition, options, check, maximumChunkBytes)) onWarning(warning)
   }
   if (form.format === 'parquet') {
     const { parquetHeader } = await import('../../formats/parquet/pieces.ts')
@@ -107,50 +105,21 @@ async function* piecesOf(
     case 'ndjson':
       yield* piecesFrom(wholeLines(bytesOf(path, form.compression), limit), position)
       return
-    case 'json':
+    case 'json': {
+      const { elementsAsLines } = await import('../../formats/json-array.ts')
       yield* piecesFrom(wholeLines(elementsAsLines(bytesOf(path, form.compression)), limit), position)
       return
-    case 'csv':
+    }
+    case 'csv': {
+      const { csvPiecesOf } = await import('./csv.ts')
       yield* csvPiecesOf(partition, options, context)
       return
+    }
     case 'parquet': {
       const { parquetPieces } = await import('../../formats/parquet/pieces.ts')
       const { binary = 'text' } = options
       yield* parquetPieces(path, from, { columns, binary, limit, onWarning: context.onWarning })
       return
     }
-  }
-}
-
-async function* csvPiecesOf(
-  partition: Partition,
-  options: FileOptions,
-  { columns, maximumChunkBytes }: SourceContext,
-): AsyncGenerator<Piece, void, undefined> {
-  const { path, form, from } = partition
-  const csv = csvOptionsOf(options, form, maximumChunkBytes)
-  try {
-    const header = await readCsvHeader(path, openAt(partition), csv)
-    if (header !== null) yield* csvPieces(openAt(partition), header, columns, csv, from)
-  } catch (error) {
-    // It is cut off before its first row.
-    if (!(error instanceof Damaged)) throw error
-    const { message, bytes, bytesTotal } = error
-    yield { kind: 'damaged', position: 0, reason: message, bytes, bytesTotal }
-  }
-}
-
-const openAt =
-  ({ path, form }: Partition) =>
-  (place: number) =>
-    bytesOf(path, form.compression, place)
-
-/** null where the file ends before it, or is cut off: reading says so. */
-async function csvHeaderOf(partition: Partition, options: CsvOptions): Promise<CsvHeader | null> {
-  try {
-    return await readCsvHeader(partition.path, openAt(partition), options)
-  } catch (error) {
-    if (error instanceof Damaged) return null
-    throw error
   }
 }
