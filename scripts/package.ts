@@ -2,7 +2,7 @@
 // published is JavaScript with declarations in dist/, and the page as it was built. npm calls `before`, packs, and calls
 // `after`; in between package.json points to dist/. A call that was cut off is put right by the next one.
 import { spawnSync } from 'node:child_process'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildPage } from '../console/build.ts'
@@ -39,6 +39,7 @@ function compile(): void {
   // npm prints the name of the package on stdout; nothing else belongs there.
   const { status } = spawnSync(process.execPath, words, { cwd: root, stdio: ['ignore', 2, 2] })
   if (status !== 0) process.exit(status ?? 1)
+  copyFileSync(join(root, 'src/package.json'), join(dist, 'package.json'))
 }
 
 /** Puts each export of TypeScript into the form that `of` gives it, from whichever form it has. */
