@@ -7,7 +7,6 @@ import type { Answers } from './answers.ts'
 import { input } from './generate.ts'
 import { type Cost, measure, median } from './measure.ts'
 
-const ROOT = join(import.meta.dirname, '..')
 const OUT = join(import.meta.dirname, 'out')
 
 /** One line of the result table. */
@@ -20,7 +19,11 @@ export interface Figure {
   readonly target: { readonly least: number } | { readonly most: number } | null
 }
 
-interface Setting {
+export interface Setting {
+  /** Folder of the checkout whose program runs. */
+  readonly checkout: string
+  /** Without the other programs that it is compared with. */
+  readonly alone: boolean
   readonly answers: Answers
   readonly lines: number
   readonly rounds: number
@@ -45,14 +48,21 @@ interface Contestant {
   readonly check: () => Promise<void>
 }
 
-const millrace = (pipeline: string, topic: string, path: string, name: string, more: readonly string[] = []) => {
+const millrace = (
+  { checkout }: Setting,
+  pipeline: string,
+  topic: string,
+  path: string,
+  name: string,
+  more: readonly string[] = [],
+) => {
   const dataDirectory = join(OUT, name)
-  const file = join(ROOT, pipeline)
+  const file = join(checkout, pipeline)
   const inputs = ['--input', `${topic}=${path}`, '--until-end', '--data-dir', dataDirectory]
   return {
     name,
     dataDirectory,
-    command: [process.execPath, join(ROOT, 'bin/millrace.js'), 'run', file, ...inputs, ...more],
+    command: [process.execPath, join(checkout, 'bin/millrace.js'), 'run', file, ...inputs, ...more],
     results: join(dataDirectory, 'results.ndjson'),
   }
 }
@@ -88,7 +98,7 @@ const streamed = (
   more: string[] = [],
   name = lane,
 ) => {
-  const run = millrace(pipeline, topic, path, name, more)
+  const run = millrace(setting, pipeline, topic, path, name, more)
   return { ...run, check: () => setting.answers.check(lane, path, run.results) }
 }
 
@@ -114,9 +124,11 @@ interface Targets {
 function workload(lane: string, topic: string, targets: Targets): Lane {
   return async setting => {
     const path = input(lane, setting.lines)
+    const own = streamed(lane, `bench/${lane}.ts`, topic, path, setting, ['--workers', '1'])
+    if (setting.alone) return { runs: await compete([own], setting), figures: [] }
     const runs = await compete(
       [
-        streamed(lane, `bench/${lane}.ts`, topic, path, setting, ['--workers', '1']),
+        own,
         baseline('batch.ts', `${lane} DuckDB`, lane, path, setting),
         baseline('by-hand.ts', `${lane} by hand`, lane, path, setting),
       ],
@@ -149,7 +161,7 @@ function workload(lane: string, topic: string, targets: Targets): Lane {
 /** The whole example: both tables of the warehouse, raw readings too. */
 const example: Lane = async setting => {
   const path = input('activity', setting.lines)
-  const run = millrace('examples/activity-tracker/pipeline.ts', 'raw_sensor_data', path, 'example')
+  const run = millrace(setting, 'examples/activity-tracker/pipeline.ts', 'raw_sensor_data', path, 'example')
   const warehouse = join(run.dataDirectory, 'warehouse.duckdb')
   const check = async () => {
     await setting.answers.checkTable(
@@ -198,7 +210,7 @@ const workers: Lane = async setting => {
       ['--workers', number],
       `activity, workers ${number}`,
     )
-  const runs = await compete([of('1'), of('2'), sideBySide(path)], setting)
+  const runs = await compete([of('1'), of('2'), sideBySide(path, setting)], setting)
   const toOne = (name: string) => wall(runs[name]!) / wall(runs['activity, workers 1']!)
   return {
     runs,
@@ -222,11 +234,17 @@ const workers: Lane = async setting => {
 }
 
 /** Two runs that share nothing, at once: half of their time is what perfect sharing would take on this machine. */
-function sideBySide(path: string): Contestant {
+function sideBySide(path: string, { checkout }: Setting): Contestant {
   const dataDirectory = join(OUT, 'activity, side by side')
   const inputs = ['--input', `readings=${path}`, '--until-end', '--workers', '1']
   const both = '"$@" --data-dir "$0/a" & first=$!; "$@" --data-dir "$0/b" && wait $first'
-  const run = [process.execPath, join(ROOT, 'bin/millrace.js'), 'run', join(ROOT, 'bench/activity.ts'), ...inputs]
+  const run = [
+    process.execPath,
+    join(checkout, 'bin/millrace.js'),
+    'run',
+    join(checkout, 'bench/activity.ts'),
+    ...inputs,
+  ]
   return {
     name: 'activity, side by side',
     dataDirectory,
@@ -306,7 +324,7 @@ const install: Lane = async setting => {
         encoding: 'utf8',
         stdio: ['ignore', 'pipe', 'pipe'],
       })
-    const packed = npm(['pack', '--pack-destination', folder], ROOT).trim().split('\n').at(-1)!
+    const packed = npm(['pack', '--pack-destination', folder], setting.checkout).trim().split('\n').at(-1)!
     npm(['init', '--yes'], folder)
     npm(['install', '--omit=dev', join(folder, packed)], folder)
     const measured = sizeOf(join(folder, 'node_modules')) / 1e6

@@ -2,14 +2,16 @@
  * The benchmark: every answer is checked against the batch answer before its time counts.
  *
  *   npm run bench [-- --quick] [--only activity,temperature | files | pushed] [--rounds 5] [--lines 4000000] [--readme]
+ *   npm run bench -- --against COMMIT [--pairs 9] [--only LANE]
  *
- * Prints a table and writes bench/out/results.json; `--readme` puts the tables of whole groups into README.md. Exit code 1 when a lane
- * failed or a target was missed.
+ * Prints a table and writes bench/out/results.json (`--json FILE`: there); `--readme` puts the tables of whole groups into
+ * README.md. Exit code 1 when a lane failed or a target was missed. `--against`: see bench/against.ts.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { against } from './against.ts'
 import { openAnswers } from './answers.ts'
 import { LINES } from './generate.ts'
 import { LANES as FILE_LANES, type Figure, type Lane, type LaneResult } from './lanes.ts'
@@ -22,6 +24,9 @@ const { values } = parseArgs({
     rounds: { type: 'string' },
     lines: { type: 'string' },
     readme: { type: 'boolean', default: false },
+    json: { type: 'string' },
+    against: { type: 'string' },
+    pairs: { type: 'string', default: '9' },
   },
 })
 const lines = Number(values.lines ?? (values.quick ? LINES / 10 : LINES))
@@ -38,11 +43,28 @@ const unknown = chosen.filter(lane => LANES[lane] === undefined)
 if (unknown.length > 0) throw new Error(`no lane ${unknown.join(', ')}: choose among ${Object.keys(LANES).join(', ')}`)
 
 const answers = await openAnswers()
+const checkout = join(import.meta.dirname, '..')
+const say = (text: string) => console.error(`  ${text}`)
+if (values.against !== undefined) {
+  const pairs = Number(values.pairs)
+  const { table, ratios } = await against({
+    checkout,
+    commit: values.against,
+    pairs,
+    lanes: chosen.map(lane => [lane, LANES[lane]!]),
+    setting: { answers, lines, say },
+  })
+  console.log(table)
+  if (values.json !== undefined)
+    writeFileSync(values.json, `${JSON.stringify({ against: values.against, pairs, ratios }, null, 2)}\n`)
+  answers.close()
+  process.exit()
+}
 const results: Record<string, LaneResult> = {}
 const failures: Record<string, string> = {}
 for (const lane of chosen) {
   try {
-    results[lane] = await LANES[lane]!({ answers, lines, rounds, say: text => console.error(`  ${text}`) })
+    results[lane] = await LANES[lane]!({ checkout, alone: false, answers, lines, rounds, say })
   } catch (error) {
     failures[lane] = (error as Error).message
     console.error(`  ${lane} failed: ${failures[lane]}`)
@@ -88,7 +110,7 @@ console.log(`${tableOf(chosen)}\n\n${conditions}`)
 const out = join(import.meta.dirname, 'out')
 mkdirSync(out, { recursive: true })
 writeFileSync(
-  join(out, 'results.json'),
+  values.json ?? join(out, 'results.json'),
   `${JSON.stringify({ machine, node: process.versions.node, lines, rounds, figures: figures.map(figure => ({ ...figure, met: met(figure) })), failures, runs: Object.assign({}, ...Object.values(results).map(result => result.runs)) }, null, 2)}\n`,
 )
 

@@ -7,10 +7,10 @@ import { type Cost, measure, median } from '../measure.ts'
 
 const OUT = join(import.meta.dirname, '../out')
 /** As the command keeps its compiled modules: else compiling would be the larger part of what is compared. */
-const CACHE = `NODE_COMPILE_CACHE=${join(import.meta.dirname, '../../node_modules/.cache/millrace')}`
+const cacheOf = (checkout: string) => `NODE_COMPILE_CACHE=${join(checkout, 'node_modules/.cache/millrace')}`
 const MODES = ['without', 'bounded', 'followed'] as const
 
-export const epochs: Lane = async ({ answers, lines, rounds, say }) => {
+export const epochs: Lane = async ({ checkout, answers, lines, rounds, say }) => {
   const figures: Figure[] = []
   const runs: Record<string, Cost[]> = {}
   for (const lane of ['activity', 'temperature']) {
@@ -20,8 +20,8 @@ export const epochs: Lane = async ({ answers, lines, rounds, say }) => {
       for (const mode of MODES) {
         const folder = join(OUT, `${lane}, ${mode}`)
         rmSync(folder, { recursive: true, force: true })
-        const script = join(import.meta.dirname, 'one-run.ts')
-        const cost = await measure(['env', CACHE, process.execPath, script, mode, lane, path, folder])
+        const script = join(checkout, 'bench/live/one-run.ts')
+        const cost = await measure(['env', cacheOf(checkout), process.execPath, script, mode, lane, path, folder])
         // One that follows its input never closes its last windows.
         if (mode !== 'followed') await answers.check(lane, path, join(folder, 'results.ndjson'))
         rmSync(folder, { recursive: true, force: true })

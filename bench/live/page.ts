@@ -11,10 +11,10 @@ interface Smoothness {
   readonly gzip_bytes: number
 }
 
-export const page: Lane = async ({ rounds, say }) => {
+export const page: Lane = async ({ checkout, rounds, say }) => {
   const runs: Smoothness[] = []
   for (let round = 0; round < Math.min(rounds, 3); round++) {
-    const { stdout } = await promisify(execFile)(process.execPath, [join(import.meta.dirname, '../page.ts')])
+    const { stdout } = await promisify(execFile)(process.execPath, [join(checkout, 'bench/page.ts')])
     const result = JSON.parse(stdout.trim().split('\n').at(-1)!) as Smoothness
     runs.push(result)
     say(`page: ${result.framesPerSecond} frames/s, ${(result.gzip_bytes / 1000).toFixed(0)} kB`)

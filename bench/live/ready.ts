@@ -37,8 +37,8 @@ interface Wait {
   readonly readyCpu_ms: number
 }
 
-async function empty(more: readonly string[]): Promise<Wait> {
-  return await withServer('examples/activity-tracker/pipeline.ts', more, async server => {
+async function empty(checkout: string, more: readonly string[]): Promise<Wait> {
+  return await withServer(checkout, 'examples/activity-tracker/pipeline.ts', more, async server => {
     await server.stop()
     return waitOf(server)
   })
@@ -46,10 +46,10 @@ async function empty(more: readonly string[]): Promise<Wait> {
 
 const waitOf = ({ ready_ms, readyCpu_ms }: Server): Wait => ({ ready_ms, readyCpu_ms })
 
-async function restored(rounds: number): Promise<Wait[]> {
+async function restored(checkout: string, rounds: number): Promise<Wait[]> {
   const pipeline = 'bench/live/pushed.ts'
   return await withFolder(async folder => {
-    const first = await Server.start(pipeline, folder)
+    const first = await Server.start(checkout, pipeline, folder)
     try {
       await fill(first.address)
       const { records } = (await first.stop()).topics[0]!
@@ -59,7 +59,7 @@ async function restored(rounds: number): Promise<Wait[]> {
     }
     const waits: Wait[] = []
     for (let round = 0; round < rounds; round++) {
-      const again = await Server.start(pipeline, folder)
+      const again = await Server.start(checkout, pipeline, folder)
       try {
         const { records } = (await again.stop()).topics[0]!
         if (records !== KEYS) throw new Error(`it went on with ${records} of ${KEYS} records`)
@@ -72,15 +72,15 @@ async function restored(rounds: number): Promise<Wait[]> {
   })
 }
 
-export const ready: Lane = async ({ rounds, say }) => {
+export const ready: Lane = async ({ checkout, rounds, say }) => {
   const waits: Record<'empty' | 'page' | 'restored', Wait[]> = { empty: [], page: [], restored: [] }
   // The first start compiles what later ones find compiled.
-  await empty(['--console', '127.0.0.1:0'])
+  await empty(checkout, ['--console', '127.0.0.1:0'])
   for (let round = 0; round < Math.max(5, rounds); round++) {
-    waits.empty.push(await empty([]))
-    waits.page.push(await empty(['--console', '127.0.0.1:0']))
+    waits.empty.push(await empty(checkout, []))
+    waits.page.push(await empty(checkout, ['--console', '127.0.0.1:0']))
   }
-  waits.restored.push(...(await restored(Math.min(3, rounds))))
+  waits.restored.push(...(await restored(checkout, Math.min(3, rounds))))
   for (const [name, each] of Object.entries(waits)) {
     say(
       `ready, ${name}: ${each.map(({ ready_ms, readyCpu_ms }) => `${Math.round(ready_ms)} (CPU ${readyCpu_ms})`).join(', ')} ms`,

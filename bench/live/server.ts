@@ -10,8 +10,6 @@ import type { RunSummary } from '../../src/runtime/options.ts'
 import type { LoadResult } from '../load/generator.ts'
 import type { Quantiles } from '../load/histogram.ts'
 
-const ROOT = join(import.meta.dirname, '../..')
-const MILLRACE = join(ROOT, 'bin/millrace.js')
 /** What the kernel counts CPU time in; it is so on every Linux. */
 const TICKS_PER_S = 100
 const STOPS_WITHIN_MS = 60_000
@@ -40,10 +38,17 @@ export class Server {
   }
 
   /** Resolves when it is ready; rejects with its own words when it ends before. */
-  static async start(pipeline: string, dataDirectory: string, more: readonly string[] = []): Promise<Server> {
+  static async start(
+    checkout: string,
+    pipeline: string,
+    dataDirectory: string,
+    more: readonly string[] = [],
+  ): Promise<Server> {
     const started = performance.now()
-    const words = ['run', join(ROOT, pipeline), '--data-dir', dataDirectory, '--listen', '127.0.0.1:0', '--events']
-    const child = spawn(process.execPath, [MILLRACE, ...words, ...more], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const words = ['run', join(checkout, pipeline), '--data-dir', dataDirectory, '--listen', '127.0.0.1:0', '--events']
+    const child = spawn(process.execPath, [join(checkout, 'bin/millrace.js'), ...words, ...more], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     let said = ''
     child.stderr.on('data', (text: Buffer) => {
       said = (said + text.toString()).slice(-4_000)
@@ -95,14 +100,15 @@ export class Server {
   }
 }
 
-/** Calls with a server over a fresh data directory on the disk of the checkout; both are gone afterwards. */
+/** Calls with a server over a fresh data directory on the disk of this checkout; both are gone afterwards. */
 export async function withServer<T>(
+  checkout: string,
   pipeline: string,
   more: readonly string[],
   use: (server: Server, dataDirectory: string) => Promise<T>,
 ): Promise<T> {
   return await withFolder(async dataDirectory => {
-    const server = await Server.start(pipeline, dataDirectory, more)
+    const server = await Server.start(checkout, pipeline, dataDirectory, more)
     try {
       return await use(server, dataDirectory)
     } finally {
@@ -137,9 +143,10 @@ export async function load(to: string, options: readonly string[]): Promise<Load
 }
 
 /** Throws when what was delivered is not what one query over all stored records gives. */
-export async function verify(pipeline: string, dataDirectory: string): Promise<void> {
+export async function verify(checkout: string, pipeline: string, dataDirectory: string): Promise<void> {
   try {
-    await promisify(execFile)(process.execPath, [MILLRACE, 'verify', join(ROOT, pipeline), '--data-dir', dataDirectory])
+    const words = ['verify', join(checkout, pipeline), '--data-dir', dataDirectory]
+    await promisify(execFile)(process.execPath, [join(checkout, 'bin/millrace.js'), ...words])
   } catch (error) {
     const { stdout, stderr } = error as { stdout: string; stderr: string }
     throw new Error(`verify ${pipeline}: ${(stdout + stderr).trim().slice(-2_000)}`)

@@ -11,9 +11,9 @@ const HOURS = 24
 /** Logs have come to their retention by then, and buffers to their size. */
 const FIRST_HOURS = 4
 
-export const steady: Lane = async ({ rounds, say }) => {
+export const steady: Lane = async ({ checkout, rounds, say }) => {
   const hours = rounds === 1 ? HOURS / 2 : HOURS
-  const script = join(import.meta.dirname, 'one-day.ts')
+  const script = join(checkout, 'bench/live/one-day.ts')
   const { stdout } = await withFolder(folder =>
     promisify(execFile)(process.execPath, ['--expose-gc', script, folder, String(hours)]),
   )

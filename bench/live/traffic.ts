@@ -17,8 +17,13 @@ interface Run extends Load {
 }
 
 /** Every reading that was acknowledged is stored, none was refused, and the windows are those of the batch answer. */
-async function run(pipeline: string, more: readonly string[], options: (server: Server) => string[]): Promise<Run> {
-  return await withServer(pipeline, more, async (server, dataDirectory) => {
+async function run(
+  checkout: string,
+  pipeline: string,
+  more: readonly string[],
+  options: (server: Server) => string[],
+): Promise<Run> {
+  return await withServer(checkout, pipeline, more, async (server, dataDirectory) => {
     const before = server.usage
     const result = await load(server.address, ['--batch', String(BATCH), ...options(server)])
     await sleep(SETTLED_MS)
@@ -29,13 +34,13 @@ async function run(pipeline: string, more: readonly string[], options: (server: 
         `${pipeline}: ${records} of ${result.acknowledged * BATCH} acknowledged readings are there, ${deadLetters} were refused, ${late} were late`,
       )
     }
-    await verify(pipeline, dataDirectory)
+    await verify(checkout, pipeline, dataDirectory)
     return { ...result, cpu_us: ((after.cpu_s - before.cpu_s) / records) * 1e6, resident_mb: after.resident_mb }
   })
 }
 
 /** As much as 32 connections can send that wait for each answer. */
-export const ingest: Lane = async ({ rounds, say }) => {
+export const ingest: Lane = async ({ checkout, rounds, say }) => {
   const seconds = rounds === 1 ? 4 : 10
   const contestants = [
     { name: 'windows to a topic', pipeline: PUSHED, form: 'ndjson' },
@@ -45,7 +50,7 @@ export const ingest: Lane = async ({ rounds, say }) => {
   for (let round = 0; round < Math.min(rounds, 3); round++) {
     for (const { name, pipeline, form } of contestants) {
       const options = ['--maximum', '--form', form, '--seconds', String(seconds), '--warmup', '3']
-      const result = await run(pipeline, [], () => options)
+      const result = await run(checkout, pipeline, [], () => options)
       runs[name]!.push(result)
       const { acknowledged_readings_s, cpu_us, resident_mb } = result
       say(
@@ -74,11 +79,11 @@ export const ingest: Lane = async ({ rounds, say }) => {
 }
 
 /** The whole example with its page, at a rate that does not wait for answers. */
-export const live: Lane = async ({ rounds, say }) => {
+export const live: Lane = async ({ checkout, rounds, say }) => {
   const seconds = rounds === 1 ? 15 : 60
   const runs: Run[] = []
   for (let round = 0; round < Math.min(rounds, 3); round++) {
-    const result = await run(EXAMPLE, ['--console', '127.0.0.1:0'], ({ places }) => {
+    const result = await run(checkout, EXAMPLE, ['--console', '127.0.0.1:0'], ({ places }) => {
       const { host, hash } = new URL(places.page!)
       const probe = ['--probe', `ws://${host}/live`, '--key', hash.replace('#key=', '')]
       return [
