@@ -80,7 +80,7 @@ export default {
     {
       name: 'rows-committed-before-their-epoch',
       file: 'src/runtime/consumers/sink-consumer.ts',
-      from: 'if (this.#committed < this.#position && this.#position <= stream.safe && isWhole && this.#mayCommit()) {',
+      from: 'if (this.#committed < this.#position && this.#position <= stream.safe && (isFull || isWhole)) {',
       to: 'if (this.#committed < this.#position && isWhole) {',
       cases: 200,
     },

@@ -103,8 +103,8 @@ export default {
     {
       name: 'rows-of-a-lost-answer-again',
       file: 'src/runtime/consumers/sink-consumer.ts',
-      from: "const held = this.#base + (await this.#within(sink, 'open', () => sink.open(context)))",
-      to: 'await sink.open(context)\n    const held = this.#committed',
+      from: 'const held = this.#base + (await this.#opened(sink, context))',
+      to: 'await this.#opened(sink, context)\n    const held = this.#committed',
       cases: 6,
     },
   ],

@@ -22,6 +22,12 @@ export class Outside {
     this.name = name
   }
 
+  /** An older copy of it is put back. */
+  restore(rows: number): void {
+    this.rows.length = rows
+    this.#position = rows
+  }
+
   get reference(): SinkReference {
     return {
       kind: 'sink',

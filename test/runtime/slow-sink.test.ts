@@ -105,6 +105,33 @@ test.each(['open', 'write', 'commit', 'half a commit'] as const)(
   60_000,
 )
 
+test('a sink that is open only after its deadline is closed, and opened again', async () => {
+  const ill = new Outside('ill')
+  ill.deadlines_ms = { open: 5_000 }
+  const { plan } = pipeline('late', ({ ingest, from, deliver }) => {
+    ingest(silent, readings)
+    deliver(from(readings) as never, ill.reference as never)
+  })
+  const run = await begin(plan, folder, {}, new MemoryStorage().forProcess())
+  const answers = Promise.withResolvers<void>()
+  let isFirst = true
+  ill.before = call => {
+    if (call === 'write' && ill.opened === 1) throw gone()
+    if (call !== 'open' || !isFirst) return
+    isFirst = false
+    return answers.promise
+  }
+  const { kind } = await push(run.handle!, { sender: 's', number: 0, lines: seconds(0, 10) })
+  expect(kind).toBe('kept')
+  await until(() => run.handle!.progress().outputs[0]!.behind?.error?.code === 'SINK_TIMEOUT')
+  // It has the place of the next one until it is closed.
+  answers.resolve()
+  await until(() => ill.rows.length === 10)
+  await run.stop()
+  expect(run.failure).toBeNull()
+  expect(ill.opened).toBe(3)
+}, 20_000)
+
 test('the budget of the disk never takes what a sink lacks, and makes room when it has it', async () => {
   const schema = z.object({ device: z.string(), at: timestamp('ms'), n: z.number(), pad: z.string() })
   const kept = topic('kept', schema, {

@@ -6,7 +6,7 @@
  * restart would make differently. A sink that is slow, or away for a while, is one whose position lags, and it reads on
  * where it is; only a run with an end waits for it. What happens after an error is the group's matter (sink-group.ts).
  */
-import type { Sink } from '../../connectors/contract.ts'
+import type { Sink, SinkContext } from '../../connectors/contract.ts'
 import type { DeliverNode } from '../../plan/nodes.ts'
 import type { Clock } from '../../system/clock.ts'
 import { MillraceError } from '../../system/errors.ts'
@@ -18,7 +18,7 @@ import { toldAs } from '../warnings.ts'
 import { Deadline } from './deadline.ts'
 import { keyOf } from './sinks.ts'
 
-/** A sink that is far behind commits after about so many rows. */
+/** A sink that is far behind commits after about so many rows; after a failure, after half as many. */
 const COMMIT_ROWS = 100_000
 /** A sink that has committed nothing for so long although it lacks rows is told to be behind. */
 const STALLED_MS = 10_000
@@ -61,10 +61,9 @@ export class SinkConsumer implements Reader {
   readonly #base: number
   #position: number
   #committed: number
+  #commitRows = COMMIT_ROWS
   /** The commit is to hold the rows in front of it and no others; null: no commit is asked for. */
   #barrier: number | null = null
-  /** One that is asked for while another is outstanding. */
-  #nextBarrier: number | null = null
   /** Nothing behind it is taken any more; null: there is no end. */
   #end: number | null = null
   #lastCommit_ms: number
@@ -132,26 +131,40 @@ export class SinkConsumer implements Reader {
    * SINK_BEHIND_LOG when rows that it lacks are gone, and what the connector throws.
    */
   async open(): Promise<void> {
-    const { node, consumer, incarnation, dataDirectory, isCut, makeSink } = this.#options
+    const { node, consumer, incarnation, dataDirectory, isCut, callMax_ms, makeSink } = this.#options
     const { columns } = node.stream
     await this.#reader.close()
-    const sink = await makeSink()
+    const sink = await this.#deadline.within('connect', Math.min(DEADLINES_MS.open, callMax_ms), makeSink)
     this.#sink = sink
     const context = { consumer, incarnation, dataDirectory, columns, key: keyOf(node) }
-    const held = this.#base + (await this.#within(sink, 'open', () => sink.open(context)))
-    const { safe, start } = this.stream
+    const held = this.#base + (await this.#opened(sink, context))
+    const { safe } = this.stream
     // What a sink holds that was away for a while cannot be counted once rows in front of it are gone.
     const isUncounted = isCut && held > this.#base
     if (held > safe && !isUncounted) throw this.#ahead(held, safe)
     // It lacks more than was thought.
     if (held < this.#committed) this.#committed = held
-    if (isUncounted || (held < start && held < safe)) throw this.#tooFarBehind(held, start)
+    const start = held < safe ? await this.stream.startFor(held) : held
+    if (isUncounted || held < start) throw this.#tooFarBehind(held, start)
     this.#position = held
     this.#committed = held
     this.#barrier = null
-    this.#nextBarrier = null
     this.#lastCommit_ms = this.#options.clock.monotonic_ms()
     this.stream.moved()
+  }
+
+  /** What the sink's ledger says. One that is open only when nobody waits for it any more is closed then. */
+  async #opened(sink: Sink, context: SinkContext): Promise<number> {
+    let opening: Promise<number> | null = null
+    try {
+      return await this.#within(sink, 'open', () => {
+        opening = sink.open(context)
+        return opening
+      })
+    } catch (error) {
+      void (opening as Promise<number> | null)?.then(() => sink.close()).catch(() => {})
+      throw error
+    }
   }
 
   /** Takes rows until it has come to its end (`endAt`), or the signal. Rejects with what a call failed with. */
@@ -178,10 +191,9 @@ export class SinkConsumer implements Reader {
   /** An epoch is staged: rows in front of here are to be committed together; `all`: also when a commit was short ago. */
   staged(all: boolean): void {
     const { end } = this.stream
-    const isDue = all || this.#isDue
-    if (!isDue || end === this.#committed) return
-    if (this.#barrier === null) this.#barrier = end
-    else if (all) this.#nextBarrier = end
+    if (end === this.#committed) return
+    // One that is slow comes to the barrier that it has; a later one would be ahead of it for ever.
+    if (all || (this.#isDue && this.#barrier === null)) this.#barrier = end
   }
 
   /** It takes no row behind this one, and is done when it has committed those before. */
@@ -208,6 +220,7 @@ export class SinkConsumer implements Reader {
   /** It does not take rows, for this reason; null: nothing is known to be wrong. */
   fail(error: MillraceError | null): void {
     this.#error = error
+    if (error !== null) this.#commitRows = Math.max(1, Math.floor(this.#commitRows / 2))
   }
 
   /** Gives up what was not committed. Rejects with what the connector fails with. */
@@ -236,27 +249,22 @@ export class SinkConsumer implements Reader {
   async #step(): Promise<boolean> {
     const { stream } = this
     const to = Math.min(this.#barrier ?? stream.end, this.#end ?? Number.POSITIVE_INFINITY)
-    if (this.#position < to) {
+    const isFull = this.#position - this.#committed >= this.#commitRows && this.#position <= stream.safe
+    if (this.#position < to && !isFull) {
       const rows = await this.#reader.next(this.#position, to)
       if (rows !== null) {
         await this.#write(rows.from, rows.batch)
-        const isLong = this.#position - this.#committed >= COMMIT_ROWS
-        if (isLong && this.#position <= stream.safe) await this.#commit()
         return false
       }
     }
-    const isWhole = this.#position === this.#barrier || this.#position >= to
-    if (this.#committed < this.#position && this.#position <= stream.safe && isWhole && this.#mayCommit()) {
+    const isWhole = this.#position === this.#barrier || (this.#position >= to && this.#isDue)
+    if (this.#committed < this.#position && this.#position <= stream.safe && (isFull || isWhole)) {
       await this.#commit()
       return false
     }
     if (this.#end !== null && this.#committed >= this.#end) return true
     await this.#woken()
     return false
-  }
-
-  #mayCommit(): boolean {
-    return this.#position === this.#barrier || this.#isDue
   }
 
   async #write(from: number, batch: Parameters<Sink['write']>[0]): Promise<void> {
@@ -280,10 +288,8 @@ export class SinkConsumer implements Reader {
     this.#lastCommit_ms = this.#options.clock.monotonic_ms()
     this.#stalled_ms = 0
     this.#error = null
-    if (this.#barrier !== null && position >= this.#barrier) {
-      this.#barrier = this.#nextBarrier
-      this.#nextBarrier = null
-    }
+    this.#commitRows = Math.min(COMMIT_ROWS, this.#commitRows * 2)
+    if (this.#barrier !== null && position >= this.#barrier) this.#barrier = null
     this.stream.moved()
   }
 

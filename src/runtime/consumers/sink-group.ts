@@ -4,12 +4,17 @@
  * One loop: open all, let them work, and when one of them fails let the others commit what is safe, close all, wait
  * (longer each time that nothing was gained), and open again. So whoever else wants the system (a person who mends it)
  * gets at it meanwhile. No error of a sink ends a run that follows its inputs. A run with an end gives up on a sink whose
- * error does not pass, or that has gained nothing for long: the rest is delivered, then the run fails with that sink.
+ * error does not pass, or that has gained nothing for long: the rest is delivered, then the run fails with that sink. One
+ * that lacks rows which are gone (SINK_BEHIND_LOG) stands still alone: the others of its system go on.
  */
 import type { Clock } from '../../system/clock.ts'
 import { MillraceError } from '../../system/errors.ts'
 import { FIRST_WAIT_MS, longerWait_ms, mayPass } from '../retry.ts'
+import { Deadline } from './deadline.ts'
 import type { SinkConsumer } from './sink-consumer.ts'
+
+/** Letting go of a warehouse folds its log into its file. */
+const DISCONNECT_MS = 600_000
 
 export interface SinkGroupOptions {
   readonly consumers: readonly SinkConsumer[]
@@ -32,9 +37,11 @@ export class SinkGroup {
   #stalled_ms = 0
   #lastCommitted = 0
   #gaveUp: MillraceError | null = null
+  readonly #connection: Deadline
 
   constructor(options: SinkGroupOptions) {
     this.#options = options
+    this.#connection = new Deadline(options.consumers.map(({ name }) => name).join(', '))
   }
 
   get consumers(): readonly SinkConsumer[] {
@@ -46,7 +53,7 @@ export class SinkGroup {
     return this.#gaveUp
   }
 
-  /** Opens all sinks. Throws what the first one does that cannot be opened; all are closed then. */
+  /** Opens all sinks. Throws what the first one does that cannot be opened and may not stand still; all are closed then. */
   async open(): Promise<void> {
     const { signal } = this.#options
     const abandon = () => {
@@ -54,15 +61,25 @@ export class SinkGroup {
     }
     signal.addEventListener('abort', abandon, { once: true })
     try {
-      for (const consumer of this.consumers) await this.#guarded(consumer, () => consumer.open())
+      for (const consumer of this.consumers) {
+        await this.#guarded(consumer, () => consumer.open()).catch(error => {
+          if (!isGap(error)) throw error
+          consumer.leave()
+        })
+      }
       this.#isOpen = true
-      for (const consumer of this.consumers) consumer.fail(null)
+      for (const consumer of this.#able) consumer.fail(null)
     } catch (error) {
       await this.#letGo()
       throw error
     } finally {
       signal.removeEventListener('abort', abandon)
     }
+  }
+
+  /** Those that lack no rows that are gone. */
+  get #able(): readonly SinkConsumer[] {
+    return this.consumers.filter(({ error }) => !isGap(error))
   }
 
   /** Closes what was opened and is not at work. */
@@ -81,6 +98,9 @@ export class SinkGroup {
         await this.#work()
         if (signal.aborted) break
         await this.#closeWell()
+        if (this.#options.givesUpAfter_ms !== null) {
+          this.#gaveUp = this.consumers.find(({ error }) => isGap(error))?.error ?? null
+        }
         return
       } catch (cause) {
         if (signal.aborted) break
@@ -99,29 +119,31 @@ export class SinkGroup {
   end(how: 'all' | 'now'): void {
     this.#ending = how
     if (how === 'now') this.#left.abort()
-    for (const consumer of this.consumers) this.#endOf(consumer, how)
+    for (const consumer of this.#able) this.#endOf(consumer, how)
   }
 
   /** Called now and then. */
   look(passed_ms: number): void {
     const committed = this.#committed()
-    const isWhole = this.consumers.every(({ lag }) => lag === 0)
+    const isWhole = this.#able.every(({ lag }) => lag === 0)
     this.#stalled_ms = isWhole || committed > this.#lastCommitted ? 0 : this.#stalled_ms + passed_ms
     this.#lastCommitted = committed
-    for (const consumer of this.consumers) consumer.look(passed_ms)
+    this.#connection.look(passed_ms)
+    for (const consumer of this.#able) consumer.look(passed_ms)
   }
 
   async #work(): Promise<void> {
     const { signal } = this.#options
-    if (this.#ending !== null) for (const consumer of this.consumers) this.#endOf(consumer, this.#ending)
+    const able = this.#able
+    if (this.#ending !== null) for (const consumer of able) this.#endOf(consumer, this.#ending)
     let failure: { readonly error: unknown } | null = null
     await Promise.all(
-      this.consumers.map(consumer =>
+      able.map(consumer =>
         this.#guarded(consumer, () => consumer.work(signal)).catch(error => {
           if (failure !== null) return
           failure = { error }
           // The others gain what they can, or one table that is never well would keep them from it.
-          for (const other of this.consumers) if (other !== consumer) other.endAt(other.stream.safe)
+          for (const other of able) if (other !== consumer) other.endAt(other.stream.safe)
         }),
       ),
     )
@@ -144,16 +166,23 @@ export class SinkGroup {
 
   /** All rows are committed. Rejects when a sink cannot be closed: what it wrote may not be what it says. */
   async #closeWell(): Promise<void> {
-    for (const consumer of this.consumers) await this.#guarded(consumer, () => consumer.close())
+    for (const consumer of this.consumers) {
+      await this.#guarded(consumer, () => consumer.close())
+      if (isGap(consumer.error)) consumer.leave()
+    }
     this.#isOpen = false
-    await this.#options.disconnect()
+    await this.#disconnect()
   }
 
   /** After an error: what cannot be closed either is as after a crash, and the error that came first is told. */
   async #letGo(): Promise<void> {
     this.#isOpen = false
     for (const consumer of this.consumers) await consumer.close().catch(() => {})
-    await this.#options.disconnect().catch(() => {})
+    await this.#disconnect().catch(() => {})
+  }
+
+  #disconnect(): Promise<void> {
+    return this.#connection.within('disconnect', DISCONNECT_MS, this.#options.disconnect)
   }
 
   #givesUp(error: MillraceError): boolean {
@@ -168,6 +197,11 @@ export class SinkGroup {
   #committed(): number {
     return this.consumers.reduce((sum, { committed }) => sum + committed, 0)
   }
+}
+
+/** Whether rows that a sink lacks are gone: nothing that it does can change that. */
+function isGap(error: unknown): boolean {
+  return error instanceof MillraceError && error.code === 'SINK_BEHIND_LOG'
 }
 
 function coded(cause: unknown): MillraceError {

@@ -75,7 +75,7 @@ export class SinkSet {
     return new SinkSet(options, consumers)
   }
 
-  /** Opens all: the first start of a run fails with a sink that cannot be opened. */
+  /** Opens all: the first start of a run fails with a sink that cannot be opened, but for one that lacks rows that are gone. */
   async open(): Promise<void> {
     for (const group of this.#groups) await group.open()
   }
@@ -146,7 +146,7 @@ async function firstRowOf(stream: OutputStream, header: EpochHeader | null): Pro
   if (stream.replayed === null) return stream.start
   const at = header.topics[readOf(stream.node).topic.name]
   if (at === undefined) return 0
-  const rows = await stream.replayed.count(at)
+  const { rows } = await stream.replayed.count(at)
   // Nobody has counted the rows of this stream yet.
   if (stream.end === 0) {
     stream.resume(rows)

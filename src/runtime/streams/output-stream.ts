@@ -77,6 +77,12 @@ export class OutputStream implements EpochMember {
     return this.stored?.start ?? this.replayed?.start ?? this.#end
   }
 
+  /** First row that can be read, found by all means where it is behind a row that somebody asks for. */
+  async startFor(row: number): Promise<number> {
+    if (this.replayed !== null && row < this.start) await this.replayed.findStart()
+    return this.start
+  }
+
   /** Whether records that would make its first rows are gone. */
   get isCut(): boolean {
     return this.stored !== null ? this.stored.start > 0 : this.replayed?.isCut === true

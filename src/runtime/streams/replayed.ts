@@ -101,11 +101,23 @@ export class ReplayedRows implements History {
     this.#pinned = position
   }
 
-  /** How many rows the records from the first that is kept up to a position make. */
-  async count(to: TopicPosition): Promise<number> {
+  /** How many rows the records from the first that is kept up to a position make; `isWhole`: none between is gone. */
+  async count(to: TopicPosition): Promise<{ readonly rows: number; readonly isWhole: boolean }> {
     let rows = 0
-    for await (const made of this.#replay(this.#firstKept(), to)) if ('batch' in made) rows += made.batch.length
-    return rows
+    let isWhole = true
+    for await (const made of this.#replay(this.#firstKept(), to)) {
+      if ('batch' in made) rows += made.batch.length
+      else isWhole = false
+    }
+    return { rows, isWhole }
+  }
+
+  /** Makes the number of the first row known that the records which are kept make: they may be older than every point. */
+  async findStart(): Promise<void> {
+    const known = this.#points.at(-1)!
+    if (known.at === null) return
+    const { rows, isWhole } = await this.count(known.at)
+    if (isWhole) this.beginAt(known.rows - rows)
   }
 
   async *read(from: number, to: number): AsyncGenerator<HistoryRows, void, undefined> {

@@ -108,7 +108,7 @@ export class Streams {
       const replayed = this.#replayed(node)
       const known = plan.delivers.flatMap(({ stream, name }) => (stream === node ? (header.outputs[name] ?? []) : []))
       const isKnown = known.length > 0
-      const rows = known[0]?.rows ?? (await replayed.count(at))
+      const rows = known[0]?.rows ?? (await replayed.count(at)).rows
       replayed.resume([...known.map(({ committed }) => committed), { rows, at }])
       const from = isKnown ? Math.min(...known.map(({ committed }) => committed.rows)) : 0
       for await (const made of replayed.read(from, rows)) {
