@@ -262,9 +262,10 @@ class Run {
     return opening
   }
 
-  /** It is closed between two attempts, after the last one, and while its sinks wait for their next try. */
-  #warehouseAtWork(): Promise<Warehouse> {
-    if (this.#warehouse !== null) return this.#warehouse
+  /** It is closed between two attempts, after the last one, while its sinks wait for their next try, and where that fails. */
+  async #warehouseAtWork(): Promise<Warehouse> {
+    const warehouse = await this.#warehouse?.catch(() => null)
+    if (warehouse) return warehouse
     throw new MillraceError('NOT_RUNNING', 'The pipeline does not have its warehouse open just now.')
   }
 

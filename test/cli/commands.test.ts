@@ -168,7 +168,7 @@ describe('run', () => {
   test('without --until-end it follows until --for is over or a signal comes, and ends with 0', () =>
     inFolder(async folder => {
       const command = await started(folder)
-      const timed = await command('run', 'pipeline.ts', '--for', '300ms', '--data-dir', 'timed', '--json')
+      const timed = await command('run', 'pipeline.ts', '--for', '3s', '--data-dir', 'timed', '--json')
       expect(timed.code).toBe(0)
       expect(json(timed.stdout)).toMatchObject({ reason: 'stopped', topics: [{ topic: 'readings', records: 1080 }] })
 
