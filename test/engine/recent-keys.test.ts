@@ -1,7 +1,7 @@
 /** Keys that are remembered for a while, against a plain list of them. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { KEY_BYTES, RecentKeys } from '../../src/engine/state/recent-keys.ts'
+import { digestOfKey as digestOf, KEY_BYTES, RecentKeys } from '../../src/engine/state/recent-keys.ts'
 import { seededRandom } from '../../src/system/random.ts'
 import { PlainJournal } from './restarts.ts'
 import { options, SEED } from './seed.ts'
@@ -35,8 +35,8 @@ test('a key keeps its mark until it is too old or the oldest of too many, throug
         const second = 1 + index
         if (one.does === 'add') {
           const known = plain.find(({ key }) => key === one.key)
-          expect(keys.markOf(one.key)).toBe(known?.mark ?? 0)
-          keys.add(one.key, one.mark, second * 1e6)
+          expect(keys.markOf(digestOf(one.key))).toBe(known?.mark ?? 0)
+          keys.add(digestOf(one.key), one.mark, second * 1e6)
           if (known !== undefined) known.mark = one.mark
           else plain = [...plain, { key: one.key, mark: one.mark, second }].slice(-most)
         } else if (one.does === 'forget') {
@@ -50,7 +50,7 @@ test('a key keeps its mark until it is too old or the oldest of too many, throug
           journal.restore([keys])
         }
         expect(keys.size).toBe(plain.length)
-        for (const { key, mark } of plain) expect(keys.markOf(key)).toBe(mark)
+        for (const { key, mark } of plain) expect(keys.markOf(digestOf(key))).toBe(mark)
       })
     }),
     options(300),
@@ -60,17 +60,18 @@ test('a key keeps its mark until it is too old or the oldest of too many, throug
 test('a hundred thousand keys: each is found, none that was not seen, and an epoch takes those that are new', () => {
   const keys = new RecentKeys('keys', 100_000 * KEY_BYTES)
   const changed = () => keys.tables[0]!.takeChanged().length
-  for (let number = 0; number < 100_000; number++) keys.add(`key ${number}`, 1, number * 1e6)
+  for (let number = 0; number < 100_000; number++) keys.add(digestOf(`key ${number}`), 1, number * 1e6)
   expect(changed()).toBe(100_000)
   for (let number = 0; number < 100_000; number++) {
-    if (keys.markOf(`key ${number}`) !== 1 || keys.markOf(`key ${number}.`) !== 0) throw new Error(`key ${number}`)
+    if (keys.markOf(digestOf(`key ${number}`)) !== 1 || keys.markOf(digestOf(`key ${number}.`)) !== 0)
+      throw new Error(`key ${number}`)
   }
   // Full: each that comes takes the place of the oldest.
-  for (let number = 100_000; number < 100_500; number++) keys.add(`key ${number}`, 1, number * 1e6)
+  for (let number = 100_000; number < 100_500; number++) keys.add(digestOf(`key ${number}`), 1, number * 1e6)
   expect(changed()).toBeLessThanOrEqual(1000)
   expect(keys.size).toBe(100_000)
-  expect(keys.markOf('key 499')).toBe(0)
-  expect(keys.markOf('key 500')).toBe(1)
+  expect(keys.markOf(digestOf('key 499'))).toBe(0)
+  expect(keys.markOf(digestOf('key 500'))).toBe(1)
   keys.forgetBefore(50_000 * 1e6)
   expect(keys.size).toBe(50_501)
 })
@@ -78,11 +79,13 @@ test('a hundred thousand keys: each is found, none that was not seen, and an epo
 test('a smaller budget than before forgets the oldest with the next key', () => {
   const journal = new PlainJournal(seededRandom(1))
   const before = new RecentKeys('keys', 600 * KEY_BYTES)
-  for (let number = 0; number < 600; number++) before.add(String(number), 1, number * 1e6)
+  for (let number = 0; number < 600; number++) before.add(digestOf(String(number)), 1, number * 1e6)
   journal.save([before])
   const after = new RecentKeys('keys', 10 * KEY_BYTES)
   journal.restore([after])
-  after.add('new', 1, 700 * 1e6)
+  after.add(digestOf('new'), 1, 700 * 1e6)
   expect(after.size).toBe(10)
-  expect([after.markOf('590'), after.markOf('591'), after.markOf('new')]).toEqual([0, 1, 1])
+  expect([after.markOf(digestOf('590')), after.markOf(digestOf('591')), after.markOf(digestOf('new'))]).toEqual([
+    0, 1, 1,
+  ])
 })

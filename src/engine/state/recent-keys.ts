@@ -57,17 +57,16 @@ export class RecentKeys implements Stateful {
     return this.#size
   }
 
-  /** The mark of a key; 0: it was not seen, or is forgotten. */
-  markOf(key: string): number {
+  /** The mark of a key (`digestOfKey`); 0: it was not seen, or is forgotten. */
+  markOf(digest: Buffer): number {
     if (this.#size === 0) return 0
-    const at = this.#placeOf(digestOf(key))
+    const at = this.#placeOf(digest)
     const slot = this.#index[at]! - 1
     return slot < 0 ? 0 : this.#marks[slot]!
   }
 
   /** Gives a key a mark from 1 to 255. One that is new counts from `arrival_us` (wall clock, microseconds). */
-  add(key: string, mark: number, arrival_us: number): void {
-    const digest = digestOf(key)
+  add(digest: Buffer, mark: number, arrival_us: number): void {
     const known = this.#size === 0 ? NONE : this.#index[this.#placeOf(digest)]! - 1
     if (known >= 0) {
       if (this.#marks[known] === mark) return
@@ -209,7 +208,8 @@ export class RecentKeys implements Stateful {
   }
 }
 
-function digestOf(key: string): Buffer {
+/** What a key is remembered by. */
+export function digestOfKey(key: string): Buffer {
   // In UTF-8 all lone surrogates are one.
   return hash('sha256', Buffer.from(key, 'utf16le'), 'buffer').subarray(0, DIGEST_BYTES)
 }

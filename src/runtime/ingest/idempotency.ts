@@ -6,7 +6,7 @@
  */
 import { type IdempotencyKey, KEY_MEMORY, type KeyMemory } from '../../connectors/contract.ts'
 import { MessageNumbers } from '../../engine/state/id-intervals.ts'
-import { RecentKeys } from '../../engine/state/recent-keys.ts'
+import { digestOfKey, RecentKeys } from '../../engine/state/recent-keys.ts'
 import type { Stateful } from '../../engine/state/table.ts'
 import type { Headers } from '../../log/appends.ts'
 
@@ -16,6 +16,25 @@ const ALL = 2
 
 /** Under these names the log keeps the key of a message. The second and third are those of an earlier version. */
 const HEADERS = { key: 'idempotency-key', earlierKey: 'message-key', earlierNumber: 'message-number' } as const
+
+/** A key as it is looked up and stored, made once a message. */
+export class MessageKey {
+  readonly parts: IdempotencyKey
+  /** The key in one text: no two keys have the same. */
+  readonly text: string
+  readonly digest: Buffer
+
+  constructor(parts: IdempotencyKey) {
+    this.parts = parts
+    this.text = JSON.stringify(parts)
+    this.digest = digestOfKey(this.text)
+  }
+
+  /** What the log keeps of it. */
+  get headers(): Headers {
+    return { [HEADERS.key]: this.text }
+  }
+}
 
 export class MessageKeys {
   readonly stateful: readonly Stateful[]
@@ -34,21 +53,21 @@ export class MessageKeys {
   }
 
   /** Whether the message is kept. */
-  isKept(key: IdempotencyKey): boolean {
-    return this.#recent.markOf(textOf(key)) === ALL || wasNumbered(this.#earlier, key)
+  isKept({ digest, parts }: MessageKey): boolean {
+    return this.#recent.markOf(digest) === ALL || wasNumbered(this.#earlier, parts)
   }
 
   /** Whether the message's dead letters are kept. */
-  hasLetters(key: IdempotencyKey): boolean {
-    return this.#recent.markOf(textOf(key)) !== 0 || wasNumbered(this.#earlierLetters, key)
+  hasLetters({ digest, parts }: MessageKey): boolean {
+    return this.#recent.markOf(digest) !== 0 || wasNumbered(this.#earlierLetters, parts)
   }
 
-  noteKept(key: IdempotencyKey, arrival_us: number): void {
-    this.#recent.add(textOf(key), ALL, arrival_us)
+  noteKept({ digest }: MessageKey, arrival_us: number): void {
+    this.#recent.add(digest, ALL, arrival_us)
   }
 
-  noteLetters(key: IdempotencyKey, arrival_us: number): void {
-    if (!this.hasLetters(key)) this.#recent.add(textOf(key), LETTERS, arrival_us)
+  noteLetters(key: MessageKey, arrival_us: number): void {
+    if (!this.hasLetters(key)) this.#recent.add(key.digest, LETTERS, arrival_us)
   }
 
   /** Takes note of a stored append that the last epoch does not know: of a message (`kept`), or of a dead letter of one. */
@@ -56,8 +75,9 @@ export class MessageKeys {
     const key = headers[HEADERS.key]
     const earlier = headers[HEADERS.earlierKey]
     if (key !== undefined) {
-      if (what === 'kept') this.#recent.add(key, ALL, arrival_us)
-      else if (this.#recent.markOf(key) === 0) this.#recent.add(key, LETTERS, arrival_us)
+      const digest = digestOfKey(key)
+      if (what === 'kept') this.#recent.add(digest, ALL, arrival_us)
+      else if (this.#recent.markOf(digest) === 0) this.#recent.add(digest, LETTERS, arrival_us)
     } else if (earlier !== undefined) {
       const numbers = what === 'kept' ? this.#earlier : this.#earlierLetters
       numbers.add(earlier, Number(headers[HEADERS.earlierNumber]), arrival_us)
@@ -70,15 +90,6 @@ export class MessageKeys {
     this.#earlier.forgetBefore(now_us - this.#duration_us)
     this.#earlierLetters.forgetBefore(now_us - this.#duration_us)
   }
-}
-
-/** The key in one text: no two keys have the same. */
-export function textOf(key: IdempotencyKey): string {
-  return JSON.stringify(key)
-}
-
-export function headersOf(key: IdempotencyKey): Headers {
-  return { [HEADERS.key]: textOf(key) }
 }
 
 /** What sources of one topic remember together: the longest time, the most bytes. */

@@ -3,7 +3,7 @@
  * schema refuses in the dead letters, and answered when both are safe from a loss of power. Only then do its records go
  * on to the operators, so what the operators have seen is always in the log.
  */
-import type { Pushed, PushedMessage } from '../../connectors/contract.ts'
+import type { Pushed } from '../../connectors/contract.ts'
 import { appendsOf, type Headers } from '../../log/appends.ts'
 import type { TopicLog } from '../../log/topic-log.ts'
 import { readChunks } from '../../log/topic-reader.ts'
@@ -13,9 +13,9 @@ import { Turns } from '../../system/turns.ts'
 import type { TopicTask } from '../process/topic-task.ts'
 import type { DeadLetters } from '../rejects/dead-letters.ts'
 import { skippedWarning } from '../warnings.ts'
-import { headersOf, type MessageKeys, textOf } from './idempotency.ts'
+import { MessageKey, type MessageKeys } from './idempotency.ts'
 import type { Prepared } from './prepare.ts'
-import { linesOfRefused, type Share, sharesOf } from './shares.ts'
+import { type KeyedMessage, linesOfRefused, type Share, sharesOf } from './shares.ts'
 
 /** Reasons that an answer tells; the rest is counted. */
 const REASONS_MAX = 100
@@ -86,7 +86,8 @@ export class Ingestion {
     const turns = new Turns(this.#options.clock)
     const { kept, repeated, bytes } = this.#withoutRepeated(pushed)
     let refusedMax = Number.POSITIVE_INFINITY
-    for (const { rejectedBudget } of kept) {
+    for (const { message } of kept) {
+      const { rejectedBudget } = message
       if (rejectedBudget !== null) refusedMax = Math.min(refusedMax, Math.max(0, rejectedBudget.left))
     }
     const prepared = await this.#options.task.prepare(bytes, arrival, refusedMax, turns)
@@ -151,17 +152,17 @@ export class Ingestion {
   /** Messages that are kept already, those that come twice at once among them, are left out. */
   #withoutRepeated({ messages, bytes, arrival }: Pushed) {
     const { keys } = this.#options
-    const kept: PushedMessage[] = []
-    const repeated: PushedMessage[] = []
+    const kept: KeyedMessage[] = []
+    const repeated: KeyedMessage[] = []
     const pieces: Uint8Array[] = []
     const fresh = new Set<string>()
     let at = 0
     for (const message of messages) {
-      const { idempotencyKey: key } = message
-      if (key !== null && (fresh.has(textOf(key)) || keys.isKept(key))) repeated.push(message)
+      const key = message.idempotencyKey && new MessageKey(message.idempotencyKey)
+      if (key !== null && (fresh.has(key.text) || keys.isKept(key))) repeated.push({ message, key })
       else {
-        if (key !== null) fresh.add(textOf(key))
-        kept.push(message)
+        if (key !== null) fresh.add(key.text)
+        kept.push({ message, key })
         pieces.push(bytes.subarray(at, at + message.bytes))
       }
       at += message.bytes
@@ -177,8 +178,7 @@ export class Ingestion {
       for (const share of shares) await this.#addLetters(share, taking)
       // Before the records: a message whose letters are not kept must not be answered as kept.
       await letters.commit()
-      for (const { message, refused } of shares) {
-        const { idempotencyKey: key } = message
+      for (const { key, refused } of shares) {
         if (key !== null && refused.length > 0) keys.noteLetters(key, arrival)
       }
     } catch (cause) {
@@ -198,10 +198,10 @@ export class Ingestion {
   }
 
   #append(share: Share, arrival: number): void {
-    const { bytes, ends, message } = share
-    const { idempotencyKey: key, headers: own } = message
+    const { bytes, ends, key } = share
+    const { headers: own } = share.message
     if (ends.length === 0) return
-    const headers = key === null ? own : { ...own, ...headersOf(key) }
+    const headers = key === null ? own : { ...own, ...key.headers }
     this.#options.log.put({ bytes, ends, arrival, ...(headers === null ? {} : { headers }) }, error => {
       share.error = error
     })
@@ -209,11 +209,11 @@ export class Ingestion {
 
   async #addLetters(share: Share, { bytes, arrival, source, turns }: Taking): Promise<void> {
     const { task, log, letters, keys } = this.#options
-    const { idempotencyKey: key } = share.message
-    if (key !== null && keys.hasLetters(key)) return
-    const headers = key && { ...headersOf(key), [TOPIC_HEADER]: task.topic.name }
+    const { key, refused } = share
+    if (refused.length === 0 || (key !== null && keys.hasLetters(key))) return
+    const headers = key && { ...key.headers, [TOPIC_HEADER]: task.topic.name }
     const lines = linesOfRefused(share, bytes, Number.POSITIVE_INFINITY)
-    for (const [index, { start, length, reason, path, code }] of share.refused.entries()) {
+    for (const [index, { start, length, reason, path, code }] of refused.entries()) {
       const letter = {
         topic: task.topic.name,
         source,
@@ -233,18 +233,18 @@ export class Ingestion {
   }
 
   /** Of two that come at once the second is kept if the first one is. */
-  #settleRepeated({ idempotencyKey, settle }: PushedMessage, failure: MillraceError | null): void {
-    const isKept = failure === null || this.#options.keys.isKept(idempotencyKey!)
-    settle(isKept ? { kind: 'repeated' } : { kind: 'failed', error: failure })
+  #settleRepeated({ message, key }: KeyedMessage, failure: MillraceError | null): void {
+    const isKept = failure === null || this.#options.keys.isKept(key!)
+    message.settle(isKept ? { kind: 'repeated' } : { kind: 'failed', error: failure })
   }
 
   #settle(share: Share, bytes: Uint8Array, arrival: number): void {
-    const { message, refused, ends, error } = share
+    const { message, key, refused, ends, error } = share
     if (error !== null) {
       message.settle({ kind: 'failed', error: coded(error) })
       return
     }
-    if (message.idempotencyKey !== null) this.#options.keys.noteKept(message.idempotencyKey, arrival)
+    if (key !== null) this.#options.keys.noteKept(key, arrival)
     this.#options.task.countRefused(refused.length)
     message.rejectedBudget?.take(refused.length)
     const told = linesOfRefused(share, bytes, REASONS_MAX).map((record, index) => {

@@ -3,13 +3,19 @@
  * that is stored is a row that it gave, so the offsets of the log and the positions of the task are the same numbers.
  */
 import type { PushedMessage } from '../../connectors/contract.ts'
+import type { MessageKey } from './idempotency.ts'
 import type { Prepared, PreparedRefusal } from './prepare.ts'
 
 const LINE_FEED = 10
 const NO_ENDS = new Uint32Array(0)
 
-export interface Share {
+/** A message with its idempotency key; null: it has none. */
+export interface KeyedMessage {
   readonly message: PushedMessage
+  readonly key: MessageKey | null
+}
+
+export interface Share extends KeyedMessage {
   /** Where its lines begin in the bytes of all. */
   readonly start: number
   /** Accepted records: whole lines, and where each ends, behind its line feed. */
@@ -21,13 +27,13 @@ export interface Share {
 }
 
 /** `bytes`: the lines of the messages, one behind the other, as they were prepared. */
-export function sharesOf(messages: readonly PushedMessage[], prepared: Prepared, bytes: Uint8Array): Share[] {
+export function sharesOf(messages: readonly KeyedMessage[], prepared: Prepared, bytes: Uint8Array): Share[] {
   const { refused, hasBlank } = prepared
   const starts = rowStartsOf(prepared)
   let start = 0
   let row = 0
   let next = 0
-  return messages.map(message => {
+  return messages.map(({ message, key }) => {
     const end = start + message.bytes
     const firstRow = row
     while (row < starts.length && starts[row]! < end) row++
@@ -36,7 +42,7 @@ export function sharesOf(messages: readonly PushedMessage[], prepared: Prepared,
     const own = refused.slice(firstRefused, next)
     const rows = starts.subarray(firstRow, row)
     const lines = hasBlank || own.length > 0 ? picked(bytes, rows) : whole(bytes.subarray(start, end), start, rows)
-    const share: Share = { message, start, ...lines, refused: own, error: null }
+    const share: Share = { message, key, start, ...lines, refused: own, error: null }
     start = end
     return share
   })
