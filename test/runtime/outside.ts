@@ -16,10 +16,16 @@ export class Outside {
   /** Called before each call: it may throw, or take its time. After 'half a commit' the rows are held, whatever it throws. */
   before: (call: Call) => void | Promise<void> = () => {}
   #position = 0
+  #pending: Record<string, unknown>[] = []
   #owner: Sink | null = null
 
   constructor(name: string) {
     this.name = name
+  }
+
+  /** Rows that it was given and that no commit holds. */
+  get pending(): number {
+    return this.#pending.length
   }
 
   /** An older copy of it is put back. */
@@ -38,7 +44,6 @@ export class Outside {
   }
 
   #sink(): Sink {
-    let given: Record<string, unknown>[] = []
     const outside = this
     const sink: Sink = {
       guarantee: 'Exactly once.',
@@ -48,21 +53,22 @@ export class Outside {
         if (outside.#owner !== null) throw new Error(`${outside.name} is open twice`)
         outside.#owner = sink
         outside.opened++
+        outside.#pending = []
         return outside.#position
       },
       async write(batch: Batch) {
         outside.#own(sink)
         const rows = rowsOf(batch).map(row => ({ ...row }))
-        for (const row of rows) given.push(row)
+        for (const row of rows) outside.#pending.push(row)
         await outside.before('write')
       },
       async commit(position: number) {
         outside.#own(sink)
-        const rows = given
-        given = []
+        const rows = outside.#pending
         await outside.before('commit')
         // Compare and set: a writer whose place another one has taken commits nothing.
         outside.#own(sink)
+        outside.#pending = []
         if (position !== outside.rows.length + rows.length) {
           throw new Error(
             `${outside.name} holds ${outside.rows.length} rows, gets ${rows.length}, and is told ${position}`,

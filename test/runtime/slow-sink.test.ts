@@ -132,6 +132,33 @@ test('a sink that is open only after its deadline is closed, and opened again', 
   expect(ill.opened).toBe(3)
 }, 20_000)
 
+test('a sink that cannot commit as many rows as it lacks is given fewer at a time', async () => {
+  const small = new Outside('small')
+  const { plan } = pipeline('small', ({ ingest, from, deliver }) => {
+    ingest(silent, readings)
+    deliver(from(readings) as never, small.reference as never)
+  })
+  const run = await begin(plan, folder, {}, new MemoryStorage().forProcess())
+  let isGone = true
+  const sizes: number[] = []
+  small.before = call => {
+    if (isGone) throw gone()
+    if (call !== 'commit') return
+    sizes.push(small.pending)
+    if (small.pending > 900) throw gone()
+  }
+  for (let number = 0; number < 20; number++) {
+    const lines = seconds(number * 200, (number + 1) * 200)
+    expect((await push(run.handle!, { sender: 's', number, lines })).kind).toBe('kept')
+  }
+  isGone = false
+  await until(() => small.rows.length === 4000)
+  await run.stop()
+  expect(run.failure).toBeNull()
+  expect(small.rows.map(({ n }) => n)).toEqual(Array.from({ length: 4000 }, (_, n) => n))
+  expect(sizes[0]).toBeGreaterThan(900)
+}, 60_000)
+
 test('the budget of the disk never takes what a sink lacks, and makes room when it has it', async () => {
   const schema = z.object({ device: z.string(), at: timestamp('ms'), n: z.number(), pad: z.string() })
   const kept = topic('kept', schema, {

@@ -18,8 +18,9 @@ import { toldAs } from '../warnings.ts'
 import { Deadline } from './deadline.ts'
 import { keyOf } from './sinks.ts'
 
-/** A sink that is far behind commits after about so many rows; after a failure, after half as many. */
+/** A sink that is far behind commits after about so many rows; after a failure, after half as many, then slowly more. */
 const COMMIT_ROWS = 100_000
+const COMMIT_GROWTH = 1.1
 /** A sink that has committed nothing for so long although it lacks rows is told to be behind. */
 const STALLED_MS = 10_000
 /** How long a call may take when the connector says nothing else. A commit may copy files. */
@@ -288,7 +289,7 @@ export class SinkConsumer implements Reader {
     this.#lastCommit_ms = this.#options.clock.monotonic_ms()
     this.#stalled_ms = 0
     this.#error = null
-    this.#commitRows = Math.min(COMMIT_ROWS, this.#commitRows * 2)
+    this.#commitRows = Math.min(COMMIT_ROWS, Math.ceil(this.#commitRows * COMMIT_GROWTH))
     if (this.#barrier !== null && position >= this.#barrier) this.#barrier = null
     this.stream.moved()
   }
