@@ -66,7 +66,7 @@ export const PLANTED: readonly PlantedFault[] = [
   {
     name: 'dead-letters-of-repeated-message',
     file: 'src/runtime/ingest/ingestion.ts',
-    from: 'if (refused.length === 0 || (key !== null && keys.hasLetters(key))) return',
+    from: 'if (refused.length === 0 || (key !== null && keys.hasLetters(key))) return 0',
     to: '',
     cases: 40,
   },

@@ -12,8 +12,8 @@ export const PLANTED: readonly PlantedFault[] = [
   {
     name: 'rejected-records-without-letters',
     file: 'src/runtime/ingest/ingestion.ts',
-    from: 'for (const share of shares) await this.#addLetters(share, taking)',
-    to: 'for (const share of shares.slice(1)) await this.#addLetters(share, taking)',
+    from: 'for (const share of shares) share.letters = await this.#addLetters(share, taking)',
+    to: 'for (const share of shares.slice(1)) share.letters = await this.#addLetters(share, taking)',
     cases: 500,
   },
   {

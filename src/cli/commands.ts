@@ -130,7 +130,7 @@ export const COMMANDS: readonly CommandDescription[] = [
     summary: 'List the topics of a data directory',
     positionals: [],
     options: { 'data-dir': storedDir, json },
-    examples: [['millrace topics list --data-dir .millrace/activity-tracker', 'names, records, bytes']],
+    examples: [['millrace topics list --data-dir .millrace/activity-tracker', 'names, stored records, bytes']],
     load: () => import('./commands/topics-list.ts'),
   },
   {

@@ -16,6 +16,9 @@ export function shownAsTopic(plan: Plan): (topic: TopicProgress) => boolean {
 
 /** What is told where there is any. */
 const RARE: readonly { readonly title: string; readonly of: (topic: TopicProgress) => number }[] = [
+  // Where it is all of the dead letters, their number says it.
+  { title: 'rejected', of: topic => (topic.rejected === topic.deadLetters ? 0 : topic.rejected) },
+  { title: 'duplicates', of: topic => topic.duplicates },
   { title: 'partly late', of: topic => topic.partly_late },
   { title: 'repeats', of: topic => topic.repeats },
 ]

@@ -49,11 +49,11 @@ export function* readTopicLines(dataDirectory: string, topic: string): Generator
 }
 
 /** The stored topics with the number of their records and bytes, in the order of their names. */
-export function listTopics(dataDirectory: string): { name: string; records: number; bytes: number }[] {
+export function listTopics(dataDirectory: string): { name: string; stored_records: number; bytes: number }[] {
   return storedTopics(dataDirectory).map(name => {
     const logs = partitionsOf(dataDirectory, name).map(partition => openForReading(dataDirectory, name, partition))
-    const records = logs.reduce((sum, log) => sum + log.next - log.start, 0)
-    return { name, records, bytes: logs.reduce((sum, log) => sum + log.bytes, 0) }
+    const stored_records = logs.reduce((sum, log) => sum + log.next - log.start, 0)
+    return { name, stored_records, bytes: logs.reduce((sum, log) => sum + log.bytes, 0) }
   })
 }
 

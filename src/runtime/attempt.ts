@@ -322,7 +322,7 @@ export class Attempt {
       ...keptOf(plan, meanings),
       topics: positions,
       lengths: Object.fromEntries(streams.all.flatMap(({ stored }) => (stored ? [[stored.name, stored.rows]] : []))),
-      letters: { ingestion: this.#inputs.lettersDone, processing: store.letters.processing.next },
+      letters: { ...this.#inputs.letters, processing: store.letters.processing.next },
       incarnations: this.#inputs.incarnations,
       outputs: Object.fromEntries(sinks.consumers.map(({ name, known }) => [name, known])),
       ended: this.#ended,

@@ -92,7 +92,13 @@ export interface TopicProgress {
   readonly bytesTotal: number | null
   /** Rejected records, damage in the sources, and late records that a window keeps. */
   readonly deadLetters: number
+  /** Records that the schema refuses: each is a dead letter. */
   readonly rejected: number
+  /**
+   * Records of messages that were kept already, by their idempotency keys; they are not among `records`. Those of the
+   * last moments before a crash are forgotten.
+   */
+  readonly duplicates: number
   /** Rows that count in no window of a step that they come to. */
   readonly late: number
   /** Fields that records had in this run and the schema does not name: they are in no column. */

@@ -21,6 +21,7 @@ test('why nothing is taken in stands in red below the rates, with what to do, as
         bytesTotal: null,
         deadLetters: 0,
         rejected: 0,
+        duplicates: 0,
         late: 0,
         partly_late: 0,
         repeats: 0,

@@ -21,6 +21,7 @@ const summaryOf = (outputs: readonly OutputProgress[]): RunSummary => ({
       bytesTotal: null,
       deadLetters: 0,
       rejected: 0,
+      duplicates: 0,
       late: 0,
       partly_late: 0,
       repeats: 0,

@@ -88,6 +88,7 @@ describe('progress', () => {
         bytesTotal,
         deadLetters: 0,
         rejected: 0,
+        duplicates: 0,
         late: 0,
         partly_late: 0,
         repeats: 0,

@@ -30,7 +30,7 @@ describe('stored topics', () => {
     await second.close()
     expect([...readTopic(folder, 'a.topic')]).toEqual(['{"n":0}', '{"n":1}', '{"n":2}', '{"n":3}'])
     expect([...readTopic(folder, 'a.topic', 2)]).toEqual(['{"n":2}', '{"n":3}'])
-    expect(listTopics(folder)).toEqual([{ name: 'a.topic', records: 4, bytes: 2 * 96 + 32 }])
+    expect(listTopics(folder)).toEqual([{ name: 'a.topic', stored_records: 4, bytes: 2 * 96 + 32 }])
     expect(Buffer.concat([...readTopicLines(folder, 'a.topic')].map(piece => Buffer.from(piece))).toString()).toBe(
       '{"n":0}\n{"n":1}\n{"n":2}\n{"n":3}\n',
     )
@@ -103,7 +103,7 @@ describe('stored topics', () => {
     expect([...readTopic(folder, 'big', offset)].length).toBe(71 - offset)
     expect([...readTopic(folder, 'big')].length).toBe(71)
     expect([...readTopic(folder, 'big', 70)]).toEqual(['{"last":true}'])
-    expect(listTopics(folder)[0]!.records).toBe(71)
+    expect(listTopics(folder)[0]!.stored_records).toBe(71)
     const again = openRows(folder, 'big')
     expect(again.next).toBe(71)
     await again.close()
@@ -124,7 +124,7 @@ describe('stored topics', () => {
     expect(Buffer.concat([...readTopicLines(folder, 't')].map(piece => Buffer.from(piece))).toString()).toBe(
       '{"n":0}\n{"n":1}\n{"n":20}\n{"n":21}\n',
     )
-    expect(listTopics(folder)).toMatchObject([{ name: 't', records: 4 }])
+    expect(listTopics(folder)).toMatchObject([{ name: 't', stored_records: 4 }])
     const [event] = openForReading(folder, 't', 2).read(0)
     expect(event?.kind === 'block' && [...appendsOf(event.block)]).toEqual([
       { firstOffset: 0, records: 1, headers: { from: 'a test' } },

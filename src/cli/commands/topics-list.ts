@@ -12,8 +12,12 @@ export async function run(values: Arguments): Promise<number> {
     await terminal.print(jsonText(topics))
     return EXIT.ok
   }
-  const rows = topics.map(topic => [topic.name, grouped(topic.records), bytesText(topic.bytes)])
-  const columns = [{ title: 'topic' }, { title: 'records', align: 'right' }, { title: 'size', align: 'right' }] as const
+  const rows = topics.map(topic => [topic.name, grouped(topic.stored_records), bytesText(topic.bytes)])
+  const columns = [
+    { title: 'topic' },
+    { title: 'stored records', align: 'right' },
+    { title: 'size', align: 'right' },
+  ] as const
   for (const line of tableLines(columns, rows, terminal.style)) await terminal.print(line)
   return EXIT.ok
 }

@@ -20,8 +20,15 @@ export interface EpochHeader {
   readonly topics: Readonly<Record<string, TopicPosition>>
   /** By log of a stream (a topic that the pipeline writes, or one on the way to sinks) the number of its rows. */
   readonly lengths: Readonly<Record<string, number>>
-  /** Dead letters, by what refused. */
-  readonly letters: { readonly ingestion: number; readonly processing: number }
+  /**
+   * Dead letters, by what refused. Those of ingestion in front of it are of messages that are done; `counted`: those that
+   * the counts of a topic hold, by topic. Older epochs do not have it.
+   */
+  readonly letters: {
+    readonly ingestion: number
+    readonly processing: number
+    readonly counted?: Readonly<Record<string, number>>
+  }
   /** By topic whose log the run appends what is pushed to. */
   readonly incarnations: Readonly<Record<string, string>>
   readonly outputs: Readonly<Record<string, OutputPosition>>

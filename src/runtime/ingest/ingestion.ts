@@ -10,6 +10,7 @@ import { readChunks } from '../../log/topic-reader.ts'
 import type { Clock } from '../../system/clock.ts'
 import { MillraceError } from '../../system/errors.ts'
 import { Turns } from '../../system/turns.ts'
+import type { EpochHeader } from '../checkpoint/header.ts'
 import type { TopicTask } from '../process/topic-task.ts'
 import type { DeadLetters } from '../rejects/dead-letters.ts'
 import { skippedWarning } from '../warnings.ts'
@@ -62,16 +63,19 @@ export class Ingestion {
 
   /**
    * Adds the log to the task as a partition, and learns which messages are there that the last epoch did not know of:
-   * those in the log, and those with dead letters from `letter` on.
+   * those in the log, and those whose dead letters it did not know either.
    */
-  begin(letter: number): void {
+  begin({ ingestion: letter, counted }: Pick<EpochHeader['letters'], 'ingestion' | 'counted'>): void {
     const { task, log, partition, letters, keys } = this.#options
     const { number, position } = task.addPartition({ name: partition, bytes: null })
     this.#number = number
     for (const { headers, arrival } of headersFrom(log, position)) keys.noteStored(headers, 'kept', arrival)
     if (letters.next <= letter) return
-    for (const { headers, arrival } of headersFrom(letters.open(), letter)) {
-      if (headers[TOPIC_HEADER] === task.topic.name) keys.noteStored(headers, 'letters', arrival)
+    const { name } = task.topic
+    for (const { headers, arrival, offset } of headersFrom(letters.open(), letter)) {
+      if (headers[TOPIC_HEADER] !== name) continue
+      keys.noteStored(headers, 'letters', arrival)
+      if (offset >= (counted?.[name] ?? letter)) task.countRejected(1)
     }
   }
 
@@ -175,14 +179,17 @@ export class Ingestion {
     const { arrival } = taking
     const { log, letters, keys } = this.#options
     try {
-      for (const share of shares) await this.#addLetters(share, taking)
+      for (const share of shares) share.letters = await this.#addLetters(share, taking)
       // Before the records: a message whose letters are not kept must not be answered as kept.
       await letters.commit()
       for (const { key, refused } of shares) {
         if (key !== null && refused.length > 0) keys.noteLetters(key, arrival)
       }
     } catch (cause) {
-      for (const share of shares) share.error = cause as Error
+      for (const share of shares) {
+        share.error = cause as Error
+        share.letters = 0
+      }
       return coded(cause)
     }
     for (const share of shares) {
@@ -207,11 +214,12 @@ export class Ingestion {
     })
   }
 
-  async #addLetters(share: Share, { bytes, arrival, source, turns }: Taking): Promise<void> {
+  /** Answers how many: none where they are kept already. */
+  async #addLetters(share: Share, { bytes, arrival, source, turns }: Taking): Promise<number> {
     const { task, log, letters, keys } = this.#options
     const { key, refused } = share
-    if (refused.length === 0 || (key !== null && keys.hasLetters(key))) return
-    const headers = key && { ...key.headers, [TOPIC_HEADER]: task.topic.name }
+    if (refused.length === 0 || (key !== null && keys.hasLetters(key))) return 0
+    const headers = { ...key?.headers, [TOPIC_HEADER]: task.topic.name }
     const lines = linesOfRefused(share, bytes, Number.POSITIVE_INFINITY)
     for (const [index, { start, length, reason, path, code }] of refused.entries()) {
       const letter = {
@@ -230,22 +238,25 @@ export class Ingestion {
       const turn = turns.next()
       if (turn !== null) await turn
     }
+    return refused.length
   }
 
   /** Of two that come at once the second is kept if the first one is. */
   #settleRepeated({ message, key }: KeyedMessage, failure: MillraceError | null): void {
-    const isKept = failure === null || this.#options.keys.isKept(key!)
+    const { keys, task } = this.#options
+    const isKept = failure === null || keys.isKept(key!)
+    if (isKept) task.countDuplicates(message.records)
     message.settle(isKept ? { kind: 'repeated' } : { kind: 'failed', error: failure })
   }
 
   #settle(share: Share, bytes: Uint8Array, arrival: number): void {
-    const { message, key, refused, ends, error } = share
+    const { message, key, refused, letters, ends, error } = share
+    this.#options.task.countRejected(letters)
     if (error !== null) {
       message.settle({ kind: 'failed', error: coded(error) })
       return
     }
     if (key !== null) this.#options.keys.noteKept(key, arrival)
-    this.#options.task.countRefused(refused.length)
     message.rejectedBudget?.take(refused.length)
     const told = linesOfRefused(share, bytes, REASONS_MAX).map((record, index) => {
       const { path, reason } = refused[index]!
@@ -264,11 +275,11 @@ export class Ingestion {
 }
 
 /** The headers of the appends of a log from an offset on. */
-function* headersFrom(log: TopicLog, from: number): Generator<{ headers: Headers; arrival: number }> {
+function* headersFrom(log: TopicLog, from: number): Generator<{ headers: Headers; arrival: number; offset: number }> {
   for (const event of log.read(from)) {
     if (event.kind !== 'block') continue
-    for (const { headers } of appendsOf(event.block)) {
-      if (headers !== null) yield { headers, arrival: event.block.header.lastArrival }
+    for (const { headers, firstOffset } of appendsOf(event.block)) {
+      if (headers !== null) yield { headers, arrival: event.block.header.lastArrival, offset: firstOffset }
     }
   }
 }

@@ -64,9 +64,13 @@ export class Inputs {
     return Object.fromEntries(logs)
   }
 
-  /** Dead letters of ingestion whose messages are done. */
-  get lettersDone(): number {
-    return Math.min(...this.all.map(({ ingestion }) => ingestion?.lettersDone ?? Number.MAX_SAFE_INTEGER))
+  /** Dead letters of ingestion whose messages are done, of all topics and of each. */
+  get letters(): Pick<EpochHeader['letters'], 'ingestion' | 'counted'> {
+    const done = this.all.flatMap(({ task, ingestion }) =>
+      ingestion === null ? [] : [[task.topic.name, ingestion.lettersDone] as const],
+    )
+    const ingestion = Math.min(Number.MAX_SAFE_INTEGER, ...done.map(([, letters]) => letters))
+    return { ingestion, counted: Object.fromEntries(done) }
   }
 
   /** Opens the sources that can be read again where the epoch stands. */
@@ -93,7 +97,7 @@ export class Inputs {
       const logs = ingestion === null ? 0 : 1
       if (opened.length + logs > 1 || opened.some(({ source }) => source.hasOnePartition !== true))
         task.time?.scatterKeys()
-      ingestion?.begin(store.header?.letters.ingestion ?? 0)
+      ingestion?.begin(store.header?.letters ?? { ingestion: 0 })
       for (const { source, partitions } of opened) {
         const numbers = partitions.map(info => task.addPartition(info).number)
         sources.push({ source, name: partitions[0]?.name ?? '', partitions: numbers })

@@ -28,6 +28,7 @@ export interface TopicPosition {
   readonly rejected?: number
   readonly partly_late?: number
   readonly repeats?: number
+  readonly duplicates?: number
 }
 
 /** The partition of a task that is the log of what was pushed. */

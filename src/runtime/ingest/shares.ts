@@ -22,6 +22,8 @@ export interface Share extends KeyedMessage {
   readonly bytes: Uint8Array
   readonly ends: Uint32Array
   readonly refused: readonly PreparedRefusal[]
+  /** Dead letters that were kept of it now. */
+  letters: number
   /** Why nothing of it is kept; null so far. */
   error: Error | null
 }
@@ -42,7 +44,7 @@ export function sharesOf(messages: readonly KeyedMessage[], prepared: Prepared, 
     const own = refused.slice(firstRefused, next)
     const rows = starts.subarray(firstRow, row)
     const lines = hasBlank || own.length > 0 ? picked(bytes, rows) : whole(bytes.subarray(start, end), start, rows)
-    const share: Share = { message, key, start, ...lines, refused: own, error: null }
+    const share: Share = { message, key, start, ...lines, refused: own, letters: 0, error: null }
     start = end
     return share
   })

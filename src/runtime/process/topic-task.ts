@@ -25,9 +25,9 @@ import type { TopicProgress } from '../options.ts'
 import type { DeadLetters } from '../rejects/dead-letters.ts'
 import { type Lines, Refusals, reasonOf } from '../rejects/refusals.ts'
 import { withoutAhead } from './ahead.ts'
-import { EarlierCounts } from './earlier-counts.ts'
 import { linesOfRows } from './lines-of-rows.ts'
 import { NoTimes } from './no-times.ts'
+import { TopicCounts } from './topic-counts.ts'
 import { decoderOf, RECORD_BYTES_MAX } from './topic-decoder.ts'
 import { Undeclared } from './undeclared.ts'
 
@@ -60,11 +60,9 @@ export class TopicTask {
   readonly #between: (() => void)[] = []
   readonly #noTimes = new NoTimes()
   #nextIdle_ms = 0
-  #records = 0
-  #bytes = 0
   #bytesTotal: number | null = 0
   readonly #undeclared = new Undeclared()
-  readonly #counts = new EarlierCounts()
+  readonly #counts = new TopicCounts()
   /** The rows under way, for what operators say of them. */
   #current: Lines | null = null
 
@@ -84,8 +82,6 @@ export class TopicTask {
   get progress(): TopicProgress {
     return {
       topic: this.topic.name,
-      records: this.#records,
-      bytes: this.#bytes,
       bytesTotal: this.#bytesTotal,
       deadLetters: this.#refusals.count,
       undeclared_fields: this.#undeclared.progress,
@@ -104,8 +100,6 @@ export class TopicTask {
   get position(): TopicPosition {
     return {
       partitions: this.#partitions.saved,
-      records: this.#records,
-      bytes: this.#bytes,
       deadLetters: this.#refusals.count,
       rejected: this.#refusals.rejected,
       ...this.#counts.totals(this.flow),
@@ -114,8 +108,6 @@ export class TopicTask {
 
   /** Goes on where an epoch stood, before any partition is added. */
   resume(position: TopicPosition): void {
-    this.#records = position.records
-    this.#bytes = position.bytes
     this.#refusals.resume(position)
     this.#counts.resume(position)
     this.#partitions.resume(position.partitions)
@@ -170,7 +162,7 @@ export class TopicTask {
   async take(chunk: Chunk): Promise<void> {
     const decoder = this.#decoder!
     const lineOfChunk = chunk.anchor?.lines ?? this.#partitions.list[chunk.partition]!.lines
-    this.#bytes += chunk.bytes.length
+    this.#counts.bytes += chunk.bytes.length
     decoder.load(chunk.bytes)
     for (let batch = decoder.next(); batch !== null; batch = decoder.next()) {
       const lines: Lines = {
@@ -189,7 +181,7 @@ export class TopicTask {
         })
       }
       const accepted = withoutAhead(batch, this.topic, chunk.arrival, (row, why) => this.#refusals.row(lines, row, why))
-      this.#records += batch.length + batch.refused.length
+      this.#counts.records += batch.length + batch.refused.length
       this.#undeclared.add(batch.undeclared)
       this.#partitions.move(chunk, batch.inputEnd, lineOfChunk + batch.linesEnd)
       this.#push(accepted, chunk.partition, chunk.arrival ?? 0, { ...lines, rowStarts: accepted.rowStarts })
@@ -202,7 +194,7 @@ export class TopicTask {
     const decoder = this.#decoder!
     const place = this.#partitions.list[partition]!
     if (firstOffset > place.position) place.position = firstOffset
-    this.#bytes += bytes.length
+    this.#counts.bytes += bytes.length
     for (const { start, length } of linePieces(bytes, RECORD_BYTES_MAX)) {
       decoder.load(bytes.subarray(start, start + length))
       let lines = 0
@@ -230,7 +222,7 @@ export class TopicTask {
     bytes: number,
     lineAt: Lines['lineAt'],
   ): Promise<void> {
-    this.#bytes += bytes
+    this.#counts.bytes += bytes
     for (const batch of batches) {
       this.#takeKept(batch, partition, arrival, lineAt, { refused: [], offsets: batch.length })
       await this.#backpressure()
@@ -239,7 +231,7 @@ export class TopicTask {
 
   /** Takes rows that another thread has decoded. */
   async takePiece({ piece, partition }: PieceEvent, lineAt: Lines['lineAt']): Promise<void> {
-    this.#bytes += piece.bytes
+    this.#counts.bytes += piece.bytes
     const { columns } = this.schema!
     this.#undeclared.add(piece.undeclared)
     const place = this.#partitions.list[partition]!
@@ -247,7 +239,7 @@ export class TopicTask {
     for (const rows of piece.rows) {
       const source = this.#unpacker.unpack(rows.source, columns)
       const prepared = this.#unpacker.unpack(rows.prepared, this.flow.prefix?.columns ?? columns)
-      this.#records += source.length
+      this.#counts.records += source.length
       place.position = rows.end
       place.lines = linesBefore + rows.linesEnd
       this.#options.onChange?.()
@@ -263,11 +255,11 @@ export class TopicTask {
 
   /** Takes rows that another stream of the pipeline sends to this topic. */
   pushDerived(batch: Batch): void {
-    this.#records += batch.length
+    this.#counts.records += batch.length
     this.time?.addPartition(0)
     const own = batch.origin === null ? batch : { ...batch, origin: null }
     this.#current = this.flow.quarantines
-      ? linesOfRows(this.topic, own, this.#records - batch.length, this.#options.clock.now())
+      ? linesOfRows(this.topic, own, this.#counts.records - batch.length, this.#options.clock.now())
       : null
     const times = this.time ? this.time.observe(own, 0, this.#options.clock.now()) : this.#noTimes.of(own)
     this.flow.push(own, times)
@@ -280,11 +272,17 @@ export class TopicTask {
     this.#options.onChange?.()
   }
 
-  /** Counts records that were refused before they were kept. */
-  countRefused(records: number): void {
-    this.#records += records
+  /** Counts records that were rejected before they came here: their dead letters are kept. */
+  countRejected(records: number): void {
+    this.#counts.records += records
     this.#refusals.count += records
     this.#refusals.rejected += records
+  }
+
+  /** Counts records of messages that are kept already. */
+  countDuplicates(records: number): void {
+    this.#counts.duplicates += records
+    this.#options.onChange?.()
   }
 
   async end(): Promise<void> {
@@ -321,7 +319,7 @@ export class TopicTask {
     const lines: Lines = { partition, position: place.position, byOffset: true, arrival, rowStarts, lineAt }
     // The schema has changed since they were kept.
     for (const line of refused) this.#refusals.record(lines, line.start, reasonOf(line))
-    this.#records += batch.length + refused.length
+    this.#counts.records += batch.length + refused.length
     this.#undeclared.add(batch.undeclared)
     place.position += offsets
     this.#push(batch, partition, arrival, lines)
