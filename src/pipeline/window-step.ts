@@ -57,7 +57,8 @@ export function window(
     every_us,
     aggregates: entries.map(({ node }) => node),
     late,
-    allowedLateness_us: late === 'restate' ? microsecondsOf(options.allowedLateness!, 'window allowedLateness') : 0,
+    allowedLateness_us:
+      late === 'restate' ? microsecondsOf(options.allowedLateness!, 'window allowedLateness', 'zero') : 0,
     early_us: early === undefined ? null : microsecondsOf(early, 'window early'),
     ...base(refuseTaken(columns, 'aggregate', location), stream, location),
   }

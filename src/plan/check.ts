@@ -6,7 +6,16 @@ import { inexact } from './expression/duckdb.ts'
 import { opaqueLambdas } from './fingerprint.ts'
 import { outputName } from './identity.ts'
 import { formatLocation } from './location.ts'
-import type { DedupeNode, DeliverNode, EventTime, Plan, StreamNode, TopicNode, WindowNode } from './nodes.ts'
+import type {
+  DedupeNode,
+  DeliverNode,
+  EventTime,
+  Plan,
+  ProduceNode,
+  StreamNode,
+  TopicNode,
+  WindowNode,
+} from './nodes.ts'
 import type { Location } from './schema.ts'
 import { chainOf, lambdasOf, readOf, stepsOf } from './walk.ts'
 import { slowReason } from './wire.ts'
@@ -20,6 +29,7 @@ type FindingCode =
   | 'TOPIC_UNBOUND'
   | 'TOPIC_FED_TWICE'
   | 'RETENTION_SHORT'
+  | 'WINDOW_TWICE'
   | 'DECODE_SLOW'
   | 'DECIMAL_LONG'
   | 'COLUMNS_ALIKE'
@@ -41,6 +51,7 @@ export function checkPlan(plan: Plan): readonly Finding[] {
   const findings = [
     ...steps.flatMap(node => [...timeFindings(node), ...lambdaFindings(node, steps)]),
     ...plan.topics.flatMap(topic => topicFindings(plan, topic)),
+    ...plan.produces.flatMap(produce => repeatFindings(produce, steps)),
     ...plan.delivers.flatMap(tableFindings),
   ]
   return findings.sort((a, b) => RANK[a.severity] - RANK[b.severity])
@@ -102,6 +113,24 @@ function retentionFindings(node: WindowNode | DedupeNode, topic: TopicNode, even
       message: `${node.identity} spans ${formatDuration(needed)}, but topic '${topic.name}' keeps ${kept}: it cannot be rebuilt from the log`,
       location,
       wayOut: `Keep the topic for at least ${formatDuration(needed)}.`,
+    },
+  ]
+}
+
+/** What reads a topic of results counts each row: a window that came out by silence, and once more, counts twice. */
+function repeatFindings({ stream, topic, location }: ProduceNode, steps: readonly StreamNode[]): readonly Finding[] {
+  const window = chainOf(stream).find(({ kind }) => kind === 'window')
+  if (window === undefined || window.stream.kind !== 'append') return []
+  const reader = steps.find(step => isStateful(step) && readOf(step).topic.name === topic.name)
+  if (reader === undefined) return []
+  return [
+    {
+      severity: 'warning',
+      code: 'WINDOW_TWICE',
+      message: `${reader.identity} reads the results of ${window.identity} from topic '${topic.name}': in a run without an end, a window that came out because its input fell silent comes out again when a record in time follows, and both rows are read`,
+      location,
+      wayOut:
+        "Only last words: give the window { late: 'restate', allowedLateness: '0 s' } and put .finals() before .to(); then silence lets none out.",
     },
   ]
 }

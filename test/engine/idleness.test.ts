@@ -9,7 +9,12 @@ const sink: SinkReference = { kind: 'sink', connector: 'rows', options: {}, open
 const START = Date.parse('2026-11-22T05:00:00Z')
 const startsAt = '2026-11-22T05:00:00Z'
 
-function counted(progress: Progress, options: WindowOptions = {}, keys: readonly 'device'[] = ['device']): Pipeline {
+function counted(
+  progress: Progress,
+  options: WindowOptions = {},
+  keys: readonly 'device'[] = ['device'],
+  finals = false,
+): Pipeline {
   const readings = topic('readings', z.object({ device: z.string(), at: timestamp('ms'), value: z.number() }), {
     key: 'device',
     eventTime: { field: 'at', disorder: '2 s', progress, idleAfter: '10 s' },
@@ -19,7 +24,7 @@ function counted(progress: Progress, options: WindowOptions = {}, keys: readonly
       .groupBy(...keys)
       .window(tumbling('10 s'), options)
       .aggregate({ n: count(), total: sum('value') })
-    deliver(windows, sink)
+    deliver(finals ? windows.finals() : windows, sink)
   })
 }
 
@@ -70,6 +75,14 @@ describe.each(['partition', 'key'] as const)('progress by %s', progress => {
       { device: 'a', start: 0, n: 2, revision: 0, is_final: false },
       { device: 'a', start: 0, n: 3, revision: 1, is_final: false },
       { device: 'a', start: 0, n: 3, revision: 2, is_final: true },
+    ])
+  })
+
+  test('only last words: silence lets none out, and each window comes once', async () => {
+    const lastWords = counted(progress, { late: 'restate', allowedLateness: '0 s' }, ['device'], true)
+    expect(await rowsAfter(lastWords, [at(0), at(6), pause('12 s')])).toEqual([])
+    expect(await rowsAfter(lastWords, [at(0), at(6), pause('12 s'), at(7), at(40)])).toEqual([
+      { device: 'a', start: 0, n: 3 },
     ])
   })
 

@@ -193,10 +193,10 @@ const sizes = fc.oneof(
 export const policies: fc.Arbitrary<WindowOptions> = fc.oneof(
   fc.constantFrom<WindowOptions>({}, { late: 'quarantine' }),
   fc
-    .integer({ min: 1, max: 40 })
+    .integer({ min: 0, max: 40 })
     .map((allowed): WindowOptions => ({ late: 'restate', allowedLateness: seconds(allowed) })),
   fc.integer({ min: 1, max: 15 }).map((early): WindowOptions => ({ early: seconds(early) })),
-  fc.tuple(fc.integer({ min: 1, max: 15 }), fc.integer({ min: 1, max: 40 })).map(
+  fc.tuple(fc.integer({ min: 1, max: 15 }), fc.integer({ min: 0, max: 40 })).map(
     ([early, allowed]): WindowOptions => ({
       late: 'restate',
       allowedLateness: seconds(allowed),

@@ -1,7 +1,17 @@
 /** Identities, fingerprints and findings of plans. */
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { average, count, type Parts, pipeline, sum, timestamp, topic, tumbling } from '../../src/index.ts'
+import {
+  average,
+  count,
+  type Parts,
+  pipeline,
+  sum,
+  timestamp,
+  topic,
+  tumbling,
+  type WindowOptions,
+} from '../../src/index.ts'
 import { checkPlan } from '../../src/plan/check.ts'
 import { fingerprint, opaqueLambdas } from '../../src/plan/fingerprint.ts'
 import type { Plan, SinkReference, SourceReference, StreamNode } from '../../src/plan/nodes.ts'
@@ -329,6 +339,25 @@ describe('findings', () => {
       'warning TOPIC_UNBOUND',
       'note DECODE_SLOW',
     ])
+  })
+
+  test('windows that silence may let out twice, read again', () => {
+    const timed = (name: string) =>
+      topic(name, z.object({ id: z.string(), at: timestamp('s') }), { eventTime: { field: 'at' } })
+    const results = topic('results', z.object({ id: z.string(), window_end: timestamp('us') }), {
+      eventTime: { field: 'window_end' },
+    })
+    const cascade = (options: WindowOptions) =>
+      planOf(({ ingest, from, deliver }) => {
+        const input = timed('input')
+        ingest(source, input)
+        const windows = from(input).groupBy('id').window(tumbling('1 m'), options).aggregate({ n: count() })
+        const ends = (options.late === 'restate' ? windows.finals() : windows).select('id', 'window_end')
+        ends.to(results)
+        deliver(from(results).groupBy('id').window(tumbling('1 h')).aggregate({ windows: count() }), sink)
+      })
+    expect(codes(cascade({}))).toEqual(['warning WINDOW_TWICE'])
+    expect(codes(cascade({ late: 'restate', allowedLateness: '0 s' }))).toEqual([])
   })
 
   test('tables whose columns or keys will not do', () => {

@@ -50,7 +50,7 @@ function pipelineOf({ progress, disorder, size, every, late, dedupe }: Case): Pi
   )
   return pipeline('random', ({ from, warehouse }) => {
     const rows = from(records).filter(r => r.label !== 'skip')
-    const policy = late === 'restate' ? { late, allowedLateness: '15 ms' } : {}
+    const policy = late === 'restate' ? { late, allowedLateness: size % 2 === 0 ? '0 ms' : '15 ms' } : {}
     const windows = (dedupe ? rows.dedupe({ key: ['id', 'label'], within: '20 ms' }) : rows)
       .groupBy('id')
       .window(

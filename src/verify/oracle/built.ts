@@ -48,6 +48,8 @@ export interface Doubt {
 export interface WindowedRows {
   /** By key column of the window what it is called now; '' where it was dropped. `window_start` is among them. */
   readonly identity: ReadonlyMap<string, string>
+  /** Whether a window comes out again when it is closed, or when a record corrects it. */
+  readonly restates: boolean
   /** How long after its end a window can still be corrected. */
   readonly allowed_us: number
   /** Added to a window's end for the moment at which it must have been delivered: `allowed_us` behind `.finals()`. */

@@ -224,7 +224,7 @@ function upsertOf(built: Built, source: OracleSource, key: readonly string[], lo
   const newest = `${HIDDEN.end} = max(${HIDDEN.end}) OVER (${by})`
   if (source.ended && !source.live) return { ...NO_UPSERT, qualify: `\nQUALIFY ${newest}` }
   // A window may be given out again after a later one.
-  if (source.ended || window.early || window.allowed_us > 0) return { ...NO_UPSERT, hasCandidates: true }
+  if (source.ended || window.early || window.restates) return { ...NO_UPSERT, hasCandidates: true }
   const open = openSql(built)
   const qualify = `\nQUALIFY ${open} OR ${HIDDEN.end} = max(${HIDDEN.end}) FILTER (WHERE NOT ${open}) OVER (${by})`
   return { ...NO_UPSERT, qualify, hasCandidates: true }

@@ -60,6 +60,7 @@ export function window(node: WindowNode, input: Built, source: OracleSource): Bu
       order: [HIDDEN.end, ...node.keys.map(quoted)],
       window: {
         identity: new Map([...node.keys, 'window_start'].map(name => [name, name])),
+        restates: node.late === 'restate',
         allowed_us: allowed,
         delay_us: 0,
         early: node.early_us !== null,
