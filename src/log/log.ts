@@ -1,4 +1,5 @@
 /** All topics of a data directory, within one budget of disk. */
+import { formatBytes } from '../plan/duration.ts'
 import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
 import type { Storage } from '../system/storage.ts'
@@ -8,6 +9,8 @@ import type { TopicLog } from './topic-log.ts'
 
 /** Of the budget: from here on it says that it is nearly full. */
 const NEARLY_FULL = 0.9
+const BUDGET_NEXT =
+  'Raise --disk-budget, or see to the sinks that are behind: what they lack is kept for them. Nothing that was taken in is lost meanwhile.'
 
 export type LogNotice =
   /** Said once each time that nine tenths of the budget are used; nothing has been dropped for it yet. */
@@ -18,6 +21,13 @@ export type LogNotice =
   | { readonly kind: 'damaged'; readonly damage: Damage }
   /** What opening a topic cut off its end, where that may have been more than an unfinished write. */
   | { readonly kind: 'cut'; readonly topic: string; readonly partition: number; readonly cut: Cut }
+
+/** LOG_FULL for a budget that is used up; `behind` names the outputs that rows are kept for. */
+export function budgetUsedUp(budgetBytes: number, behind: readonly string[]): MillraceError {
+  const kept = behind.length === 0 ? '' : `; rows are kept for ${behind.join(', ')}`
+  const message = `The disk budget of ${formatBytes(budgetBytes)} is used up${kept}.`
+  return new MillraceError('LOG_FULL', message, { next: BUDGET_NEXT })
+}
 
 export interface LogOptions {
   readonly storage: Storage
@@ -102,7 +112,7 @@ export class Log {
       const oldest = this.#oldest()
       if (oldest === null || oldest.drop(1) === 0) {
         if (mayExceed) return
-        throw new MillraceError('LOG_FULL', `The topics may take ${budgetBytes} bytes, and nothing more can go.`)
+        throw budgetUsedUp(budgetBytes, [])
       }
       onEvent?.({ kind: 'dropped', topic: oldest.topic, partition: oldest.partition, start: oldest.start })
       total = this.#total + bytes

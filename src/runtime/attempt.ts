@@ -9,7 +9,7 @@ import { resolve } from 'node:path'
 import type { Warehouse } from '../connectors/duckdb/warehouse.ts'
 import type { Batch } from '../engine/batch.ts'
 import type { Stateful } from '../engine/state/table.ts'
-import type { LogNotice } from '../log/log.ts'
+import { budgetUsedUp, type LogNotice } from '../log/log.ts'
 import type { Plan } from '../plan/nodes.ts'
 import { stepsOf } from '../plan/walk.ts'
 import { abortedWith } from '../system/abort.ts'
@@ -293,7 +293,8 @@ export class Attempt {
     const { clock, options, onHeld } = this.#o
     if (options.untilEnd || !store.isFull) return null
     const wait = async () => {
-      onHeld(new MillraceError('LOG_FULL', `The disk budget of ${options.diskBudget_bytes} bytes is used up.`))
+      const behind = this.outputs.filter(each => each.behind !== null).map(({ output }) => output)
+      onHeld(budgetUsedUp(options.diskBudget_bytes!, behind))
       while (store.isFull && !signal.aborted) {
         await clock.sleep(ROOM_EVERY_MS, signal)
         store.retain()

@@ -43,7 +43,11 @@ export const ERRORS = {
   VERIFY_UNSUPPORTED: { fault: 'user', retried: false, next: 'Write the named lambda so that it can be translated.' },
   FILE_UNREADABLE: { fault: 'outside', retried: false, next: 'Check that the file exists, is whole and can be read.' },
   FILE_UNWRITABLE: { fault: 'outside', retried: false, next: 'Check the folder’s permissions and the free space.' },
-  LOG_FULL: { fault: 'outside', retried: true, next: 'Make room on the disk, or shorten what the topics keep.' },
+  LOG_FULL: {
+    fault: 'outside',
+    retried: true,
+    next: 'Make room on the disk, or move the data directory to a larger one. Nothing that was taken in is lost meanwhile.',
+  },
   LOG_DAMAGED: {
     fault: 'outside',
     retried: false,

@@ -113,7 +113,7 @@ describe('answers', () => {
   })
 
   test.each([
-    ['LOG_FULL', 503, 'The disk is full'],
+    ['LOG_FULL', 503, 'There is no room'],
     ['RUN_STOPPING', 503, 'secret path'],
     ['FILE_UNWRITABLE', 503, 'could not be kept'],
     ['INTERNAL', 500, 'could not be kept'],

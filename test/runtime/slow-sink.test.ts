@@ -201,7 +201,8 @@ test('the budget of the disk never takes what a sink lacks, and makes room when 
   expect(await send(20_000, 1, '')).toBe(true)
   const pad = 'x'.repeat(60_000)
   for (const records of [60, 10, 1]) while (await send(records, 2, pad)) await Promise.resolve()
-  expect(handle.progress().held?.code).toBe('LOG_FULL')
+  const { code, message, next } = handle.progress().held!
+  expect(`${code}: ${message} ${next}`).toMatch(/^LOG_FULL: The disk budget of .* is used up.* Raise --disk-budget/)
   // What closes all windows: the rows that it makes are kept although the budget is used up.
   await send(1, 5000, '')
   isGone = false
