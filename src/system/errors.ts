@@ -42,6 +42,11 @@ export const ERRORS = {
   SOURCE_DAMAGED: { fault: 'outside', retried: false, next: 'Look at the source at the position that is named.' },
   VERIFY_UNSUPPORTED: { fault: 'user', retried: false, next: 'Write the named lambda so that it can be translated.' },
   FILE_UNREADABLE: { fault: 'outside', retried: false, next: 'Check that the file exists, is whole and can be read.' },
+  FILE_RENAMED: {
+    fault: 'user',
+    retried: false,
+    next: 'If it was renamed, its records are taken twice: give such files a name that the pattern does not match, or keep one of each record with .dedupe().',
+  },
   FILE_UNWRITABLE: { fault: 'outside', retried: false, next: 'Check the folder’s permissions and the free space.' },
   LOG_FULL: {
     fault: 'outside',

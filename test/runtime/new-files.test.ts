@@ -1,5 +1,5 @@
 /** Files that come, grow and are replaced between runs and during them: each row once, and nothing lost without a word. */
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -8,6 +8,7 @@ import { file } from '../../src/connectors/file/index.ts'
 import { pipeline, timestamp, topic } from '../../src/index.ts'
 import type { DeadLetter } from '../../src/log/dead-letter.ts'
 import { readTopic } from '../../src/log/topic-store.ts'
+import type { RunHandle } from '../../src/runtime/options.ts'
 import { runPipeline } from '../../src/runtime/run.ts'
 import { runOptions } from './runs.ts'
 
@@ -30,6 +31,7 @@ const planOf = (pattern: string) =>
     from(readings).to(topic('copies'))
   }).plan
 
+const readOrNone = () => (existsSync(at('data/topics/copies')) ? copies() : [])
 const copies = () => [...readTopic(at('data'), 'copies')].map(text => JSON.parse(text).device as string).sort()
 const letters = () => [...readTopic(at('data'), 'dead_letters')].map(text => JSON.parse(text) as DeadLetter)
 
@@ -89,4 +91,62 @@ test('a run that follows a pattern reads a file that is made after its start', a
   stop.abort()
   await running
   expect(copies()).toEqual(['a1', 'b1'])
+})
+
+/** Follows the pattern until `isDone`; answers the warnings. */
+async function follow(pattern: string, isDone: () => boolean): Promise<readonly string[]> {
+  const stop = new AbortController()
+  let handle: RunHandle | null = null
+  const running = runPipeline(
+    planOf(pattern),
+    runOptions(at('data'), {
+      signal: stop.signal,
+      onReady: ready => {
+        handle = ready
+      },
+    }),
+  )
+  const isOver = running.then(() => true)
+  while (!(await Promise.race([isOver, new Promise(resolve => setTimeout(resolve, 20))]))) {
+    if (handle !== null && (isDone() || stop.signal.aborted)) stop.abort()
+  }
+  await running
+  return handle!.progress().warnings.map(({ code, message }) => `${code}: ${message}`)
+}
+
+test('a run that follows a pattern waits for the first file', async () => {
+  setTimeout(() => writeFileSync(at('a.ndjson'), line('a1', 1000)), 300)
+  const warnings = await follow('*.ndjson', () => readOrNone().length === 1)
+  expect(warnings).toEqual([`FILE_UNREADABLE: No file matches ${at('*.ndjson')} yet.`])
+  expect(copies()).toEqual(['a1'])
+})
+
+test('one file whose header does not fit keeps no start from the others, and is told once', async () => {
+  writeFileSync(at('a.csv'), 'device,time\na1,1000\n')
+  await follow('*.csv', () => readOrNone().length === 1)
+  writeFileSync(at('b.csv'), 'gadget,time\nb1,1000\n')
+  writeFileSync(at('c.csv'), 'device,time\nc1,1000\n')
+  await follow('*.csv', () => readOrNone().length === 2)
+  await follow('*.csv', () => true)
+  expect(copies()).toEqual(['a1', 'c1'])
+  expect(letters()).toMatchObject([{ source: at('b.csv'), code: 'HEADER_MISMATCH', position: 0 }])
+  writeFileSync(at('b.csv'), 'device,time\nb1,1000\n')
+  await follow('*.csv', () => readOrNone().length === 3)
+  expect(copies()).toEqual(['a1', 'b1', 'c1'])
+})
+
+test('files of which none fits refuse the start', async () => {
+  writeFileSync(at('b.csv'), 'gadget,time\nb1,1000\n')
+  await expect(follow('*.csv', () => true)).rejects.toMatchObject({ code: 'HEADER_MISMATCH' })
+})
+
+test('a file that begins as one that is gone is read, with a word', async () => {
+  writeFileSync(at('a.ndjson'), line('a1', 1000))
+  await follow('*.ndjson', () => readOrNone().length === 1)
+  renameSync(at('a.ndjson'), at('b.ndjson'))
+  const warnings = await follow('*.ndjson', () => readOrNone().length === 2)
+  expect(warnings).toEqual([
+    `FILE_RENAMED: ${at('b.ndjson')} begins as ${at('a.ndjson')} did, which is gone; it is read from its start, as a new file.`,
+  ])
+  expect(copies()).toEqual(['a1', 'a1'])
 })

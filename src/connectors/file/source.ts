@@ -23,6 +23,7 @@ import { type FileForm, formOf, holdsLines } from './format.ts'
 import { endOfReplaced, goingOn, infoOf, latestOf, nextName, replacement } from './generations.ts'
 import type { SharedBuffer } from './plain.ts'
 import { checkFile, isPlain, type Partition, type PartitionReader, readerOf } from './readers.ts'
+import { goneFiles, renamedWarning } from './renamed.ts'
 
 /** How often new files of a pattern are looked for. */
 const LOOK_EVERY_MS = 1000
@@ -70,12 +71,14 @@ export class FileSource implements SplittableSource {
 
   async open(context: SourceContext): Promise<readonly PartitionInfo[]> {
     this.#context = context
-    for (const path of filesOf(this.#options.path)) {
+    const gone = goneFiles(context.from)
+    for (const path of filesOf(this.#options.path, context)) {
       const { name, point } = latestOf(path, context.from)
       const status = statusOf(path)
       if (status === null) throw unreadable(path, { code: 'ENOENT' })
       const isLines = isPlain({ form: this.#formOf(path, status), status })
       const lost = point === null ? null : replacement(path, status, point, isLines)
+      if (point === null) this.#warnOfRenamed(path, status, gone)
       if (lost === null) this.#add(path, name, status, point === null ? null : goingOn(status, point))
       else {
         // The old content stays a partition, which ends here; the new one follows it.
@@ -85,10 +88,39 @@ export class FileSource implements SplittableSource {
         this.#add(path, next, status, null)
       }
     }
-    for (const partition of this.#partitions) await checkFile(partition, this.#options, context)
+    await this.#checkAll(context)
     const ended = new Set(this.#queue.map(event => (event.kind === 'idle' ? -1 : event.partition)))
     this.#waiting = this.#partitions.filter(({ number }) => !ended.has(number))
     return this.#partitions.map(infoOf)
+  }
+
+  /**
+   * A run that follows a pattern does not stop for one new file whose header does not fit: it is told of and left out. A
+   * file that fitted before still throws (the schema is another one now), and so do files of which none fits.
+   */
+  async #checkAll(context: SourceContext): Promise<void> {
+    const misfits: { readonly partition: Partition; readonly error: unknown }[] = []
+    for (const partition of this.#partitions) {
+      try {
+        await checkFile(partition, this.#options, context)
+      } catch (error) {
+        if (context.untilEnd || partition.from !== null || !isMisfit(error)) throw error
+        misfits.push({ partition, error })
+      }
+    }
+    if (misfits.length > 0 && misfits.length === this.#partitions.length) throw misfits[0]!.error
+    for (const { partition, error } of misfits) this.#leaveOut(partition, error as MillraceError)
+  }
+
+  /** Tells of a file whose header does not fit; it is read when it is corrected. */
+  #leaveOut({ number }: Partition, { code, message: reason }: MillraceError): void {
+    this.#queue.push({ kind: 'damaged', partition: number, position: 0, reason, code, bytes: null })
+    this.#queue.push({ kind: 'end', partition: number })
+  }
+
+  #warnOfRenamed(path: string, { kind }: FileStatus, gone: ReadonlyMap<string, string>): void {
+    const warning = kind === 'file' ? renamedWarning(path, gone) : null
+    if (warning !== null) this.#context!.onWarning(warning)
   }
 
   #add(path: string, name: string, status: FileStatus, from: ResumePoint | null): Partition {
@@ -213,12 +245,8 @@ export class FileSource implements SplittableSource {
       await checkFile(partition, this.#options, this.#context!)
       this.#waiting.push(partition)
     } catch (error) {
-      if (!(error instanceof MillraceError) || error.code !== 'HEADER_MISMATCH') throw error
-      // The run goes on with the others: the file is told of, and read when it is corrected under another name.
-      const { code, message: reason } = error
-      const place = { partition: partition.number, position: 0 }
-      this.#queue.push({ kind: 'damaged', ...place, reason, code, bytes: null })
-      this.#queue.push({ kind: 'end', partition: partition.number })
+      if (!isMisfit(error)) throw error
+      this.#leaveOut(partition, error)
     }
   }
 
@@ -233,6 +261,7 @@ export class FileSource implements SplittableSource {
     this.#lookedAt_ms = now_ms
     const known = new Set(this.#partitions.map(({ path }) => path))
     const found = isPattern(this.#options.path) ? filesMatching(this.#options.path) : []
+    let gone: ReadonlyMap<string, string> | null = null
     for (const path of [...found.filter(each => !known.has(each)), ...this.#gone.keys()]) {
       const status = statusOf(path)
       if (status === null) continue
@@ -241,6 +270,8 @@ export class FileSource implements SplittableSource {
       // What is read once only must have been written to its end.
       if (!isWhole && !isPlain({ form: this.#formOf(path, status), status })) continue
       this.#growing.delete(path)
+      gone ??= goneFiles([...context.from, ...this.#partitions.map(each => [each.name, each] as const)])
+      this.#warnOfRenamed(path, status, gone)
       const name = this.#gone.get(path) ?? latestOf(path, context.from).name
       this.#gone.delete(path)
       await this.#assign(path, name, status)
@@ -283,11 +314,21 @@ export class FileSource implements SplittableSource {
   }
 }
 
-function filesOf(path: string): string[] {
+function isMisfit(error: unknown): error is MillraceError {
+  return error instanceof MillraceError && error.code === 'HEADER_MISMATCH'
+}
+
+function filesOf(path: string, { untilEnd, onWarning }: SourceContext): string[] {
   if (statusOf(path)?.kind === 'folder') {
     throw new MillraceError('FILE_UNREADABLE', `${path} is a folder.`, {
       next: `Give a pattern for the files in it, such as '${path.replace(/\/+$/, '')}/*.ndjson'.`,
     })
   }
-  return pathsOf(path)
+  if (untilEnd || !isPattern(path)) return pathsOf(path)
+  const found = filesMatching(path)
+  if (found.length === 0) {
+    const next = 'Files that match it are read as they come; check the pattern if there should be one.'
+    onWarning(new MillraceError('FILE_UNREADABLE', `No file matches ${path} yet.`, { next }))
+  }
+  return found
 }
