@@ -21,27 +21,39 @@ export class RejectedBudgets {
   }
 
   of(client: string): RejectedBudget {
-    const left = () => this.#left(client)
-    return {
-      get left() {
-        return left()
-      },
-      take: records => this.#take(client, records),
-    }
+    return new ClientBudget(this, client)
   }
 
-  #left(client: string): number {
+  left(client: string): number {
     const known = this.#clients.get(client)
     if (known === undefined) return this.#perMinute
     const minutes = (this.#clock.monotonic_ms() - known.at_ms) / MINUTE_MS
     return Math.min(this.#perMinute, Math.floor(known.left + minutes * this.#perMinute))
   }
 
-  #take(client: string, records: number): void {
+  take(client: string, records: number): void {
     if (records === 0) return
-    const left = this.#left(client) - records
+    const left = this.left(client) - records
     this.#clients.delete(client)
     this.#clients.set(client, { left, at_ms: this.#clock.monotonic_ms() })
     if (this.#clients.size > CLIENTS_MAX) this.#clients.delete(this.#clients.keys().next().value!)
+  }
+}
+
+class ClientBudget implements RejectedBudget {
+  readonly #all: RejectedBudgets
+  readonly #client: string
+
+  constructor(all: RejectedBudgets, client: string) {
+    this.#all = all
+    this.#client = client
+  }
+
+  get left(): number {
+    return this.#all.left(this.#client)
+  }
+
+  take(records: number): void {
+    this.#all.take(this.#client, records)
   }
 }

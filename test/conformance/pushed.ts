@@ -128,7 +128,7 @@ export function pushedConformance({ name, reference, send, isKept }: PushedCase)
       ;(await take(1))[0]!.messages[0]!.settle({ kind: 'failed', error: new MillraceError('LOG_FULL', 'no room') })
       const { status, text, retryAfter } = await failed
       expect(status).toBe(503)
-      expect(text).toContain('The disk is full')
+      expect(text).toContain('There is no room')
       expect(Number(retryAfter)).toBeGreaterThan(0)
     })
 

@@ -18,8 +18,11 @@ import { toldAs } from '../warnings.ts'
 import { Deadline } from './deadline.ts'
 import { keyOf } from './sinks.ts'
 
-/** A sink that is far behind commits after about so many rows; after a failure, after half as many, then slowly more. */
-const COMMIT_ROWS = 100_000
+/**
+ * A sink that is far behind commits after about so many rows; after a failure, after half as many, then slowly more. DuckDB
+ * puts whole groups of 122,880 rows into its file as they come; what is less goes through its log, and is written twice.
+ */
+const COMMIT_ROWS = 300_000
 const COMMIT_GROWTH = 1.1
 /** A sink that has committed nothing for so long although it lacks rows is told to be behind. */
 const STALLED_MS = 10_000

@@ -8,6 +8,7 @@ import type { Prepared, PreparedRefusal } from './prepare.ts'
 
 const LINE_FEED = 10
 const NO_ENDS = new Uint32Array(0)
+const NONE_REFUSED: readonly PreparedRefusal[] = []
 
 /** A message with its idempotency key; null: it has none. */
 export interface KeyedMessage {
@@ -41,10 +42,10 @@ export function sharesOf(messages: readonly KeyedMessage[], prepared: Prepared, 
     while (row < starts.length && starts[row]! < end) row++
     const firstRefused = next
     while (next < refused.length && refused[next]!.start < end) next++
-    const own = refused.slice(firstRefused, next)
+    const own = firstRefused === next ? NONE_REFUSED : refused.slice(firstRefused, next)
     const rows = starts.subarray(firstRow, row)
     const lines = hasBlank || own.length > 0 ? picked(bytes, rows) : whole(bytes.subarray(start, end), start, rows)
-    const share: Share = { message, key, start, ...lines, refused: own, letters: 0, error: null }
+    const share = { message, key, start, bytes: lines.bytes, ends: lines.ends, refused: own, letters: 0, error: null }
     start = end
     return share
   })
