@@ -7,6 +7,7 @@ import { isStored } from '../log/topic-store.ts'
 import { MillraceError } from '../system/errors.ts'
 import type { Arguments } from './arguments.ts'
 import { unknownName } from './load-pipeline.ts'
+import { harmless } from './terminal.ts'
 import { recordsOf } from './topic-records.ts'
 
 const DEAD_LETTERS = 'dead_letters'
@@ -61,6 +62,16 @@ export function* lettersOf(dataDirectory: string, selection: Selection): Generat
   if (found === 0 && topic !== null && topics.size > 0 && !topics.has(topic)) {
     throw new MillraceError('TOPIC_UNKNOWN', unknownName('refused record of topic', topic, [...topics]))
   }
+}
+
+/** Whether a topic takes records that are sent again; of one that is read from files nothing is stored. */
+export function takesResent(dataDirectory: string, topic: string): boolean {
+  return isStored(dataDirectory, topic)
+}
+
+/** How a corrected record gets to a topic that is read from files. */
+export function backByFile(source: string): string {
+  return `where ${harmless(source)} is followed, add it, corrected, at the end; after a run to its end correct it there, and run over it beside this one, with a --data-dir of its own`
 }
 
 function* stored(dataDirectory: string, numbers: readonly string[] | null) {

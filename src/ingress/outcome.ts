@@ -11,10 +11,15 @@ const RETRY_REJECTED_S = 60
 /** Nothing was kept: whether it may be sent again, and why. */
 export function failureProblem({ code, message, next }: MillraceError): Problem {
   if (code === 'LOG_FULL') {
-    return new Problem(503, 'LOG_FULL', 'There is no room on the disk, or its budget is used up: nothing is taken in until there is.', {
-      next: 'Send the same request again later; whoever runs the pipeline must make room.',
-      headers: { 'retry-after': String(RETRY_FULL_S) },
-    })
+    return new Problem(
+      503,
+      'LOG_FULL',
+      'There is no room on the disk, or its budget is used up: nothing is taken in until there is.',
+      {
+        next: 'Send the same request again later; whoever runs the pipeline must make room.',
+        headers: { 'retry-after': String(RETRY_FULL_S) },
+      },
+    )
   }
   if (code === 'REJECTED_TOO_MANY') {
     return new Problem(429, code, message, { next, headers: { 'retry-after': String(RETRY_REJECTED_S) } })

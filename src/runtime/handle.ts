@@ -39,7 +39,7 @@ export function handleOf(options: HandleOptions): RunHandle {
       const queue = options.queue(topic)
       if (queue === null) {
         throw new MillraceError('TOPIC_UNKNOWN', `Nothing is pushed to topic ${topic}, so nothing can be sent to it.`, {
-          next: 'Correct the file that the topic is read from.',
+          next: 'It is read from files: millrace deadletters show N says how a corrected record gets there.',
         })
       }
       return await queue.push(lines, id === undefined ? null : ['resend', id])

@@ -173,6 +173,20 @@ describe('records that were refused', { timeout: 60_000 }, () => {
   const WRONG = '{"sensor":"roof","time":"2026-01-05T09:00:01Z","temperature":"hot"}'
   const CUT = '{"sensor":"roof","time":'
 
+  test('of a file have a way back that is no resend', () =>
+    inFolder(async folder => {
+      writeFileSync(join(folder, 'pipeline.ts'), PIPELINE)
+      writeFileSync(join(folder, 'in.ndjson'), `${reading('roof', 0)}\n${WRONG}\n`)
+      const words = ['run', 'pipeline.ts', '--input', 'readings=in.ndjson', '--until-end']
+      expect((await millrace(words, { cwd: folder })).code).toBe(0)
+      const listed = await millrace(['deadletters', 'list', '--json', '--data-dir', DATA], { cwd: folder })
+      const [{ example }] = JSON.parse(listed.stdout) as [{ example: { number: string } }]
+      const shown = await millrace(['deadletters', 'show', example.number, '--data-dir', DATA], { cwd: folder })
+      expect(shown.stdout).toContain('next     where in.ndjson is followed, add it, corrected, at the end;')
+      const exported = await millrace(['deadletters', 'export', 'wrong.ndjson', '--data-dir', DATA], { cwd: folder })
+      expect(exported.stdout).toContain('next  readings is read from files')
+    }))
+
   test('are counted, shown, exported, corrected and sent again once', () =>
     beside(async run => {
       expect(await run.push(reading('roof', 0), WRONG, CUT, WRONG)).toBe(200)

@@ -5,7 +5,7 @@ import { remove, replaceFile, replaceText, statusOf, writePieces } from '../../s
 import { ownProcessId } from '../../system/process.ts'
 import type { Arguments } from '../arguments.ts'
 import { storedDataDirectory } from '../data-directory.ts'
-import { lettersOf, type Selection, selectionOf, unreadable } from '../dead-letters.ts'
+import { lettersOf, type Selection, selectionOf, takesResent, unreadable } from '../dead-letters.ts'
 import { EXIT } from '../exit-codes.ts'
 import { shortest } from '../paths.ts'
 import { grouped, jsonText, processTerminal } from '../terminal.ts'
@@ -25,11 +25,12 @@ export async function run(values: Arguments): Promise<number> {
       next: 'Give another name, or --force to write over it.',
     })
   }
+  const dataDirectory = storedDataDirectory(values.text('data-dir'))
   const selection = selectionOf(values, values.list('number'))
   const exported: Exported = { topics: new Set(), numbers: [], leftOut: new Map() }
   const part = `${path}.part-${ownProcessId()}`
   try {
-    writePieces(part, lines(storedDataDirectory(values.text('data-dir')), selection, exported))
+    writePieces(part, lines(dataDirectory, selection, exported))
     if (exported.numbers.length > 0) {
       // First the numbers: a file without them would still be sent, its letters not be known.
       replaceText(`${path}.numbers`, `${exported.numbers.join('\n')}\n`)
@@ -54,7 +55,9 @@ export async function run(values: Arguments): Promise<number> {
   }
   await terminal.print(`${shortest(path)}  ${grouped(count)} records of topic ${topic}`)
   await terminal.print(
-    `next  correct it, a record a line, and: millrace deadletters resend ${shortest(path)} --topic ${topic}`,
+    takesResent(dataDirectory, topic!)
+      ? `next  correct it, a record a line, and: millrace deadletters resend ${shortest(path)} --topic ${topic}`
+      : `next  ${topic} is read from files, and takes no records: millrace deadletters show N says how each gets there`,
   )
   return EXIT.ok
 }

@@ -2,7 +2,7 @@
 import { MillraceError } from '../../system/errors.ts'
 import type { Arguments } from '../arguments.ts'
 import { storedDataDirectory } from '../data-directory.ts'
-import { type Letter, lettersOf, selectionOf, unsendable } from '../dead-letters.ts'
+import { backByFile, type Letter, lettersOf, selectionOf, takesResent, unsendable } from '../dead-letters.ts'
 import { EXIT } from '../exit-codes.ts'
 import { placeInJson } from '../json-place.ts'
 import { grouped, harmless, jsonText, processTerminal, type Style, timeText } from '../terminal.ts'
@@ -28,11 +28,12 @@ export async function run(values: Arguments): Promise<number> {
     await terminal.print(jsonText({ number: found.number, resent: isResent, ...letter }))
     return EXIT.ok
   }
-  for (const line of linesOf(found, terminal.style)) await terminal.print(line)
+  const isPushed = takesResent(dataDirectory, found.letter.topic)
+  for (const line of linesOf(found, isPushed, terminal.style)) await terminal.print(line)
   return EXIT.ok
 }
 
-function linesOf({ number, letter, isResent }: Letter, style: Style): string[] {
+function linesOf({ number, letter, isResent }: Letter, isPushed: boolean, style: Style): string[] {
   const { topic, code, reason, source, line, partition, position, arrived, bytes, bytes_total, encoding } = letter
   const place = line === undefined ? '' : `:${line}`
   const lines = [
@@ -48,6 +49,7 @@ function linesOf({ number, letter, isResent }: Letter, style: Style): string[] {
   const why = unsendable(letter)
   lines.push('')
   if (why !== null) lines.push(style.dim(`it cannot be sent again as it came (${why})`))
+  else if (!isPushed) lines.push(`next     ${backByFile(source)}`)
   else {
     lines.push(`next     millrace deadletters export wrong.ndjson --number ${number}`)
     lines.push(`         millrace deadletters resend wrong.ndjson --topic ${harmless(topic)}`)
