@@ -1,6 +1,8 @@
 /** Rows that a tap shows: lines of JSON, or a table a page at a time. */
 import { type Batch, rowsOf } from '../engine/batch.ts'
 import { rowWriter } from '../engine/rows-json.ts'
+import { shortDecimalText } from '../plan/exact.ts'
+import { exactJson, parseExact, rawNumber } from '../plan/json-text.ts'
 import type { StreamNode } from '../plan/nodes.ts'
 import { RowPrinter } from './row-printer.ts'
 import { type Terminal, timeText } from './terminal.ts'
@@ -42,8 +44,15 @@ export class TappedRows {
       void this.#terminal.print(Buffer.from(this.#writer.write(part)).toString().trimEnd())
       return
     }
-    for (const row of rowsOf(part)) {
+    for (const [index, row] of rowsOf(part).entries()) {
       const shown = Object.fromEntries(this.#columns.map(column => [column, row[column]]))
+      for (const [column, { name }] of part.columns.entries()) {
+        const data = part.data[column]
+        // A row has their numbers as doubles.
+        if (data?.type === 'json') shown[name] = exactJson(data.values[index] ?? null)
+        if (data?.type === 'decimal' && shown[name] !== null)
+          shown[name] = rawNumber(shortDecimalText(data.values[index]!, data.scale))
+      }
       for (const time of this.#times) if (typeof shown[time] === 'number') shown[time] = timeText(shown[time])
       void this.#printer.add(shown)
     }
@@ -54,7 +63,7 @@ export class TappedRows {
     if (this.full) return
     this.count++
     if (this.#printer === null) await this.#terminal.print(line)
-    else await this.#printer.add(JSON.parse(line) as Record<string, unknown>)
+    else await this.#printer.add(parseExact(line) as Record<string, unknown>)
   }
 
   async show(): Promise<void> {

@@ -1,4 +1,6 @@
 /** How output looks: colours where a person reads it, aligned tables, numbers with separators. */
+import { DOUBLE_DIGITS } from '../plan/exact.ts'
+import { digitsOf } from '../plan/json-text.ts'
 
 /** The two streams of a command; nothing else writes to them. */
 export interface Terminal {
@@ -168,7 +170,7 @@ export function rowTable(
 }
 
 function isNumeric(value: unknown): boolean {
-  return typeof value === 'number' || typeof value === 'bigint'
+  return typeof value === 'number' || typeof value === 'bigint' || digitsOf(value) !== null
 }
 
 /** Control characters as dots: what a stranger sent must not move the cursor or change colours. */
@@ -176,10 +178,14 @@ export function harmless(text: string): string {
   return text.replace(CONTROLS, '·')
 }
 
-/** One cell as a person reads it. */
+/** One cell as a person reads it: a double with the digits that it surely has, any other number with all of its own. */
 export function cellText(value: unknown): string {
   if (value === null || value === undefined) return ''
-  if (typeof value === 'number') return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(10)))
+  if (typeof value === 'number') {
+    return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(DOUBLE_DIGITS)))
+  }
+  const digits = digitsOf(value)
+  if (digits !== null) return digits
   return harmless(typeof value === 'object' ? jsonText(value) : String(value))
 }
 

@@ -70,6 +70,7 @@ test('numbers, sizes and times as people read them', () => {
   expect(timeText(1698501145000000)).toBe('2023-10-28T13:52:25Z')
   expect(timeText(-1)).toBe('1969-12-31T23:59:59.999999Z')
   expect(cellText(0.1 + 0.2)).toBe('0.3')
+  expect(cellText(1234567890.12)).toBe('1234567890.12')
   expect(jsonText({ a: 1n, b: 2n ** 60n })).toBe('{"a":1,"b":"1152921504606846976"}')
 })
 

@@ -115,3 +115,20 @@ test('check refuses a loose object that keeps them nowhere, with what to write',
     expect(stderr).toContain('SCHEMA_UNSUPPORTED: Schema: a z.looseObject lets fields through that have no column')
     expect(stderr).toContain("z.looseObject({ ..., ...rest('extra') })")
   }))
+
+test('check refuses a sink that a run would refuse', () =>
+  inFolder(async folder => {
+    const FILE = join(import.meta.dirname, '../../src/connectors/file/index.ts')
+    for (const [options, said] of [
+      ["path: 'out.foo'", 'The name of out.foo does not say what format it has'],
+      ["path: 'out.json'", 'cannot write a JSON array to out.json'],
+      ["path: 'out.csv', decimal: ','", 'decimal is for reading; out.csv is written'],
+    ]) {
+      const text = PIPELINE.replace('{ warehouse }', '{ from, deliver }')
+        .replace(/ {2}for .*\n/, `  deliver(from(plain), file({ ${options} }))\n`)
+        .replace("'millrace'\n", `'millrace'\nimport { file } from '${FILE}'\n`)
+      writeFileSync(join(folder, 'pipeline.ts'), text)
+      const { code, stderr } = await millrace(['check', 'pipeline.ts'], { cwd: folder })
+      expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining(said!) })
+    }
+  }))

@@ -1,5 +1,6 @@
 /** `millrace check`: findings with place and way out; exit code 1 when one is an error. */
 import { checkPlan, formatFinding } from '../../plan/check.ts'
+import { makeSinks } from '../../runtime/consumers/sinks.ts'
 import { refuseSharedFiles } from '../../runtime/output-files.ts'
 import type { Arguments } from '../arguments.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -9,6 +10,7 @@ import { jsonText, processTerminal } from '../terminal.ts'
 export async function run(values: Arguments): Promise<number> {
   const { plan, dataDirectory } = await loadPipeline(values.required('FILE'))
   refuseSharedFiles(plan, dataDirectory(null))
+  await makeSinks(plan)
   const findings = checkPlan(plan)
   const terminal = processTerminal()
   const { style } = terminal

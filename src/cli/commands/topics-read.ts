@@ -1,6 +1,7 @@
 /** `millrace topics read`: the records of a stored topic, as they are. */
 import { partitionsOf } from '../../log/open-topic.ts'
 import { isStored, type TopicGap } from '../../log/topic-store.ts'
+import { parseExact } from '../../plan/json-text.ts'
 import type { Arguments } from '../arguments.ts'
 import { storedDataDirectory } from '../data-directory.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -46,7 +47,7 @@ export async function run(values: Arguments): Promise<number> {
     }
     count++
     if (json) await terminal.print(record.text)
-    else await printer.add(JSON.parse(record.text) as Record<string, unknown>)
+    else await printer.add(parseExact(record.text) as Record<string, unknown>)
     if (follow && count === limit) break
   }
   await printer.flush()

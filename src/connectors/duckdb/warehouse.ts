@@ -230,7 +230,7 @@ const EXHAUSTED = /too many open files|no space left|quota exceeded|cannot alloc
 const DAMAGED = /corrupt database file|could not read enough bytes/i
 
 function aside(path: string): string {
-  return `If it is damaged, move ${path} and its .wal away: the next run delivers all rows again that the topics still hold.`
+  return `Put back a copy of it. Without one, move ${path} and its .wal to another folder, and keep them: the next run makes the tables again from what the topics hold, and says so where they hold not all (SINK_BEHIND_LOG).`
 }
 
 /** The message without the path, which may hold any word. */

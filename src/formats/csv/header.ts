@@ -83,14 +83,19 @@ function noHeader(names: readonly string[], options: CsvOptions) {
   }
 }
 
-function unreadableHeader(path: string, bytes: Buffer, reason: string, { encoding }: CsvOptions): MillraceError {
+function unreadableHeader(
+  path: string,
+  bytes: Buffer,
+  reason: string,
+  { encoding, skipLines }: CsvOptions,
+): MillraceError {
   const shown = JSON.stringify(bytes.subarray(0, Math.min(80, DAMAGED_BYTES_KEPT)).toString('latin1'))
   const isUtf16 = encoding.name === 'utf-8' && bytes.includes(0)
   const what = reason !== '' ? reason : `it is not text in ${encoding.name}`
   const next = isUtf16
     ? `The file seems to be UTF-16: file({ path, encoding: '${bytes[0] === 0xfe || bytes[0] === 0 ? 'utf-16be' : 'utf-16le'}' }).`
     : reason !== ''
-      ? 'Correct the first line of the file, or leave lines above the header out: file({ path, skipLines: 1 }).'
+      ? `Correct it, or say how many lines stand above the header: file({ path, skipLines: ${skipLines + 1} }) would take the line below (now ${skipLines}).`
       : "Say how the file is encoded: file({ path, encoding: 'windows-1252' })."
   return new MillraceError('HEADER_MISMATCH', `${path}: the header cannot be read: ${what} (${shown}).`, { next })
 }
