@@ -30,6 +30,8 @@ export interface RunOptions {
   readonly diskBudget_bytes?: number | null
   /** A run with an end gives up on a sink that has committed nothing for so long; null or absent: 5 minutes. */
   readonly sinkTimeout_ms?: number | null
+  /** Told what the start waits for, where that takes long. */
+  readonly onWait?: (reason: string) => void
   /** Called once, when all is open and before the first record is read; what it resolves to is awaited. */
   readonly onReady?: (run: RunHandle) => void | Promise<void>
 }

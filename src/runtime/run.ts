@@ -19,6 +19,7 @@ import { inputIdentity, pathsOf, refuseTimeless, type Sources, sourcesOf } from 
 import { RunSources } from './ingest/run-sources.ts'
 import type { RunOptions, RunProgress, RunSummary } from './options.ts'
 import { refuseSharedFiles } from './output-files.ts'
+import { BEAT } from './owner/claim.ts'
 import { takeOwnership } from './owner/owner.ts'
 import { reasonNotReady } from './readiness.ts'
 import { Reserve } from './reserve.ts'
@@ -44,8 +45,9 @@ export async function runPipeline(
   refuseSharedFiles(plan, dataDirectory)
   const sources = sourcesOf(plan, options.inputs)
   const reserve = new Reserve(dataDirectory)
-  const owner = await takeOwnership(dataDirectory).catch(error => {
-    if (reserve.release(error)) return takeOwnership(dataDirectory)
+  const own = () => takeOwnership(dataDirectory, systemClock, BEAT, options.onWait)
+  const owner = await own().catch(error => {
+    if (reserve.release(error)) return own()
     throw error
   })
   try {

@@ -159,8 +159,11 @@ describe('where no socket answers, on another machine or after a power cut', () 
 
   test('a lock that lies still is taken, and one that another process took meanwhile is not', async () => {
     await leaveClaim(folder, lock(), { place: 'another machine' })
-    const tries = [1, 2, 3].map(() => takeOwnership(folder, systemClock, { every_ms: 20, silentFor_ms: 60 }))
+    const said: string[] = []
+    const onWatch = (watched: string) => said.push(watched)
+    const tries = [1, 2, 3].map(() => takeOwnership(folder, systemClock, { every_ms: 20, silentFor_ms: 60 }, onWatch))
     const outcomes = await Promise.allSettled(tries)
+    expect(said[0]).toContain('may still have')
     for (const outcome of outcomes) if (outcome.status === 'fulfilled') owners.push(outcome.value)
     expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected', 'rejected'])
   })

@@ -57,6 +57,7 @@ export async function run(values: Arguments): Promise<number> {
       // Most inputs are read before anybody could ask beside it.
       opening = systemClock.sleep(ASKED_AFTER_MS, over.signal).then(() => (over.signal.aborted ? undefined : open()))
     },
+    onWait: reason => terminal.remark(`wait   ${reason}`),
     onProgress: progress => report.progress(progress),
     taps: new Map(),
   }).finally(async () => {

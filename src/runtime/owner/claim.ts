@@ -64,13 +64,14 @@ export function readClaim(path: string): ReadClaim | null {
  *
  * On the same running system the socket decides, whatever number the process has and in whatever container it runs: the
  * system closes it with the process. Elsewhere (another machine that shares the directory, or this one before it was
- * started again) the lock is watched: its owner touches it all the time.
+ * started again) the lock is watched: its owner touches it all the time. `onWatch` is told before that.
  */
 export async function stateOf(
   dataDirectory: string,
   claim: ReadClaim,
   beat: Beat,
   clock: Clock,
+  onWatch: (watched: string) => void,
 ): Promise<'alive' | 'gone' | 'changed'> {
   if (claim.began !== null) return isAtWork(claim.process, claim.began) ? 'alive' : 'gone'
   if (claim.listens) {
@@ -79,6 +80,9 @@ export async function stateOf(
     const isHere = claim.place !== '' && claim.place === placeOf(dataDirectory)
     if (answer === 'ECONNREFUSED' && isHere) return readClaim(claim.path)?.token === claim.token ? 'gone' : 'changed'
   }
+  onWatch(
+    `process ${claim.process} on ${claim.host} may still have ${dataDirectory}: its lock is watched for ${beat.silentFor_ms / 1000} s`,
+  )
   const before = versionOf(claim.path)
   for (let waited_ms = 0; waited_ms < beat.silentFor_ms; waited_ms += beat.every_ms) {
     await clock.sleep(beat.every_ms)

@@ -26,17 +26,19 @@ export interface Owner {
 
 /**
  * Takes the directory, made when missing. Throws DATA_DIR_BUSY while another process that may be at work has it. After a
- * power cut, or when the last owner ran on another machine, this takes as long as a lock must lie still.
+ * power cut, or when the last owner ran on another machine, this takes as long as a lock must lie still; `onWatch` is told
+ * so first.
  */
 export async function takeOwnership(
   dataDirectory: string,
   clock: Clock = systemClock,
   beat: Beat = BEAT,
+  onWatch: (watched: string) => void = () => {},
 ): Promise<Owner> {
   makeFolder(dataDirectory)
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const last = readClaims(dataDirectory).at(-1) ?? null
-    const state = last === null ? 'gone' : await stateOf(dataDirectory, last, beat, clock)
+    const state = last === null ? 'gone' : await stateOf(dataDirectory, last, beat, clock, onWatch)
     if (state === 'alive') throw busy(dataDirectory, last!)
     if (state === 'changed') continue
     const token = newIncarnation()
