@@ -3,6 +3,7 @@ import { seededRandom } from '../../src/system/random.ts'
 import type { Campaign, FailedCase } from '../contract.ts'
 import { cleanRows, cutRows, type Moment, messagesOf } from '../law/case.ts'
 import type { Kind } from '../law/graphs.ts'
+import { PLANTED } from '../law/planted.ts'
 
 /** The first cases are small and tried at every microtask; so many of them in a long run, and in a short one. */
 const SMALL: readonly (readonly Kind[])[] = [
@@ -62,6 +63,7 @@ export default {
   cases: 1000,
   ciCases: 300,
   plants: [
+    ...PLANTED,
     {
       name: 'derived-rows-behind-a-promise',
       file: 'src/runtime/process/topics.ts',

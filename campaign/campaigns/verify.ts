@@ -11,6 +11,7 @@ import { type Verdict, verdictOf } from '../../test/verify/ran.ts'
 import type { Campaign, FailedCase } from '../contract.ts'
 import { CSV_PIPELINE, PIPELINES, type Reading, readingsOf } from '../verify/pipelines.ts'
 import { plantFault } from '../verify/plants.ts'
+import { ROUNDED } from '../verify/rounded.ts'
 
 /** Of so many cases one stops its run; the others plant a fault behind it. */
 const STOPPED_EVERY = 11
@@ -21,6 +22,7 @@ const verify: Campaign = {
   cases: 220,
   ciCases: 22,
   plants: [
+    ...ROUNDED,
     {
       name: 'tolerance-too-wide',
       file: 'src/verify/cells.ts',
