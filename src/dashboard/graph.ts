@@ -1,6 +1,5 @@
 /** The plan as the page draws it: sources, topics, steps and sinks, with what flows from where to where. */
-import { formatDuration } from '../plan/duration.ts'
-import { describeStep } from '../plan/explain.ts'
+import { labelOf } from '../plan/explain.ts'
 import type { DeliverNode, IngestNode, Plan, StreamNode } from '../plan/nodes.ts'
 import { readOf, stepsOf } from '../plan/walk.ts'
 import type { Graph, GraphNode } from './protocol.ts'
@@ -28,7 +27,10 @@ export function graphOf(plan: Plan): Graph {
     ...plan.topics.map(({ name, key }) =>
       node(topicId(name), 'topic', name, key.length === 0 ? '' : `by ${key.join(', ')}`),
     ),
-    ...steps.map(step => node(stepId(step), 'step', titleOf(step), detailOf(step))),
+    ...steps.map(step => {
+      const { title, detail } = labelOf(step)
+      return node(stepId(step), 'step', title, detail)
+    }),
     ...sinks.map(({ name, deliver }) => node(sinkId(name), 'sink', name, deliveryText(deliver))),
   ]
   const edges = [
@@ -43,19 +45,6 @@ export function graphOf(plan: Plan): Graph {
 /** A stream's first step is the topic itself. */
 function stepId(step: StreamNode): string {
   return step.kind === 'read' ? topicId(readOf(step).topic.name) : stepOf(step.identity)
-}
-
-function titleOf(step: StreamNode): string {
-  if (step.kind === 'derive') return `derive ${step.derived.map(({ name }) => name).join(', ')}`
-  if (step.kind !== 'window') return step.kind
-  const size = formatDuration(step.size_us)
-  return step.every_us === step.size_us ? `window ${size}` : `window ${size} every ${formatDuration(step.every_us)}`
-}
-
-/** Of a window what it makes comes first: its size is in the title. */
-function detailOf(step: StreamNode): string {
-  const [first = '', ...rest] = describeStep(step)
-  return (step.kind === 'window' ? [...rest, first] : [first, ...rest]).join('; ')
 }
 
 function node(id: string, kind: GraphNode['kind'], title: string, detail: string): GraphNode {

@@ -17,6 +17,7 @@ import type {
   WindowNode,
 } from './nodes.ts'
 import type { Location } from './schema.ts'
+import { hasState } from './traits.ts'
 import { chainOf, lambdasOf, readOf, stepsOf } from './walk.ts'
 import { slowReason } from './wire.ts'
 import { readSchema } from './zod.ts'
@@ -121,7 +122,7 @@ function retentionFindings(node: WindowNode | DedupeNode, topic: TopicNode, even
 function repeatFindings({ stream, topic, location }: ProduceNode, steps: readonly StreamNode[]): readonly Finding[] {
   const window = chainOf(stream).find(({ kind }) => kind === 'window')
   if (window === undefined || window.stream.kind !== 'append') return []
-  const reader = steps.find(step => isStateful(step) && readOf(step).topic.name === topic.name)
+  const reader = steps.find(step => hasState(step) && readOf(step).topic.name === topic.name)
   if (reader === undefined) return []
   return [
     {
@@ -141,7 +142,7 @@ function lambdaFindings(node: StreamNode, steps: readonly StreamNode[]): readonl
     const what = column === null ? `the predicate of ${node.identity}` : `'${column}' of ${node.identity}`
     if (lambda.expression === null) {
       const stateful = steps.find(
-        step => isStateful(step) && chainOf(step).includes(node) && opaqueLambdas(step).includes(lambda),
+        step => hasState(step) && chainOf(step).includes(node) && opaqueLambdas(step).includes(lambda),
       )
       const state =
         stateful === undefined ? '' : `; the state of ${stateful.identity} cannot be verified after a change`
@@ -168,10 +169,6 @@ function lambdaFindings(node: StreamNode, steps: readonly StreamNode[]): readonl
       },
     ]
   })
-}
-
-function isStateful({ kind }: StreamNode): boolean {
-  return kind === 'window' || kind === 'dedupe' || kind === 'finals'
 }
 
 function topicFindings(plan: Plan, topic: TopicNode): readonly Finding[] {

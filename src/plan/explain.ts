@@ -101,11 +101,21 @@ function topicLines(plan: Plan, topic: TopicNode): Omit<Entry, 'children'> {
   }
 }
 
-/** What a step does, in a few short lines, without its columns and fingerprint. */
-export function describeStep(node: StreamNode): readonly string[] {
-  return stepEntry(node).details.filter(
+/** A step in two short texts for a picture: what it is, and what it does, without its columns and fingerprint. */
+export function labelOf(node: StreamNode): { readonly title: string; readonly detail: string } {
+  const [first = '', ...rest] = stepEntry(node).details.filter(
     line => !/^(?:columns|fingerprint): |^rows (?:are only|replace)|^goes by /.test(line),
   )
+  // Of a window what it makes comes first: its size is in the title.
+  const lines = node.kind === 'window' ? [...rest, first] : [first, ...rest]
+  return { title: shortTitle(node), detail: lines.join('; ') }
+}
+
+function shortTitle(node: StreamNode): string {
+  if (node.kind === 'derive') return `derive ${node.derived.map(({ name }) => name).join(', ')}`
+  if (node.kind !== 'window') return node.kind
+  const size = formatDuration(node.size_us)
+  return node.every_us === node.size_us ? `window ${size}` : `window ${size} every ${formatDuration(node.every_us)}`
 }
 
 function stepEntry(node: StreamNode): Omit<Entry, 'children'> {

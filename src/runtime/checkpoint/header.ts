@@ -2,6 +2,7 @@
 import { fingerprint, opaqueLambdas } from '../../plan/fingerprint.ts'
 import { formatLocation } from '../../plan/location.ts'
 import type { Plan, StreamNode } from '../../plan/nodes.ts'
+import { hasState } from '../../plan/traits.ts'
 import { stepsOf } from '../../plan/walk.ts'
 import { MillraceError } from '../../system/errors.ts'
 import type { TopicPosition } from '../ingest/partitions.ts'
@@ -63,5 +64,5 @@ export function unverified(header: EpochHeader | null, plan: Plan): MillraceErro
 }
 
 export function stepsWithState(plan: Plan): StreamNode[] {
-  return stepsOf(plan).filter(step => step.kind === 'window' || step.kind === 'dedupe')
+  return stepsOf(plan).filter(hasState)
 }

@@ -1,6 +1,8 @@
 /** What people look at, by step: subscriptions outlive the attempt that serves them. */
+
+import { isRowByRow } from '../../plan/traits.ts'
 import type { OutputStream } from '../streams/output-stream.ts'
-import { isRowByRow, type Streams } from '../streams/streams.ts'
+import type { Streams } from '../streams/streams.ts'
 import { Feed } from './feed.ts'
 
 export class Feeds {

@@ -5,6 +5,7 @@ import { isPattern } from '../../connectors/support/paths.ts'
 import { fingerprint } from '../../plan/fingerprint.ts'
 import { formatLocation } from '../../plan/location.ts'
 import type { Plan, SourceReference, StreamNode, TopicNode } from '../../plan/nodes.ts'
+import { goesByTime } from '../../plan/traits.ts'
 import { readOf, stepsOf } from '../../plan/walk.ts'
 import { MillraceError } from '../../system/errors.ts'
 import { filesMatching, statusOf } from '../../system/files.ts'
@@ -39,7 +40,7 @@ export function sourcesOf(plan: Plan, inputs: RunOptions['inputs']): Sources {
 export function refuseTimeless(plan: Plan): void {
   for (const step of stepsOf(plan)) {
     const { topic } = readOf(step)
-    if ((step.kind !== 'window' && step.kind !== 'dedupe') || topic.eventTime !== null) continue
+    if (!goesByTime(step) || topic.eventTime !== null) continue
     const place = step.location === null ? '' : `${formatLocation(step.location)}: `
     const message = `${place}${step.identity} goes by event time, and topic '${topic.name}' has none`
     throw new MillraceError('PIPELINE_INVALID', message, {

@@ -1,6 +1,7 @@
 /** The streams of a plan that leave the operators, opened where the last epoch left them. */
 import type { TopicLog } from '../../log/topic-log.ts'
 import type { Plan, StreamNode, TopicNode } from '../../plan/nodes.ts'
+import { isRowByRow } from '../../plan/traits.ts'
 import { panelStreamsOf, readOf, stepsOf } from '../../plan/walk.ts'
 import type { Clock } from '../../system/clock.ts'
 import type { MillraceError } from '../../system/errors.ts'
@@ -212,10 +213,4 @@ export class Streams {
 function deliveryLog(stream: StreamNode): Pick<TopicNode, 'name' | 'retention'> {
   const name = stream.identity.replace(/[^A-Za-z0-9_-]/g, '-').slice(0, 160)
   return { name: `${name}-${digest(stream.identity).slice(0, 8)}`, retention: HOLD_AFTER_COMMIT }
-}
-
-/** Whether each row of a stream is made of one record alone. */
-export function isRowByRow(stream: StreamNode): boolean {
-  if (stream.kind === 'read') return true
-  return stream.kind !== 'window' && stream.kind !== 'dedupe' && stream.kind !== 'finals' && isRowByRow(stream.input)
 }
