@@ -51,7 +51,7 @@ export const ROUNDED: readonly PlantedFault[] = [
     'src/dashboard/stores/cells.ts',
     'null : decimalText(data.values[row]!, data.scale)',
     'null : String(decimalNumber(data.values[row]!, data.scale))',
-    'test/dashboard/stores.test.ts',
+    'test/dashboard/cells.test.ts',
   ),
   rounded(
     'rounded-decimal-in-a-tap',

@@ -8,7 +8,7 @@ import { z } from 'zod'
 import { type FileOptions, file } from '../../src/connectors/file/index.ts'
 import { sourceInPlaceOf } from '../../src/connectors/input.ts'
 import { sensorLogger } from '../../src/connectors/sensor-logger/index.ts'
-import { pipeline, timestamp, topic } from '../../src/index.ts'
+import { decimal, pipeline, timestamp, topic } from '../../src/index.ts'
 import type { DeadLetter } from '../../src/log/dead-letter.ts'
 import { readTopic } from '../../src/log/topic-store.ts'
 import { runPipeline } from '../../src/runtime/run.ts'
@@ -98,6 +98,19 @@ test.each(['utf-16le', 'utf-16be'] as const)('%s, with half a character in one r
   expect(letters).toMatchObject([{ line: 3, code: 'TEXT_NOT_UNICODE' }])
   const kept = Buffer.from(letters[0]!.bytes!, 'base64')
   expect((encoding === 'utf-16be' ? kept.swap16() : kept).toString('utf16le')).toBe(`b,${TIME},2,\ud83d`)
+})
+
+test('numbers keep their digits', async () => {
+  const path = write('in.csv', 'id,price\n9007199254740993,12345678901234.5678\n')
+  const exact = topic('exact', z.object({ id: z.int64(), price: decimal(18, 4) }))
+  const { plan } = pipeline('csv', ({ ingest, from }) => {
+    ingest(file({ path }), exact)
+    from(exact).to(topic('copies'))
+  })
+  await runPipeline(plan, runOptions(join(folder, 'data'), { untilEnd: true }))
+  expect([...readTopic(join(folder, 'data'), 'copies')]).toEqual([
+    '{"id":9007199254740993,"price":12345678901234.5678}',
+  ])
 })
 
 test('decimal commas, words for null, and names for a file without a header', async () => {
