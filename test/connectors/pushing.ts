@@ -57,8 +57,15 @@ export async function pushing(
   { settle = decoded, context = {}, reads = true }: PushingOptions = {},
 ): Promise<Pushing> {
   const dataDirectory = context.dataDirectory ?? mkdtempSync(join(tmpdir(), 'millrace-push-'))
+  const removeFolder = () => {
+    if (context.dataDirectory === undefined) rmSync(dataDirectory, { recursive: true, force: true })
+  }
   const source = 'read' in reference ? reference : await loadSource(reference)
-  await source.open(contextOf([], { untilEnd: false, dataDirectory, maximumChunkBytes: 1 << 20, ...context }))
+  const opening = source.open(contextOf([], { untilEnd: false, dataDirectory, maximumChunkBytes: 1 << 20, ...context }))
+  await Promise.resolve(opening).catch(error => {
+    removeFolder()
+    throw error
+  })
   const events: Pushed[] = []
   const loop = async () => {
     for (let event = await source.read(); event !== null; event = await source.read()) {
@@ -84,7 +91,7 @@ export async function pushing(
     async close() {
       await source.close()
       await reading
-      if (context.dataDirectory === undefined) rmSync(dataDirectory, { recursive: true, force: true })
+      removeFolder()
     },
   }
 }

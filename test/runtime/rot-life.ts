@@ -2,7 +2,8 @@
  * A pipeline whose whole data directory lies on a disk in memory that rots: lives of it that end in some way, what a plain
  * reference says of them, and what is wrong with what is stored and delivered afterwards.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Sink } from '../../src/connectors/contract.ts'
@@ -79,7 +80,8 @@ function pipelineInto(outside: () => Outside | null) {
   }).plan
 }
 
-export const folder = mkdtempSync(join(tmpdir(), 'millrace-rot-'))
+/** Made by the first run, which takes ownership of it; all else is in memory. */
+export const folder = join(tmpdir(), `millrace-rot-${randomUUID()}`)
 export const endRot = () => rmSync(folder, { recursive: true, force: true })
 
 export class RotLife {
