@@ -164,7 +164,7 @@ export class Attempt {
       () => this.#safe,
       topic => streams.neededOf(topic),
     )
-    if (isFirst) await sinks.open()
+    if (isFirst) await sinks.open(options.signal)
     let stateful = this.#stateful(topics)
     this.#onRebuilt = () => {
       stateful = this.#stateful(topics)

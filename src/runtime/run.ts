@@ -111,6 +111,10 @@ class Run {
           reason = await this.#try(wait_ms)
         } catch (error) {
           if (!this.#isReady && this.#context.reserve.release(error)) continue
+          if (this.#isStopped(error)) {
+            reason = 'stopped'
+            break
+          }
           if (!this.#mayPass(error)) throw error
           this.#held = error as MillraceError
           wait_ms = longerWait_ms(wait_ms)
@@ -223,6 +227,11 @@ class Run {
   #notReady(): string | null {
     if (this.#signal.aborted) return 'The run is being stopped.'
     return this.#isServed ? reasonNotReady(this.#plan, this.progress()) : 'The run is being opened.'
+  }
+
+  /** It was stopped before all was open. */
+  #isStopped(error: unknown): boolean {
+    return this.#signal.aborted && error instanceof MillraceError && error.code === 'RUN_STOPPING'
   }
 
   /** Whether waiting may help: then the run holds, says why, and tries again. A run with an end fails at once. */

@@ -68,6 +68,25 @@ test('a run that is stopped does not wait for a sink that is being opened again'
   expect(run.failure).toBeNull()
 })
 
+test('a run that is stopped does not wait for a sink that is being opened for the first time', async () => {
+  const ill = new Outside('ill')
+  ill.deadlines_ms = { open: 600_000 }
+  const hangs = Promise.withResolvers<void>()
+  ill.before = () => {
+    hangs.resolve()
+    return new Promise(() => {})
+  }
+  const stop = new AbortController()
+  const running = runPipeline(planOf(ill), runOptions(join(folder, 'data'), { signal: stop.signal }), hasty)
+  await hangs.promise
+  stop.abort()
+  let reason = ''
+  const took_ms = await timed(async () => {
+    reason = await running.then(summary => summary.reason, String)
+  })
+  expect({ reason, isSoon: took_ms < 200_000 }).toEqual({ reason: 'stopped', isSoon: true })
+})
+
 test('a first start that fails with one sink closes those that it has opened', async () => {
   const well = new Outside('well')
   const ill = new Outside('ill')

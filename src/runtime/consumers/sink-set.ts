@@ -75,9 +75,24 @@ export class SinkSet {
     return new SinkSet(options, consumers)
   }
 
-  /** Opens all: the first start of a run fails with a sink that cannot be opened, but for one that lacks rows that are gone. */
-  async open(): Promise<void> {
-    for (const group of this.#groups) await group.open()
+  /**
+   * Opens all: the first start of a run fails with a sink that cannot be opened, but for one that lacks rows that are gone.
+   * Throws RUN_STOPPING when the signal comes meanwhile: no sink is waited for then.
+   */
+  async open(signal: AbortSignal): Promise<void> {
+    const stop = () => this.#stop.abort()
+    signal.addEventListener('abort', stop, { once: true })
+    try {
+      for (const group of this.#groups) {
+        if (signal.aborted) break
+        await group.open()
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error
+    } finally {
+      signal.removeEventListener('abort', stop)
+    }
+    if (signal.aborted) throw new MillraceError('RUN_STOPPING', 'The run was stopped while it opened its sinks.')
   }
 
   /** Has the sinks work from now on; those that are not open are opened. */
