@@ -101,13 +101,13 @@ export const PLANTED: readonly PlantedFault[] = [
   fault(
     'rows-in-memory-without-bound',
     'test/runtime/tail.test.ts',
-    'src/runtime/streams/streams.ts',
-    'const tailBytesMax = untilEnd ? null : TAIL_BYTES_MAX',
-    'const tailBytesMax = untilEnd ? null : TAIL_BYTES_MAX * 1e6',
+    'src/runtime/streams/output-stream.ts',
+    'this.#tail.shrinkTo(this.#tailBytesMax)',
+    'this.#tail.shrinkTo(this.#tailBytesMax * 1e6)',
   ),
   fault(
     'bounded-run-never-waits-for-its-sinks',
-    SLOW_SINK,
+    'test/runtime/giving-up.test.ts',
     'src/runtime/streams/streams.ts',
     'if (!this.#options.untilEnd || this.#tailBytes <= AHEAD_BYTES_MAX) return null',
     'if (!this.#options.untilEnd || this.#tailBytes >= 0) return null',

@@ -112,23 +112,6 @@ function sliceColumn(data: ColumnData, from: number, to: number): ColumnData {
     : { type: data.type, values: data.values.subarray(from, to), validity }
 }
 
-/** What the cells of a batch take in memory, roughly: dictionaries are shared and do not count. */
-export function batchBytes(batch: Batch): number {
-  let bytes = 0
-  for (const data of batch.data) if (data !== null) bytes += batch.length * CELL_BYTES[data.type]
-  return bytes
-}
-
-const CELL_BYTES: Readonly<Record<ColumnData['type'], number>> = {
-  number: 9,
-  int64: 9,
-  decimal: 9,
-  timestamp: 9,
-  boolean: 2,
-  text: 4,
-  json: 200,
-}
-
 /** An own copy of the first `length` cells of a column that is arrays of numbers alone; `spare` as of `copyBatch`. */
 export function copyNumbers(data: NumbersColumn, length: number, spare: NumbersColumn | null = null): NumbersColumn {
   const validity = data.validity && copyCells(data.validity, length, spare?.validity ?? null)

@@ -100,6 +100,45 @@ test('a first start that fails with one sink closes those that it has opened', a
   expect(well.rows.length).toBe(10)
 })
 
+test('a sink that cannot be closed fails the run: what it wrote may not be what it says', async () => {
+  const ill = new Outside('ill')
+  ill.before = call => {
+    if (call === 'close') throw new Error('the last page cannot be written')
+  }
+  await expect(bounded(ill)).rejects.toMatchObject({
+    code: 'SINK_INCOMPLETE',
+    message: expect.stringContaining('the last page cannot be written'),
+  })
+})
+
+test('a run with an end makes no more rows than its sinks can be behind', async () => {
+  const ill = new Outside('ill')
+  const { plan } = pipeline('hanging', ({ ingest, from, deliver }) => {
+    const long = topic('long', z.object({ n: z.number(), text: z.string() }))
+    ingest(file({ path: join(folder, 'long.ndjson') }), long)
+    deliver(from(long), ill.reference as never)
+  })
+  const text = 'x'.repeat(60_000)
+  const lines = Array.from({ length: 3000 }, (_, n) => `{"n":${n},"text":"${n}${text}"}\n`)
+  writeFileSync(join(folder, 'long.ndjson'), lines.join(''))
+  const goOn = Promise.withResolvers<void>()
+  ill.before = call => (call === 'write' ? goOn.promise : undefined)
+  let made = 0
+  const tap = ({ length }: { readonly length: number }) => {
+    made += length
+  }
+  const taps = new Map([[plan.delivers[0]!.stream.identity, tap]])
+  const running = runPipeline(plan, { ...runOptions(join(folder, 'data'), { untilEnd: true, taps }) })
+  for (let before = -1; made === 0 || made > before; ) {
+    before = made
+    await new Promise(resolve => setTimeout(resolve, 300))
+  }
+  expect(made).toBeLessThan(2500)
+  goOn.resolve()
+  await running
+  expect(ill.rows.length).toBe(3000)
+})
+
 test('each sink that was given up is named', async () => {
   const sinks = [new Outside('first'), new Outside('second')]
   for (const sink of sinks) {

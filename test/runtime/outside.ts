@@ -4,7 +4,7 @@ import { type Batch, rowsOf } from '../../src/engine/batch.ts'
 import type { SinkReference } from '../../src/plan/nodes.ts'
 import { MillraceError } from '../../src/system/errors.ts'
 
-export type Call = 'open' | 'write' | 'commit' | 'half a commit'
+export type Call = 'open' | 'write' | 'commit' | 'half a commit' | 'close'
 
 export class Outside {
   readonly name: string
@@ -80,6 +80,7 @@ export class Outside {
       },
       async close() {
         if (outside.#owner === sink) outside.#owner = null
+        await outside.before('close')
       },
     }
     return sink

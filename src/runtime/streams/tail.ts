@@ -1,5 +1,6 @@
 /** The last rows of a stream, in memory, as the column batches in which they came. */
-import { type Batch, batchBytes, copyBatch, sliceBatch } from '../../engine/batch.ts'
+import { type Batch, copyBatch, sliceBatch } from '../../engine/batch.ts'
+import { BatchSizes } from '../../engine/batch-sizes.ts'
 
 /** Rows that follow one another; the first of them has the position `from`. */
 export interface Rows {
@@ -20,6 +21,7 @@ export class Tail {
   #first = 0
   #bytes = 0
   #spare: Batch[] = []
+  readonly #sizes = new BatchSizes()
   /** Batches in front of it may still be read by a call that nobody waits for. */
   #lentBelow = 0
 
@@ -35,7 +37,7 @@ export class Tail {
 
   /** Keeps a copy of a batch, which follows the one before. */
   append(from: number, batch: Batch): void {
-    const bytes = batchBytes(batch)
+    const bytes = this.#sizes.bytesOf(batch)
     this.#held.push({ from, batch: copyBatch(batch, this.#spare.pop() ?? null), bytes })
     this.#bytes += bytes
   }
