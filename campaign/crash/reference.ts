@@ -127,7 +127,7 @@ export function onceOf(lines: readonly LineRecord[]): number[] {
     const isKnown =
       before_ms !== undefined &&
       Math.abs(row.time_ms - before_ms) <= LINES.within_ms &&
-      frontier_ms < before_ms + LINES.within_ms
+      frontier_ms <= before_ms + LINES.within_ms
     if (isKnown) continue
     kept.set(row.event, row.time_ms)
     numbers.push(row.number)

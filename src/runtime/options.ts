@@ -13,7 +13,7 @@ export interface RunOptions {
   readonly inputs: ReadonlyMap<string, readonly SourceReference[]>
   /** true: read the inputs to their end, close every window, deliver everything. false: follow what grows. */
   readonly untilEnd: boolean
-  /** Stop cleanly after this long; null: no limit. */
+  /** Stop cleanly when it has been ready for so long; null: no limit. */
   readonly duration_ms: number | null
   /** Stop at the first record that fails its schema instead of keeping it as a dead letter. */
   readonly strict: boolean

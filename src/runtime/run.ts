@@ -83,6 +83,8 @@ class Run {
   #isListening = false
   #isReady = false
   #isServed = false
+  /** Stops the run when it has been at work for as long as it may. */
+  #timer: Promise<void> | null = null
   #lastProgress_ms = 0
   #lastYield_ms = 0
 
@@ -100,9 +102,7 @@ class Run {
   }
 
   async work(): Promise<RunSummary> {
-    const { duration_ms, onProgress, dataDirectory } = this.#options
-    const { clock } = this.#context
-    const timer = duration_ms === null ? null : clock.sleep(duration_ms, this.#signal).then(() => this.#stop.abort())
+    const { onProgress, dataDirectory } = this.#options
     const pulse = this.#pulse()
     try {
       let reason: RunSummary['reason'] | null = null
@@ -126,7 +126,7 @@ class Run {
       return { ...progress, dataDirectory, reason }
     } finally {
       this.#stop.abort()
-      await Promise.all([timer, pulse])
+      await Promise.all([this.#timer, pulse])
     }
   }
 
@@ -199,7 +199,7 @@ class Run {
   }
 
   async #ready(): Promise<void> {
-    const { onReady, dataDirectory } = this.#options
+    const { onReady, dataDirectory, duration_ms } = this.#options
     this.#isReady = true
     this.#saveRun()
     const handle = handleOf({
@@ -220,6 +220,9 @@ class Run {
     }
     await onReady?.(handle)
     this.#isServed = true
+    if (duration_ms !== null) {
+      this.#timer = this.#context.clock.sleep(duration_ms, this.#signal).then(() => this.#stop.abort())
+    }
     this.#context.reserve.fill()
   }
 

@@ -222,3 +222,13 @@ test('a flipped bit in a stored topic is found, and so is a block that is missin
   mkdirSync(join(directory, 'topics/empty/0'), { recursive: true })
   expect(readStored(directory, 'empty')).toEqual({ records: [], faults: [] })
 })
+
+test('an event that comes again while it is exactly at the end of what is remembered is a repeat', () => {
+  const line = (number: number, event: number, time_ms: number): LineRecord => {
+    return { number, event, room: 'room 0', time_ms, amount: 1 }
+  }
+  // The frontier is a second behind the largest time.
+  const past = (frontier_ms: number) => [line(0, 1, 0), line(1, 2, frontier_ms + 1000), line(2, 1, 50_000)]
+  expect(onceOf(past(60_000))).toEqual([0, 1])
+  expect(onceOf(past(60_001))).toEqual([0, 1, 2])
+})

@@ -194,7 +194,7 @@ describe('bodies that are too large', () => {
       await growthOf(async () => {
         for (let body = 0; body < 5; body++) await send()
       }),
-    ).toBeLessThan(2 * GROWTH_MAX)
+    ).toBeLessThan(3 * GROWTH_MAX)
     const said = await dial()
     said.write(`POST /events HTTP/1.1\r\nhost: x\r\n${withKey()}content-length: 104857600\r\n\r\n[`)
     const [answer] = (await once(said, 'data')) as [Buffer]
