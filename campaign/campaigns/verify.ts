@@ -106,11 +106,11 @@ function textOf(readings: readonly Reading[], pipeline: number): string {
 
 async function run({ plan }: Pipeline, folder: string, path: string, stopAfter_ms: number | null): Promise<void> {
   const stop = new AbortController()
-  const timer = stopAfter_ms === null ? null : setTimeout(() => stop.abort(), stopAfter_ms)
   const inputs = new Map([['readings', [file({ path })]]])
-  try {
-    await runPipeline(plan, runOptions(folder, { inputs, untilEnd: true, signal: stop.signal }))
-  } finally {
-    if (timer !== null) clearTimeout(timer)
+  let timer: NodeJS.Timeout | null = null
+  const onReady = () => {
+    if (stopAfter_ms !== null) timer = setTimeout(() => stop.abort(), stopAfter_ms)
   }
+  await runPipeline(plan, runOptions(folder, { inputs, untilEnd: true, signal: stop.signal, onReady }))
+  if (timer !== null) clearTimeout(timer)
 }
