@@ -69,7 +69,7 @@ export function placesLines(
 ): string[] {
   const lines: string[] = []
   if (page !== null) lines.push(`page   ${style.cyan(page)}`)
-  if (page !== null && !pageIsBuilt) lines.push(style.yellow('       it is not built yet: node console/build.ts'))
+  if (page !== null && !pageIsBuilt) lines.push(style.yellow('       it is not built yet: npm start builds it'))
   for (const { topic, address } of addresses) lines.push(`push   ${style.cyan(address)}  ${style.dim(`to ${topic}`)}`)
   if (addresses.length > 0) {
     const directory = shortest(dataDirectory)

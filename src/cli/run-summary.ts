@@ -25,12 +25,11 @@ const RARE: readonly { readonly title: string; readonly of: (topic: TopicProgres
 
 export function summaryLines(plan: Plan, path: string, summary: RunSummary, style: Style): string[] {
   const seconds = Math.max(summary.elapsed_ms, 1) / 1000
-  const records = summary.topics.reduce((sum, topic) => sum + topic.records, 0)
   const deadLetters = summary.topics.reduce((sum, topic) => sum + topic.deadLetters, 0)
   const directory = shortest(summary.dataDirectory)
   const extra = RARE.filter(({ of }) => summary.topics.some(topic => of(topic) > 0))
   const lines = [
-    `${style.bold(plan.name)} ${summary.reason === 'ended' ? 'has read its inputs to their end' : 'was stopped'} after ${elapsedText(summary.elapsed_ms)}: ${grouped(records)} records, ${short(records / seconds)} a second`,
+    `${style.bold(plan.name)} ${summary.reason === 'ended' ? 'has read its inputs to their end' : 'was stopped'} after ${elapsedText(summary.elapsed_ms)}: ${grouped(summary.newRecords)} records, ${short(summary.newRecords / seconds)} a second`,
     '',
     ...tableLines(
       [

@@ -173,7 +173,7 @@ async function serverOf(options: ConsoleOptions, visits: Visits, clock: Clock): 
     return guard.acceptsKey(request.headers) ? reply.code(204).send() : refuseKey(reply)
   })
   app.get('/*', async (request, reply) => {
-    if (assets.isEmpty) return refuse(reply, 503, 'The page has not been built: node console/build.ts makes it.')
+    if (assets.isEmpty) return refuse(reply, 503, 'The page has not been built: npm start, in the checkout, builds it.')
     const found = await assets.find(pathOf(request), String(request.headers['accept-encoding'] ?? ''))
     if (found === null) return refuse(reply, 404, 'There is no such file.')
     reply.headers(found.headers)

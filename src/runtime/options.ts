@@ -151,6 +151,8 @@ export interface RunProgress {
   readonly held: { readonly code: string; readonly message: string; readonly next: string } | null
   /** What the run goes on in spite of (a damaged file), each once. */
   readonly warnings: readonly RunWarning[]
+  /** Records of all topics that came in this run; those of a topic count all runs of the data directory. */
+  readonly newRecords: number
   readonly topics: readonly TopicProgress[]
   readonly steps: readonly StepProgress[]
   readonly outputs: readonly OutputProgress[]

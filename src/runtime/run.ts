@@ -83,6 +83,8 @@ class Run {
   #isListening = false
   #isReady = false
   #isServed = false
+  /** Of earlier runs of the data directory; null: that is not known yet. */
+  #recordsBefore: number | null = null
   /** Stops the run when it has been at work for as long as it may. */
   #timer: Promise<void> | null = null
   #lastProgress_ms = 0
@@ -138,6 +140,7 @@ class Run {
       held: held && toldAs(held),
       warnings: this.#warnings.all,
       topics: this.#attempt?.topics ?? [],
+      newRecords: recordsIn(this.#attempt) - (this.#recordsBefore ?? 0),
       steps: this.#attempt?.steps ?? [],
       outputs: this.#attempt?.outputs ?? [],
     }
@@ -190,6 +193,7 @@ class Run {
     })
     this.#attempt = attempt
     await attempt.open(!this.#isReady)
+    this.#recordsBefore ??= recordsIn(attempt)
     // Sinks take what they lack meanwhile, which may be what makes room.
     if (this.#held !== null) await this.#sources.refuse(this.#held, wait_ms)
     await attempt.recover()
@@ -331,4 +335,8 @@ class Run {
     const text = `${JSON.stringify(record, null, 2)}\n`
     if (readText(path) !== text) replaceText(path, text)
   }
+}
+
+function recordsIn(attempt: Attempt | null): number {
+  return attempt?.topics.reduce((sum, { records }) => sum + records, 0) ?? 0
 }

@@ -3,7 +3,9 @@
  * between.
  *
  * A cell has the form of its column's type or goes on as text, for the schema to refuse. What DuckDB cannot read as a row
- * (too many cells or too few, a quote that is not closed, bytes that are no text) is left out, as the run leaves it out.
+ * (too many cells or too few, a quote that is not closed, bytes that are no text) is left out, as the run leaves it out. It
+ * reads a row with an empty cell too many all the same: where the run rejected a line, and the line has another number of
+ * cells, it is left out before.
  */
 import type { FileOptions } from '../connectors/file/describe.ts'
 import { formOf } from '../connectors/file/format.ts'
@@ -12,7 +14,7 @@ import { isNumberUnit } from '../plan/schema.ts'
 import { MillraceError } from '../system/errors.ts'
 import { statusOf } from '../system/files.ts'
 import type { Database } from './database.ts'
-import { copyRows } from './heads.ts'
+import { copyLines, copyRows } from './heads.ts'
 import { literal } from './oracle/text.ts'
 
 export interface CsvFile {
@@ -21,6 +23,8 @@ export interface CsvFile {
   readonly columns: readonly Column[]
   /** Lines of the file that count, the header among them; null: all. */
   readonly lines: number | null
+  /** Lines of rows that the run rejected, from 1. */
+  readonly rejectedLines: ReadonlySet<number>
   /** Where the lines of JSON go. */
   readonly to: string
 }
@@ -41,11 +45,17 @@ export async function csvAsJsonLines(database: Database, file: CsvFile): Promise
   if (file.lines !== null && form.compression !== 'none') {
     throw unsupported(`the run was stopped in the middle of ${file.path}, which is packed`)
   }
-  const path = file.lines === null ? file.path : `${to}.csv`
-  if (file.lines !== null) copyRows(file.path, file.lines, delimiter, path)
+  const isCut = file.lines !== null
+  if (isCut) copyRows(file.path, file.lines, delimiter, `${to}.csv`)
+  const whole = isCut ? `${to}.csv` : file.path
   const packed = form.compression === 'none' ? 'none' : form.compression
   const plain = `auto_detect = false, compression = ${literal(packed)}, ignore_errors = true, parallel = false, max_line_size = 67108864`
-  const names = header ? await headerOf(database, path, plain, skipLines, delimiter) : (options.columns ?? [])
+  const names = header ? await headerOf(database, whole, plain, skipLines, delimiter) : (options.columns ?? [])
+  const isRagged = (line: Buffer, number: number) =>
+    file.rejectedLines.has(number) && splitLine(line.toString(), delimiter).length !== names.length
+  const withoutRagged = file.rejectedLines.size > 0 && form.compression === 'none'
+  const path = withoutRagged ? `${to}.rows.csv` : whole
+  if (withoutRagged) copyLines(whole, isRagged, path)
   const cells = names.map((_, index) => `"#${index}"`)
   const read = [
     plain,

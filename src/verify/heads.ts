@@ -40,6 +40,27 @@ function bytesOfRows(path: string, lines: number, delimiter: number): number {
   return bytes
 }
 
+/** Copies a file without the lines that are left out; each comes without its line end, with its number from 1. */
+export function copyLines(from: string, isLeftOut: (line: Buffer, number: number) => boolean, to: string): void {
+  function* kept(): Generator<Buffer> {
+    let number = 0
+    let held: Buffer[] = []
+    let bytes = 0
+    for (const line of linesOfFile(from)) {
+      const text = line.at(-1) === RETURN ? line.subarray(0, -1) : line
+      if (isLeftOut(text, ++number)) continue
+      held.push(Buffer.from(line), Buffer.of(LINE_FEED))
+      bytes += line.length + 1
+      if (bytes < PIECE_BYTES) continue
+      yield Buffer.concat(held)
+      held = []
+      bytes = 0
+    }
+    yield Buffer.concat(held)
+  }
+  writePieces(to, kept())
+}
+
 /** The lines of a file, without their line feed. */
 export function* linesOfFile(path: string): Generator<Buffer, void, undefined> {
   let held: Buffer = Buffer.alloc(0)

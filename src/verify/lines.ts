@@ -1,4 +1,5 @@
 /** The partitions of a topic's sources: which there are, what of them counts, and their records as lines of JSON. */
+import { resolve } from 'node:path'
 import { type Chunk, loadSource, type Source, type SplittableSource } from '../connectors/contract.ts'
 import type { FileOptions } from '../connectors/file/describe.ts'
 import { formOf } from '../connectors/file/format.ts'
@@ -28,6 +29,8 @@ export interface RecordsInput {
   readonly unread?: ReadonlySet<string>
   /** Places of records that were refused for when they arrived: `NUMBER:POSITION`. */
   readonly refusedAt?: ReadonlySet<string>
+  /** By file the lines of rows that the run rejected. */
+  readonly rejectedLines?: ReadonlyMap<string, ReadonlySet<number>>
   /** Read all lines through JSON and zod: the run refused some of them, or DuckDB's reading is in doubt. */
   readonly isDoubtful: boolean
   /** A folder for what must be unpacked or translated. */
@@ -98,7 +101,7 @@ export const isCsv = ({ connector, options }: SourceReference, path: string) =>
 
 export function translateCsv(
   database: Database,
-  { topic }: RecordsInput,
+  { topic, rejectedLines }: RecordsInput,
   { options }: SourceReference,
   { name, extent, path }: { readonly name: string; readonly extent: Extent; readonly path: string },
 ): Promise<void> {
@@ -108,6 +111,7 @@ export function translateCsv(
     options: options as FileOptions,
     columns: topic.columns,
     lines,
+    rejectedLines: rejectedLines?.get(resolve(name)) ?? new Set(),
     to: path,
   })
 }

@@ -1,5 +1,6 @@
 /** The topics of a plan as the oracle reads them: what came from outside once more, what the pipeline made recomputed. */
 import { resolve } from 'node:path'
+import type { DeadLetter } from '../log/dead-letter.ts'
 import { isStored, openForReading, readTopic } from '../log/topic-store.ts'
 import type { Plan, SourceReference, TopicNode } from '../plan/nodes.ts'
 import { MillraceError } from '../system/errors.ts'
@@ -88,6 +89,7 @@ export class Topics {
         extentOf,
         isDoubtful: isDoubtful || refused !== undefined,
         unread: new Set(unread.keys()),
+        rejectedLines: refused?.lines ?? new Map(),
         refusedAt: this.#options.record.stored?.includes(topic.name) ? new Set() : (refused?.ahead ?? new Set()),
       })
       if (isFast || damaged) this.isDoubtful = true
@@ -154,20 +156,28 @@ function pathOf({ options }: SourceReference): string | null {
 interface Refused {
   /** Places of records that came too far ahead of their time: when a record arrived is not in its file. */
   readonly ahead: Set<string>
+  /** By file the lines of rows that were rejected. */
+  readonly lines: Map<string, Set<number>>
   /** Some stretch could not be read. */
   damaged: boolean
 }
+
+type LetterRead = Pick<DeadLetter, 'topic' | 'code' | 'partition' | 'position' | 'source' | 'line'>
 
 /** What the dead letters say, by topic. All that a schema refuses is refused again. */
 function refusedRecords(dataDirectory: string): ReadonlyMap<string, Refused> {
   const found = new Map<string, Refused>()
   if (!isStored(dataDirectory, 'dead_letters')) return found
   for (const line of readTopic(dataDirectory, 'dead_letters')) {
-    const letter = JSON.parse(line) as { topic: string; code?: string; partition?: number; position?: number }
-    const refused = found.get(letter.topic) ?? { ahead: new Set(), damaged: false }
+    const letter = JSON.parse(line) as LetterRead
+    const refused = found.get(letter.topic) ?? { ahead: new Set(), lines: new Map(), damaged: false }
     found.set(letter.topic, refused)
     if (letter.code === 'RECORD_AHEAD') refused.ahead.add(`${letter.partition}:${letter.position}`)
     if (letter.code === 'SOURCE_DAMAGED') refused.damaged = true
+    if (letter.code === 'RECORD_INVALID' && letter.line !== undefined) {
+      const path = resolve(letter.source)
+      refused.lines.set(path, (refused.lines.get(path) ?? new Set()).add(letter.line))
+    }
   }
   return found
 }

@@ -88,7 +88,7 @@ function saysThatThePageIsMissing(tree: string): void {
   ]
   const words = [join(tree, 'bin/millrace.js'), 'run', 'examples/activity-tracker/pipeline.ts', ...places]
   const { stderr } = spawnSync(process.execPath, words, { cwd: tree, encoding: 'utf8' })
-  expect(stderr).toContain('it is not built yet: node console/build.ts')
+  expect(stderr).toContain('it is not built yet: npm start builds it')
 }
 
 /** The page and all that it names come out of the package. */

@@ -12,6 +12,7 @@ test('why nothing is taken in stands in red below the rates, with what to do, as
     epoch: 1,
     held: { code: 'LOG_FULL', message: 'The disk is full.', next: 'Make room.' },
     warnings: [],
+    newRecords: 0,
     steps: [],
     topics: [
       {
@@ -62,6 +63,7 @@ const reportOf = (behind: SinkBehind | null) => ({
   epoch: 1,
   held: null,
   warnings: [],
+  newRecords: 0,
   steps: [],
   topics: [],
   outputs: [

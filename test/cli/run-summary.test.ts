@@ -12,6 +12,7 @@ const summaryOf = (outputs: readonly OutputProgress[]): RunSummary => ({
   epoch: 3,
   held: null,
   warnings: [],
+  newRecords: 0,
   steps: [],
   topics: [
     {

@@ -80,6 +80,7 @@ describe('progress', () => {
     epoch: 0,
     held: null,
     warnings: [],
+    newRecords: 0,
     steps: [],
     topics: [
       {

@@ -63,7 +63,16 @@ export async function fakeRun(dataDirectory: string, plan: Plan): Promise<FakeRu
       plan,
       dataDirectory,
       addresses: [{ topic: 'readings', connector: 'http', address: 'http://127.0.0.1:4401/readings' }],
-      progress: () => ({ elapsed_ms: 12, epoch: 3, held: null, warnings: [], steps: [], topics: [], outputs: [] }),
+      progress: () => ({
+        elapsed_ms: 12,
+        epoch: 3,
+        held: null,
+        warnings: [],
+        newRecords: 0,
+        steps: [],
+        topics: [],
+        outputs: [],
+      }),
       notReady: () => null,
       history: () => [],
       watch(step, onRows) {

@@ -44,7 +44,16 @@ export class FakeRun implements RunHandle {
   readonly dataDirectory: string
   readonly addresses = [{ topic: 'readings', connector: 'http', address: 'http://127.0.0.1:4401/readings' }]
   readonly #watchers = new Map<string, Set<(batch: Batch) => void>>()
-  now: RunProgress = { elapsed_ms: 0, epoch: 7, held: null, warnings: [], steps: [], topics: [], outputs: [] }
+  now: RunProgress = {
+    elapsed_ms: 0,
+    epoch: 7,
+    held: null,
+    warnings: [],
+    newRecords: 0,
+    steps: [],
+    topics: [],
+    outputs: [],
+  }
 
   constructor(dataDirectory: string) {
     this.dataDirectory = dataDirectory

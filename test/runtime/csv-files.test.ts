@@ -12,6 +12,7 @@ import { decimal, pipeline, timestamp, topic } from '../../src/index.ts'
 import type { DeadLetter } from '../../src/log/dead-letter.ts'
 import { readTopic } from '../../src/log/topic-store.ts'
 import { runPipeline } from '../../src/runtime/run.ts'
+import { verifyPipeline } from '../../src/verify/verify.ts'
 import { runOptions } from './runs.ts'
 
 let folder: string
@@ -71,7 +72,7 @@ test('rows that are refused say in which line of the file they stand', async () 
   expect(rows.map(({ device }) => device)).toEqual(['a', 'd'])
   expect(letters.map(({ line, code }) => [line, code])).toEqual([
     [6, 'RECORD_INVALID'],
-    [7, 'SOURCE_DAMAGED'],
+    [7, 'RECORD_INVALID'],
     [9, 'RECORD_INVALID'],
   ])
 })
@@ -98,6 +99,38 @@ test.each(['utf-16le', 'utf-16be'] as const)('%s, with half a character in one r
   expect(letters).toMatchObject([{ line: 3, code: 'TEXT_NOT_UNICODE' }])
   const kept = Buffer.from(letters[0]!.bytes!, 'base64')
   expect((encoding === 'utf-16be' ? kept.swap16() : kept).toString('utf16le')).toBe(`b,${TIME},2,\ud83d`)
+})
+
+test('a row with a wrong number of cells is one record, rejected; verify goes on', async () => {
+  const good = (n: number) => `d${n},${TIME + n},1,,cm\n`
+  const header = 'device,time,level,note,unit\n'
+  const path = write('in.csv', `${header}${good(1)}${good(2).trimEnd()},\n${good(3)}x,1\n${good(4)}`)
+  const { plan } = pipeline('csv', ({ ingest, from, warehouse }) => {
+    ingest(file({ path }), readings)
+    warehouse.table('ROWS').appends(from(readings))
+  })
+  const dataDirectory = join(folder, 'data')
+  const summary = await runPipeline(plan, runOptions(dataDirectory, { untilEnd: true }))
+  expect(summary.topics).toMatchObject([{ records: 5, rejected: 2, deadLetters: 2 }])
+  expect(lettersOf(dataDirectory)).toMatchObject([
+    { code: 'RECORD_INVALID', line: 3, reason: 'the row has 6 cells, the header 5' },
+    { code: 'RECORD_INVALID', line: 5, reason: 'the row has 2 cells, the header 5' },
+  ])
+  const { outputs } = await verifyPipeline(plan, { dataDirectory })
+  expect(outputs).toMatchObject([{ rows: 3, agreed: 3, missing: [], unexpected: [] }])
+})
+
+test('the same file twice is refused, however it is written', async () => {
+  const path = write('in.csv', 'device,time\na,1\n')
+  for (const other of [path, join(folder, '*.csv'), `${folder}/./in.csv`]) {
+    const { plan } = pipeline('csv', ({ ingest, from }) => {
+      ingest(file({ path }), readings)
+      ingest(file({ path: other }), readings)
+      from(readings).to(topic('copies'))
+    })
+    const failing = runPipeline(plan, runOptions(join(folder, 'data'), { untilEnd: true }))
+    await expect(failing).rejects.toMatchObject({ code: 'OPTION_INVALID', message: expect.stringContaining('twice') })
+  }
 })
 
 test('numbers keep their digits', async () => {
@@ -166,6 +199,10 @@ describe('a header that does not fit', () => {
   test('another delimiter is recognised', async () => {
     await fails(`device;time;level;note\na;${TIME};5;x\n`, /separated by ';'/, /delimiter: ';'/)
     await fails(`device\ttime\na\t${TIME}\n`, /separated by tabs/, /delimiter: '\\t'/)
+  })
+  test('what is no CSV is called by its name', async () => {
+    await fails(gzipSync('device,time\na,1\n'), /packed with gzip/, /compression: 'gzip'/)
+    await fails(`{"device":"a","time":${TIME}}\n`, /looks like JSON/, /format: 'ndjson'/)
   })
   test('so is a first line that is a row', async () => {
     await fails(`a,${TIME},1,x\nb,${TIME},2,y\n`, /looks like a row/, /header: false/)

@@ -35,11 +35,12 @@ export async function run(values: Arguments): Promise<number> {
 
 function linesOf({ number, letter, isResent }: Letter, isPushed: boolean, style: Style): string[] {
   const { topic, code, reason, source, line, partition, position, arrived, bytes, bytes_total, encoding } = letter
-  const place = line === undefined ? '' : `:${line}`
+  // Of a file that is translated (CSV, say) the position counts bytes of what was made of it.
+  const place = line === undefined ? `, position ${grouped(position)}` : `:${line}`
   const lines = [
     `${style.bold(number)}  a record of topic ${harmless(topic)}${isResent ? style.dim(' (was sent again)') : ''}`,
     `reason   ${style.red(code)}: ${harmless(reason)}`,
-    `from     ${harmless(source)}${place}, partition ${partition}, position ${grouped(position)}`,
+    `from     ${harmless(source)}${place}, partition ${partition}`,
   ]
   if (arrived !== null) lines.push(`arrived  ${timeText(arrived)}`)
   lines.push(`length   ${grouped(bytes_total)} bytes`, '')

@@ -118,7 +118,9 @@ async function printReport(report: VerifyReport, sql: boolean, terminal: Termina
       lines.push(`${output.output}: ${style.red(`column ${column} differs in ${rowsText(rows)}`)}`)
     }
     if (output.open > 0) {
-      lines.push(style.dim(`${output.output}: ${grouped(output.open)} windows were still open when the run stopped`))
+      lines.push(
+        style.dim(`${output.output}: ${grouped(output.open)} windows are still open, or were when the run stopped`),
+      )
     }
   }
   for (const { output, columns, reason } of notCompared) {

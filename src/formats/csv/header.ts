@@ -90,6 +90,11 @@ function unreadableHeader(
   { encoding, skipLines }: CsvOptions,
 ): MillraceError {
   const shown = JSON.stringify(bytes.subarray(0, Math.min(80, DAMAGED_BYTES_KEPT)).toString('latin1'))
+  const other = otherFormat(bytes)
+  if (other !== null) {
+    const message = `${path}: the header cannot be read: the file ${other.what} (${shown}).`
+    return new MillraceError('HEADER_MISMATCH', message, { next: other.next })
+  }
   const isUtf16 = encoding.name === 'utf-8' && bytes.includes(0)
   const what = reason !== '' ? reason : `it is not text in ${encoding.name}`
   const next = isUtf16
@@ -98,4 +103,16 @@ function unreadableHeader(
       ? `Correct it, or say how many lines stand above the header: file({ path, skipLines: ${skipLines + 1} }) would take the line below (now ${skipLines}).`
       : "Say how the file is encoded: file({ path, encoding: 'windows-1252' })."
   return new MillraceError('HEADER_MISMATCH', `${path}: the header cannot be read: ${what} (${shown}).`, { next })
+}
+
+/** What else the first bytes of the file say that it is; null: nothing. */
+function otherFormat(bytes: Buffer): { readonly what: string; readonly next: string } | null {
+  const begins = (...first: number[]) => first.every((byte, index) => bytes[index] === byte)
+  if (begins(0x1f, 0x8b)) return { what: 'is packed with gzip', next: "Say so: file({ path, compression: 'gzip' })." }
+  if (begins(0x28, 0xb5, 0x2f, 0xfd))
+    return { what: 'is packed with zstd', next: "Say so: file({ path, compression: 'zstd' })." }
+  if (begins(0x50, 0x41, 0x52, 0x31))
+    return { what: 'is a Parquet file', next: "Say so: file({ path, format: 'parquet' })." }
+  if (!/^\s*[{[]/.test(bytes.toString('latin1'))) return null
+  return { what: 'looks like JSON', next: "Say so: file({ path, format: 'ndjson' }), or 'json' for one array." }
 }

@@ -104,7 +104,7 @@ class Translator {
     const row = cellsOf(text, { delimiter, nulls })
     if (row.length !== width) {
       const expected = names === null ? `the header ${width}` : `there are names for ${width}`
-      yield* this.#refuse(stretch, line, `the row has ${row.length} cells, ${expected}`)
+      yield* this.#refuse(stretch, line, `the row has ${row.length} cells, ${expected}`, 'RECORD_INVALID')
       return
     }
     const json = this.#encode(row)

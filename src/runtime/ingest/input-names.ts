@@ -24,6 +24,7 @@ export function sourcesOf(plan: Plan, inputs: RunOptions['inputs']): Sources {
       const message = `Topic ${topic.name} would get records from a source and from a stream.`
       throw new MillraceError('PIPELINE_INVALID', message, { next: 'Use a topic for each.' })
     }
+    refuseTwice(topic, bound)
     sources.set(topic, bound)
   }
   if (sources.size === 0) {
@@ -34,6 +35,19 @@ export function sourcesOf(plan: Plan, inputs: RunOptions['inputs']): Sources {
     )
   }
   return sources
+}
+
+/** A file that two sources of a topic name would count twice. */
+function refuseTwice({ name }: TopicNode, references: readonly SourceReference[]): void {
+  if (references.length < 2) return
+  const seen = new Set<string>()
+  for (const path of pathsOf(references).flatMap(each => (isPattern(each) ? filesMatching(each) : [each]))) {
+    if (seen.has(path)) {
+      const message = `The topic ${name} would read ${path} twice, and count its records twice.`
+      throw new MillraceError('OPTION_INVALID', message, { next: 'Give each file once, by its name or by a pattern.' })
+    }
+    seen.add(path)
+  }
 }
 
 /** A step that goes by event time needs a topic that has it. Throws PIPELINE_INVALID. */

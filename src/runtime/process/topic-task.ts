@@ -23,7 +23,7 @@ import { Partitions, type TopicPosition } from '../ingest/partitions.ts'
 import { linePieces, type Prepared, type PrepareOptions, prepareRecords } from '../ingest/prepare.ts'
 import type { TopicProgress } from '../options.ts'
 import type { DeadLetters } from '../rejects/dead-letters.ts'
-import { type Lines, Refusals, reasonOf } from '../rejects/refusals.ts'
+import { isRecord, type Lines, Refusals, reasonOf } from '../rejects/refusals.ts'
 import { withoutAhead } from './ahead.ts'
 import { linesOfRows } from './lines-of-rows.ts'
 import { NoTimes } from './no-times.ts'
@@ -268,6 +268,7 @@ export class TopicTask {
   }
 
   damage(damage: Damage): void {
+    if (isRecord(damage.code ?? '')) this.#counts.records++
     this.#refusals.damage(damage)
     this.#options.onChange?.()
   }

@@ -52,7 +52,7 @@ export class DeadLetters {
   add(refusal: Refusal, headers: Headers | null = null): void {
     const { topic, source, partition, position, line, reason, code, bytes, bytesTotal, arrived } = refusal
     if (this.#strict) {
-      const place = line === null ? `${source}, byte ${position}` : `${source}:${line} (byte ${position})`
+      const place = line === null ? `${source}, byte ${position}` : `${source}:${line}`
       throw new MillraceError('RECORD_INVALID', `${place}: a record of topic ${topic} was refused: ${reason}`, {
         next: 'Correct the record, or run without --strict to keep such records in dead_letters.',
       })

@@ -30,6 +30,11 @@ export interface RefusalReason {
   readonly length?: number
 }
 
+/** Whether what could not be read is one record, as a row with too many cells is: then it counts among the records. */
+export function isRecord(code: string): boolean {
+  return code === 'RECORD_INVALID' || code === 'TEXT_NOT_UNICODE'
+}
+
 export class Refusals {
   readonly #topic: string
   readonly #partitions: readonly Partition[]
@@ -99,6 +104,7 @@ export class Refusals {
   damage(damage: Damage): void {
     const partition = this.#partitions[damage.partition]!
     const { anchor, lines: linesTaken = 0, code = 'SOURCE_DAMAGED' } = damage
+    if (isRecord(code)) this.rejected++
     if (anchor !== undefined) {
       partition.anchor = anchor
       partition.lines = anchor.lines
