@@ -75,7 +75,7 @@ function Content({ said, dashboard }: { readonly said: Hello; readonly dashboard
       <section class="panel plan" aria-labelledby="title-plan">
         <h2 id="title-plan">
           {PIPELINE}
-          <span class="unit">records a second, and in all</span>
+          <span class="unit">records a second, and in all; of steps, since the start of this run</span>
         </h2>
         <PlanGraph graph={said.graph} />
         {dashboard === null && <Vitals />}

@@ -23,7 +23,7 @@ export function graphOf(plan: Plan): Graph {
   const steps = stepsOf(plan).filter(step => step.kind !== 'read')
   const sinks = namedSinks(plan)
   const nodes: GraphNode[] = [
-    ...plan.ingests.map(ingest => node(sourceId(plan, ingest), 'source', ingest.source.connector, '')),
+    ...plan.ingests.map(ingest => node(sourceId(plan, ingest), 'source', ingest.source.connector, placeOf(ingest))),
     ...plan.topics.map(({ name, key }) =>
       node(topicId(name), 'topic', name, key.length === 0 ? '' : `by ${key.join(', ')}`),
     ),
@@ -40,6 +40,12 @@ export function graphOf(plan: Plan): Graph {
     ...sinks.map(({ name, deliver }) => ({ from: stepId(deliver.stream), to: sinkId(name) })),
   ]
   return { nodes, edges }
+}
+
+/** Where a source reads or listens, as the pipeline says it. */
+function placeOf({ source: { options } }: IngestNode): string {
+  const place = options.path ?? options.export
+  return typeof place === 'string' ? place : ''
 }
 
 /** A stream's first step is the topic itself. */

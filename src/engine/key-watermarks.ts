@@ -139,12 +139,12 @@ export function idleKeys(
   for (let key = 0; key < keys.count; key++) {
     const maximum = keys.furthestOf(key)
     const { emit: reached, close } = reachedBy(keys, key, live, isScattered)
-    if (maximum === NEVER_CAME || close === Number.POSITIVE_INFINITY) continue
+    if (maximum === NEVER_CAME) continue
     if (isAwake(key)) lowestAwake = Math.min(lowestAwake, reached)
     else {
       isSilent = true
       const emit = maximum + now - keys.arrivedAt(key) - disorder_us
-      if (awaited(key, emit)) found.push({ emit, close: close - disorder_us, key })
+      if (awaited(key, emit)) found.push({ emit, close: finite(close) - disorder_us, key })
     }
     lowest = Math.min(lowest, close)
     furthest = Math.max(furthest, maximum)
@@ -152,6 +152,11 @@ export function idleKeys(
   }
   if (!isSilent) return found
   const reached = lowestAwake === Number.POSITIVE_INFINITY ? furthest + (now - arrived) : lowestAwake
-  const close = lowest - disorder_us
+  const close = finite(lowest) - disorder_us
   return [...found, { emit: Math.max(reached - disorder_us, close), close, key: null }]
+}
+
+/** Where every partition has ended, another one may come: results come out by silence, and nothing is closed. */
+export function finite(lowest: number): number {
+  return lowest === Number.POSITIVE_INFINITY ? Number.NEGATIVE_INFINITY : lowest
 }

@@ -13,6 +13,7 @@ import type { Batch, ColumnData } from './batch.ts'
 import { KeyTimes } from './key-times.ts'
 import {
   type Awaited,
+  finite,
   idleKeys,
   type LivePartition,
   lowestKey,
@@ -271,8 +272,8 @@ export class TopicTime {
     const { disorder_us } = this.#eventTime
     let furthest = Number.NEGATIVE_INFINITY
     let arrived = 0
+    // Those that have ended too: there may be none but them, and their last results come out as those of any other.
     for (const state of this.#partitions) {
-      if (!state.live) continue
       if (state.maximum > furthest) furthest = state.maximum
       arrived = Math.max(arrived, state.arrived)
     }
@@ -338,9 +339,4 @@ export class TopicTime {
     state.idle = from.byte() === 1
     state.arrived = from.number()
   }
-}
-
-/** With no partition left to wait for there is no frontier to speak of. */
-function finite(lowest: number): number {
-  return lowest === Number.POSITIVE_INFINITY ? Number.NEGATIVE_INFINITY : lowest
 }

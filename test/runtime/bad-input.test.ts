@@ -276,7 +276,7 @@ test('after a mistyped path the right one is taken', async () => {
 test('strict: the first bad line stops the run with its place', async () => {
   const path = write('in.ndjson', `${good(1)}\n${good(2)}\n{"id":3}\nbad\n`)
   await expect(run([path], true)).rejects.toMatchObject({ code: 'RECORD_INVALID' })
-  await expect(run([path], true)).rejects.toThrow(`${path}:3 (byte ${good(1).length + good(2).length + 2})`)
+  await expect(run([path], true)).rejects.toThrow(`${path}:3`)
 })
 
 /** Runs the command in a process of its own, with the most memory that it had (in MB) read at its end. */
@@ -321,7 +321,7 @@ describe('the command', { timeout: 60_000 }, () => {
     const { code, stderr } = await runCommand(path, '--strict')
     expect(code).toBe(3)
     expect(stderr).toContain('RECORD_INVALID')
-    expect(stderr).toContain(`in.ndjson:2 (byte ${good(1).length + 1})`)
+    expect(stderr).toContain(`in.ndjson:2`)
     expect(stderr).not.toContain('worse')
   })
 

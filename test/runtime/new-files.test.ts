@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import { file } from '../../src/connectors/file/index.ts'
-import { pipeline, timestamp, topic } from '../../src/index.ts'
+import { count, pipeline, timestamp, topic, tumbling } from '../../src/index.ts'
 import type { DeadLetter } from '../../src/log/dead-letter.ts'
 import { readTopic } from '../../src/log/topic-store.ts'
 import type { RunHandle } from '../../src/runtime/options.ts'
@@ -151,3 +151,40 @@ test('a file that begins as one that is gone is read, with a word', async () => 
   ])
   expect(copies()).toEqual(['a1', 'a1'])
 })
+
+test.each(['partition', 'key'] as const)(
+  'the last windows over a file that was read once come out by silence, by %s',
+  async progress => {
+    writeFileSync(at('a.csv'), 'device,time\na1,1000\na2,1500\na1,2500\n')
+    const timed = topic('timed', z.object({ device: z.string(), time: timestamp('ms') }), {
+      key: 'device',
+      eventTime: { field: 'time', progress, idleAfter: '300 ms' },
+    })
+    const { plan } = pipeline('silence', ({ ingest, from }) => {
+      ingest(file({ path: at('*.csv') }), timed)
+      const windows = from(timed).groupBy('device').window(tumbling('1 s')).aggregate({ n: count() })
+      windows.select('device', 'n').to(topic('counts'))
+    })
+    const stop = new AbortController()
+    const running = runPipeline(plan, runOptions(at('data'), { signal: stop.signal, duration_ms: 20_000 }))
+    const counts = () =>
+      existsSync(at('data/topics/counts')) ? [...readTopic(at('data'), 'counts')].map(text => JSON.parse(text)) : []
+    while (
+      counts().length < 3 &&
+      (await Promise.race([
+        running.then(() => false),
+        new Promise(resolve => setTimeout(resolve, 50)).then(() => true),
+      ]))
+    ) {
+      // It goes on with the wall clock.
+    }
+    stop.abort()
+    await running
+    expect(
+      counts()
+        .map(({ device, n }) => `${device} ${n}`)
+        .sort(),
+    ).toEqual(['a1 1', 'a1 1', 'a2 1'])
+  },
+  40_000,
+)

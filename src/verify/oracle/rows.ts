@@ -6,13 +6,17 @@ import type { DeriveNode, ExplodeNode, FilterNode, ProjectNode, RequireNode } fr
 import type { Column } from '../../plan/schema.ts'
 import { sqlDecimal } from './aggregate.ts'
 import { type Built, lambdaSql, last, nextStep, Refusal, refuseUnknown, unknownLambda } from './built.ts'
+import { oddTexts } from './odd-texts.ts'
 import { literal, quoted } from './text.ts'
 
 export function filter(node: FilterNode, input: Built): Built {
   const { predicate } = node
   const unknown = unknownLambda(predicate, input)
   if (unknown !== null) throw new Refusal(unknown, predicate.location ?? node.location)
-  return nextStep(input, `SELECT * FROM ${last(input)} WHERE ${lambdaSql(predicate, input.columns)} IS TRUE`)
+  const doubts = [...input.doubts, ...oddTexts(predicate, input)]
+  return nextStep(input, `SELECT * FROM ${last(input)} WHERE ${lambdaSql(predicate, input.columns)} IS TRUE`, {
+    doubts,
+  })
 }
 
 export function requireColumns(node: RequireNode, input: Built): Built {
@@ -51,7 +55,13 @@ export function derive(node: DeriveNode, input: Built): Built {
     return [`(${sql} IS NULL OR TRY_CAST(${sql} AS BIGINT) IS NOT NULL)`]
   })
   const where = fits.length === 0 ? '' : ` WHERE ${fits.join(' AND ')}`
-  return nextStep(input, `SELECT ${[...selected, ...input.hidden].join(', ')} FROM ${last(input)}${where}`, { columns })
+  const doubts = node.derived.flatMap(({ name, lambda }) => {
+    return columns.find(column => column.name === name)?.unknown === null ? oddTexts(lambda, input) : []
+  })
+  return nextStep(input, `SELECT ${[...selected, ...input.hidden].join(', ')} FROM ${last(input)}${where}`, {
+    columns,
+    doubts: [...input.doubts, ...doubts],
+  })
 }
 
 const isExact = ({ expression }: Lambda) => expression !== null && inexact(expression).length === 0
