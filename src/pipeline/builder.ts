@@ -138,7 +138,10 @@ export class Builder {
       refuseWithoutRevision(stream, `.appends() to ${step}`, location)
       return
     }
-    if (target.key.length === 0) throw refusal('PIPELINE_INVALID', `${step}: the key names no column`, location)
+    if (target.key.length === 0) {
+      const next = `Say which columns identify a row: { key: '${stream.columns[0]?.name ?? 'column'}' }.`
+      throw refusal('PIPELINE_INVALID', `${step}: the key names no column`, location, next)
+    }
     for (const name of target.key) columnNamed(stream.columns, name, `${step}, key`, location, COMPARABLE)
     if (stream.stream.kind === 'append') return
     const { key } = stream.stream

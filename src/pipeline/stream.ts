@@ -149,8 +149,8 @@ export class Stream<R> implements Rows<R> {
     if (this.node.kind === 'read') {
       throw refusal('PIPELINE_INVALID', `named('${name}'): a topic has a name already; put a step before it`, location)
     }
-    if (typeof name !== 'string' || !/^[A-Za-z0-9_][A-Za-z0-9._-]*$/.test(name)) {
-      const next = 'Use letters, digits, dots, underscores and hyphens.'
+    if (typeof name !== 'string' || !/^[\p{L}\p{N}_][\p{L}\p{N}._/-]*$/u.test(name)) {
+      const next = 'Use letters, digits, dots, underscores, hyphens and slashes.'
       throw refusal('PIPELINE_INVALID', `named: ${JSON.stringify(name)} cannot be the name of a step`, location, next)
     }
     return this.#next({ ...this.node, identity: name })

@@ -8,6 +8,7 @@
 import { MillraceError } from '../system/errors.ts'
 import { formatLocation } from './location.ts'
 import type { DashboardNode, DeliverNode, PanelNode, ProduceNode, StreamNode } from './nodes.ts'
+import { chainOf } from './walk.ts'
 
 export function outputName(output: ProduceNode | DeliverNode, ordinal = 1): string {
   if (output.kind === 'produce') return output.topic.name
@@ -25,6 +26,7 @@ export function assignIdentities(
   readonly delivers: readonly DeliverNode[]
   readonly dashboards: readonly DashboardNode[]
 } {
+  const given = namesIn([...produces, ...delivers, ...dashboards.flatMap(({ panels }) => panels)])
   const done = new Map<StreamNode, StreamNode>()
   const taken = new Map<string, StreamNode>()
   const sinks = new Map<string, number>()
@@ -41,7 +43,7 @@ export function assignIdentities(
       const ordinal = (ordinals.get(node.kind) ?? 0) + 1
       ordinals.set(node.kind, ordinal)
       const candidate = `${output}/${node.kind}-${ordinal}`
-      if (!taken.has(candidate)) identity = candidate
+      if (!taken.has(candidate) && !given.has(candidate)) identity = candidate
     }
     const other = taken.get(identity)
     if (other !== undefined) {
@@ -75,6 +77,11 @@ export function assignIdentities(
     delivers: Object.freeze(named(delivers).map(withIdentities)),
     dashboards: Object.freeze(dashboards.map(withPanels)),
   }
+}
+
+/** What steps are called by the user, who may give a step the name that it had by itself before. */
+function namesIn(outputs: readonly { readonly stream: StreamNode }[]): ReadonlySet<string> {
+  return new Set(outputs.flatMap(({ stream }) => chainOf(stream).map(({ identity }) => identity)))
 }
 
 /** Two outputs never have one name: the second sink of a connector has a number. */

@@ -16,7 +16,7 @@ import { abortedWith } from '../system/abort.ts'
 import type { Clock } from '../system/clock.ts'
 import { MillraceError } from '../system/errors.ts'
 import type { Storage } from '../system/storage.ts'
-import { type Continuing, goOn, keptOf } from './checkpoint/changes.ts'
+import { type Continuing, closedByEnd, goOn, keptOf } from './checkpoint/changes.ts'
 import { Epochs } from './checkpoint/epochs.ts'
 import { type EpochHeader, fingerprintsOf, unverified } from './checkpoint/header.ts'
 import { Store } from './checkpoint/store.ts'
@@ -72,6 +72,8 @@ export class Attempt {
   /** The epoch under way has each sink commit. */
   #commitsAll = false
   #ended = false
+  /** Why no record may come any more; null: it may. */
+  #closed: MillraceError | null = null
   #lastRetain_ms = Number.NEGATIVE_INFINITY
 
   constructor(options: AttemptOptions) {
@@ -120,6 +122,9 @@ export class Attempt {
     this.#store = store
     const { header } = store
     const identity = goOn(header, { ...this.#o, dataDirectory })
+    this.#closed = closedByEnd(header, plan, dataDirectory)
+    this.#ended = this.#closed !== null
+    if (this.#closed !== null && !untilEnd) throw this.#closed
     for (const warning of unverified(header, plan)) onWarning(warning)
     // Before the outputs: an input that is not there must not leave its mark on them.
     await this.#inputs.open(header)
@@ -212,7 +217,8 @@ export class Attempt {
     const failing = <T>(work: Promise<T>) => work.catch(error => Promise.reject(stop.abort() ?? error))
     const committing = failing(epochs.run(loop.signal))
     const reading = this.#inputs.all.map(async ({ task, sources, ingestion }) => {
-      await readInput(task, sources, { untilEnd, signal, onTurn, pool, ingestion, room: () => this.#room(signal) })
+      const room = () => this.#room(signal)
+      await readInput(task, sources, { untilEnd, signal, onTurn, pool, ingestion, closed: this.#closed, room })
       if (untilEnd && !signal.aborted) await task.end()
     })
     try {

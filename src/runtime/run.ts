@@ -14,6 +14,7 @@ import { diskStorage, type Storage } from '../system/storage.ts'
 import { Attempt } from './attempt.ts'
 import { type Meaning, type Meanings, meaningsOf } from './checkpoint/changes.ts'
 import { Feeds } from './consumers/feeds.ts'
+import { makeSinks } from './consumers/sinks.ts'
 import { handleOf } from './handle.ts'
 import { inputIdentity, pathsOf, refuseTimeless, type Sources, sourcesOf } from './ingest/input-names.ts'
 import { RunSources } from './ingest/run-sources.ts'
@@ -43,6 +44,8 @@ export async function runPipeline(
   const dataDirectory = resolve(options.dataDirectory)
   refuseTimeless(plan)
   refuseSharedFiles(plan, dataDirectory)
+  // What is refused for its options alone leaves no directory behind.
+  await makeSinks(plan)
   const sources = sourcesOf(plan, options.inputs)
   const reserve = new Reserve(dataDirectory)
   const own = () => takeOwnership(dataDirectory, systemClock, BEAT, options.onWait)

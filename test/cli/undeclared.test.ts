@@ -1,5 +1,5 @@
 /** Fields that a schema does not name: counted by name and told once, or kept in a column. */
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { inFolder, millrace } from './support.ts'
@@ -116,9 +116,11 @@ test('check refuses a loose object that keeps them nowhere, with what to write',
     expect(stderr).toContain("z.looseObject({ ..., ...rest('extra') })")
   }))
 
-test('check refuses a sink that a run would refuse', () =>
+test('check refuses a sink that a run refuses, and neither leaves a directory', () =>
   inFolder(async folder => {
     const FILE = join(import.meta.dirname, '../../src/connectors/file/index.ts')
+    writeFileSync(join(folder, 'plain.ndjson'), FILES.plain)
+    const inputsFor = (command: string) => (command === 'run' ? ['--input', 'plain=plain.ndjson', '--until-end'] : [])
     for (const [options, said] of [
       ["path: 'out.foo'", 'The name of out.foo does not say what format it has'],
       ["path: 'out.json'", 'cannot write a JSON array to out.json'],
@@ -128,7 +130,10 @@ test('check refuses a sink that a run would refuse', () =>
         .replace(/ {2}for .*\n/, `  deliver(from(plain), file({ ${options} }))\n`)
         .replace("'millrace'\n", `'millrace'\nimport { file } from '${FILE}'\n`)
       writeFileSync(join(folder, 'pipeline.ts'), text)
-      const { code, stderr } = await millrace(['check', 'pipeline.ts'], { cwd: folder })
-      expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining(said!) })
+      for (const command of ['check', 'run']) {
+        const { code, stderr } = await millrace([command, 'pipeline.ts', ...inputsFor(command)], { cwd: folder })
+        expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining(said!) })
+      }
+      expect(existsSync(join(folder, '.millrace'))).toBe(false)
     }
   }))

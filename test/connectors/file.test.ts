@@ -17,6 +17,7 @@ import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { loadSink, loadSource, type SplittableSource } from '../../src/connectors/contract.ts'
 import { file } from '../../src/connectors/file/index.ts'
+import { PlainReader } from '../../src/connectors/file/plain.ts'
 import { FileSource } from '../../src/connectors/file/source.ts'
 import { sourceForInput } from '../../src/connectors/input.ts'
 import { sensorLogger } from '../../src/connectors/sensor-logger/index.ts'
@@ -24,7 +25,7 @@ import { csvRows } from '../../src/formats/csv/rows.ts'
 import { elementsAsLines } from '../../src/formats/json-array.ts'
 import { Damaged, type ResumePoint } from '../../src/formats/lines.ts'
 import type { Column } from '../../src/plan/schema.ts'
-import type { Clock } from '../../src/system/clock.ts'
+import { type Clock, systemClock } from '../../src/system/clock.ts'
 import { contextOf, readAll } from '../conformance/source.ts'
 
 let folder: string
@@ -498,4 +499,21 @@ describe('file sink', () => {
       expect(lines.every((line, index) => line === `{"a":${index}}`)).toBe(true)
     }
   }, 60_000)
+})
+
+test('a followed file that is written anew in the middle of a backlog is seen at once', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-anew-'))
+  const path = join(folder, 'in.ndjson')
+  const lines = (word: string, count: number) => `{"${word}":1}\n`.repeat(count)
+  writeFileSync(path, lines('old', 20))
+  const reader = new PlainReader(path, { bytes: Buffer.alloc(64) }, true, systemClock)
+  try {
+    expect((await reader.next()).kind).toBe('records')
+    expect((await reader.next()).kind).toBe('records')
+    writeFileSync(path, lines('new', 40))
+    expect(await reader.next()).toMatchObject({ kind: 'replaced', what: 'it was cut and written anew' })
+  } finally {
+    reader.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
 })

@@ -258,8 +258,8 @@ describe('steps refuse', () => {
     ],
     [
       'a name that cannot be stored',
-      parts => windowed(parts).named('a/b'),
-      'PIPELINE_INVALID: named: "a/b" cannot be the name of a step > Use letters, digits, dots, underscores and hyphens.',
+      parts => windowed(parts).named('a b'),
+      'PIPELINE_INVALID: named: "a b" cannot be the name of a step > Use letters, digits, dots, underscores, hyphens and slashes.',
     ],
   ])('%s', (_, build, expected) => {
     expect(refusalOf(build)).toBe(expected)
@@ -547,7 +547,7 @@ describe('a pipeline refuses', () => {
     [
       'an upsert without a key',
       parts => parts.warehouse.table('T').upserts(readings, { key: [] }),
-      "PIPELINE_INVALID: table 'T': the key names no column > Correct the pipeline file at the place named.",
+      "PIPELINE_INVALID: table 'T': the key names no column > Say which columns identify a row: { key: 'id' }.",
     ],
     [
       'a misspelt key',

@@ -253,6 +253,17 @@ describe('a fingerprint', () => {
   })
 })
 
+test('a step whose output has another number now can be called as it was', () => {
+  const windows = ({ from }: Parts) => from(readings).groupBy('id').window(tumbling('1 m')).aggregate({ n: count() })
+  const before = planOf(parts => parts.deliver(windows(parts), sink))
+  expect(windowOf(before).identity).toBe('file-1/window-1')
+  const after = planOf(parts => {
+    parts.deliver(windows(parts), { ...sink, options: { path: 'first.ndjson' } })
+    parts.deliver(windows(parts).named('file-1/window-1'), sink)
+  })
+  expect(identities(after).filter(name => name.includes('window'))).toEqual(['file-1/window-2', 'file-1/window-1'])
+})
+
 describe('findings', () => {
   const codes = (plan: Plan) => checkPlan(plan).map(({ severity, code }) => `${severity} ${code}`)
 

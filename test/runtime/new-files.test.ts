@@ -188,3 +188,24 @@ test.each(['partition', 'key'] as const)(
   },
   40_000,
 )
+
+test('records that come after windows were closed by the end of the inputs are refused, not late', async () => {
+  const { plan } = pipeline('days', ({ ingest, from }) => {
+    ingest(file({ path: at('*.ndjson') }), readings)
+    const windows = from(readings).groupBy('device').window(tumbling('1 m')).aggregate({ n: count() })
+    windows.select('device', 'n').to(topic('counts'))
+  })
+  const run = (untilEnd: boolean) =>
+    runPipeline(plan, runOptions(at('data'), { untilEnd, ...(untilEnd ? {} : { duration_ms: 100 }) }))
+  writeFileSync(at('day-1.ndjson'), line('a', 1000))
+  await run(true)
+  // The same again has nothing to do.
+  expect(await run(true)).toMatchObject({ reason: 'ended', newRecords: 0 })
+  const refused = { code: 'CHANGE_REFUSED', message: expect.stringContaining('counts/window-1') }
+  await expect(run(false)).rejects.toMatchObject({ code: 'CHANGE_REFUSED' })
+  writeFileSync(at('day-2.ndjson'), line('a', 86_401_000))
+  for (let time = 0; time < 2; time++) await expect(run(true)).rejects.toMatchObject(refused)
+  expect([...readTopic(at('data'), 'counts')]).toEqual(['{"device":"a","n":1}'])
+  rmSync(at('day-2.ndjson'))
+  expect(await run(true)).toMatchObject({ reason: 'ended', newRecords: 0 })
+})

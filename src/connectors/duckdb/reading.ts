@@ -73,7 +73,11 @@ export async function readingOf(connection: DuckDBConnection, sql: string): Prom
 }
 
 function unparsed({ error_type, error_message = '' }: Parsed, sql: string, isExplained: boolean): MillraceError {
-  if (error_type === 'parser') return new MillraceError('QUERY_FAILED', `Parser Error: ${error_message}`)
+  if (error_type === 'parser') {
+    const next =
+      'Correct the SQL. A column that is called as a word of SQL is (at, order, end) stands in double quotes: "at".'
+    return new MillraceError('QUERY_FAILED', `Parser Error: ${error_message}`, { next })
+  }
   // A PIVOT that must look for its values first becomes two statements.
   if (/\bpivot\b/i.test(sql)) return refused('PIVOT needs its values named here: PIVOT ... ON column IN (...).')
   const word = /^\W*(\w+)/.exec(sql)?.[1]?.toUpperCase() ?? 'this'

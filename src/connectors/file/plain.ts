@@ -26,8 +26,6 @@ export class PlainReader implements PartitionReader {
   #opened: FileStatus | null = null
   #position = 0
   #fingerprint: string
-  /** Nothing new was there when it was looked at last. */
-  #isIdle = true
 
   constructor(path: string, shared: SharedBuffer, follow: boolean, clock: Clock, from = 0, fingerprint = NO_BYTES) {
     this.#position = from
@@ -48,12 +46,11 @@ export class PlainReader implements PartitionReader {
     const limit = this.#follow ? buffer.length : Math.min(buffer.length, this.#opened!.bytes - this.#position)
     const read = limit <= 0 ? 0 : readBytes(this.#descriptor, buffer, 0, limit, this.#position)
     if (read === 0) return this.#atEnd()
-    // While nothing came it may have been cut, and have grown past where it was.
+    // Since the last read it may have been cut, and have grown past where it was: the process may have stood still.
     const known = fingerprintLength(this.#fingerprint)
-    if (this.#follow && this.#isIdle && fingerprintOfOpen(this.#descriptor, known) !== this.#fingerprint) {
+    if (this.#follow && fingerprintOfOpen(this.#descriptor, known) !== this.#fingerprint) {
       return this.#replaced('it was cut and written anew')
     }
-    this.#isIdle = false
     const end = buffer.lastIndexOf(LINE_FEED, read - 1)
     if (end >= 0) return this.#records(end + 1)
     // No line feed before the end of the file: the last line, or one that is still being written.
@@ -127,7 +124,6 @@ export class PlainReader implements PartitionReader {
       if (read > 0 && read < buffer.length) return this.#records(read)
       return this.#replaced('another file has taken its place')
     }
-    this.#isIdle = true
     return { kind: 'idle' }
   }
 

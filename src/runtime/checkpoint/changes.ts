@@ -102,6 +102,20 @@ export function goOn(header: EpochHeader | null, run: Continued): string {
   return header.identity
 }
 
+/**
+ * CHANGE_REFUSED for records that come after a run has read its inputs to their end: steps with state have said their last
+ * words, and would call all of them late. null: they may come.
+ */
+export function closedByEnd(header: EpochHeader | null, plan: Plan, dataDirectory: string): MillraceError | null {
+  if (header?.ended !== true) return null
+  const steps = stepsWithState(plan).map(({ identity }) => identity)
+  if (steps.length === 0) return null
+  const message = `${dataDirectory} was read to the end of its inputs, which closed ${steps.join(', ')}: new records would all be late. Nothing was altered.`
+  return new MillraceError('CHANGE_REFUSED', message, {
+    next: 'Run over all inputs, the new ones among them, beside it: with a --data-dir of its own. What is to go on is followed, without --until-end.',
+  })
+}
+
 function changedInputs(header: EpochHeader, run: Continued): string[] {
   const known = digestsOf(header, 'input')
   const now = namesOf(run.meanings, 'input')

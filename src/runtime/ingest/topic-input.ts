@@ -33,6 +33,8 @@ export interface InputOptions {
   readonly room?: () => Promise<void> | null
   /** Where records go that are pushed. */
   readonly ingestion: Ingestion | null
+  /** Thrown when a record comes all the same; null, the default: records may come. */
+  readonly closed?: MillraceError | null
 }
 
 type SourceEvent = NonNullable<Awaited<ReturnType<Source['read']>>>
@@ -113,8 +115,9 @@ async function takeEvent(
   task: TopicTask,
   event: Exclude<SourceEvent, PieceEvent>,
   { name, partitions }: OpenedSource,
-  { ingestion }: InputOptions,
+  { ingestion, closed = null }: InputOptions,
 ): Promise<void> {
+  if (closed !== null && event.kind === 'records') throw closed
   task.pause()
   const numbered = <E extends Damage | PartitionEnd>(said: E): E => ({
     ...said,
@@ -143,11 +146,11 @@ async function takeEvent(
 function parallelInput(
   task: TopicTask,
   sources: readonly OpenedSource[],
-  { untilEnd, pool }: InputOptions,
+  { untilEnd, pool, closed = null }: InputOptions,
 ): ParallelInput | null {
   const { topic, schema, flow } = task
   const [opened, ...others] = sources
-  if (pool === null || !untilEnd || schema === null || others.length > 0) return null
+  if (pool === null || closed !== null || !untilEnd || schema === null || others.length > 0) return null
   const source = opened?.source as Partial<SplittableSource> | undefined
   const files: readonly PlainFile[] | null = source?.plainFiles?.() ?? null
   if (files === null || files.reduce((sum, file) => sum + file.bytes, 0) < PARALLEL_BYTES_MIN) return null
