@@ -20,6 +20,8 @@ export interface Progress {
   readonly ended: boolean
   /** The partition of a topic with this name, or else with this number; null: the epoch has none. */
   partition(topic: string, name: string, number: number): PartitionProgress | null
+  /** Names of the partitions of a topic that brought something. */
+  names(topic: string): readonly string[]
   /** Whether a partition that has not ended has brought nothing yet. */
   waits(topic: string): boolean
   /** Rows of a topic that the pipeline writes; null: all that are stored. */
@@ -32,6 +34,7 @@ export interface Progress {
 const all = (ended: boolean): Progress => ({
   ended,
   partition: (_topic, _name, number) => ({ number, end: null, lines: null, ended: false }),
+  names: () => [],
   waits: () => false,
   rowsOf: () => null,
   delivered: () => null,
@@ -51,6 +54,10 @@ export function progressOf(dataDirectory: string, untilEnd: boolean): Progress {
       const { position, lines, ended } = found
       return { number, end: header.ended || ended ? null : position, lines, ended }
     },
+    names: topic =>
+      partitionsOf(topic)
+        .filter(({ position }) => position > 0)
+        .map(({ name }) => name),
     waits: topic => partitionsOf(topic).some(({ position, ended }) => !ended && position === 0),
     // Behind the end of the input nothing is under way: what is there beyond the last epoch is wrong.
     rowsOf: topic => (header.ended ? null : (header.lengths[topic] ?? null)),

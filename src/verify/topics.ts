@@ -4,6 +4,7 @@ import type { DeadLetter } from '../log/dead-letter.ts'
 import { isStored, openForReading, readTopic } from '../log/topic-store.ts'
 import type { Plan, SourceReference, TopicNode } from '../plan/nodes.ts'
 import { MillraceError } from '../system/errors.ts'
+import { statusOf } from '../system/files.ts'
 import type { Database } from './database.ts'
 import { type Extent, isCsv } from './lines.ts'
 import type { OracleRelation } from './oracle/built.ts'
@@ -67,6 +68,8 @@ export class Topics {
     const { database, folder, isDoubtful, progress, say } = this.#options
     const sources = await this.#sourcesOf(topic)
     if (typeof sources === 'string') return sources
+    const gone = sources.some(({ connector }) => connector === 'file') ? goneOf(progress.names(topic.name)) : null
+    if (gone !== null) return `what ${gone} held when the topic ${topic.name} read it is there no more`
     say(`${topic.name}: reading the records`)
     const unread = transformedColumns(topic)
     const ended: number[] = []
@@ -129,6 +132,15 @@ export class Topics {
     const other = files.find(source => !sources.includes(source))
     return other === undefined ? sources : `what ${other.connector} brought to ${topic.name} cannot be read again`
   }
+}
+
+/** A file that another one has taken the place of (its partition has a successor), or that is gone; null: none is. */
+function goneOf(names: readonly string[]): string | null {
+  const files = names.filter(name => name !== LOG_PARTITION)
+  const replaced = files.find(name =>
+    files.some(other => other.startsWith(`${name}#`) && /^#\d+$/.test(other.slice(name.length))),
+  )
+  return replaced ?? files.find(name => !/#\d+$/.test(name) && statusOf(resolve(name)) === null) ?? null
 }
 
 /** Connectors whose records stay where they are and can be read again. */

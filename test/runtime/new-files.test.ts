@@ -10,6 +10,7 @@ import type { DeadLetter } from '../../src/log/dead-letter.ts'
 import { readTopic } from '../../src/log/topic-store.ts'
 import type { RunHandle } from '../../src/runtime/options.ts'
 import { runPipeline } from '../../src/runtime/run.ts'
+import { verifyPipeline } from '../../src/verify/verify.ts'
 import { runOptions } from './runs.ts'
 
 let folder: string
@@ -68,6 +69,12 @@ test('one that was written anew meanwhile is read from its start, and what was l
   await toTheEnd('*.ndjson')
   expect(copies()).toEqual(['a1', 'n1', 'n2'])
   expect(letters().length).toBe(1)
+  // What the file held first can be read by nobody: then nothing is claimed.
+  const verified = await verifyPipeline(planOf('*.ndjson'), { dataDirectory: at('data') })
+  expect(verified.outputs).toEqual([])
+  expect(verified.notCompared).toMatchObject([
+    { output: 'copies', reason: expect.stringContaining('is there no more') },
+  ])
 })
 
 test('a run that follows a pattern reads a file that is made after its start', async () => {
