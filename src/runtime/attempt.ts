@@ -326,7 +326,7 @@ export class Attempt {
       namespace: plan.namespace,
       identity: store.header?.identity ?? identity,
       fingerprints: this.#fingerprints,
-      ...keptOf(plan, meanings),
+      ...keptOf(plan, meanings, store.header),
       topics: positions,
       lengths: Object.fromEntries(streams.all.flatMap(({ stored }) => (stored ? [[stored.name, stored.rows]] : []))),
       letters: { ...this.#inputs.letters, processing: store.letters.processing.next },

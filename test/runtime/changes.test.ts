@@ -347,3 +347,46 @@ test('another pipeline has its own directory', async () => {
   expect(code).toBe('DATA_DIR_MISMATCH')
   expect(message).toBe('DIR belongs to the pipeline default/change, and this one is default/other.')
 })
+
+test.each(['a topic', 'a sink'])(
+  '%s that was taken away for a run is not put back: it lacks rows, and keeps those that it holds',
+  async what => {
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-put-back-'))
+    const storage = new MemoryStorage()
+    const [always, sometimes] = [new Outside('always'), new Outside('sometimes')]
+    const plan = (isThere: boolean) =>
+      pipeline('put-back', ({ ingest, from, deliver }) => {
+        ingest(silent, readings)
+        deliver(from(readings) as never, always.reference as never)
+        if (!isThere) return
+        const rows = from(readings).filter(r => r.n > 0)
+        if (what === 'a topic') rows.to(topic('sometimes'))
+        else deliver(rows as never, sometimes.reference as never)
+      }).plan
+    const stored = () => {
+      const paths = storage.paths.filter(path => path.includes('/topics/sometimes/') && path.endsWith('.log'))
+      return paths.reduce((sum, path) => sum + storage.lengthOf(path)!, 0)
+    }
+    let kept = 0
+    try {
+      for (const [number, isThere] of [true, false, true].entries()) {
+        const run = await begin(plan(isThere), folder, {}, storage.forProcess())
+        if (number === 2) {
+          expect(run.failure).toMatchObject({
+            code: 'CHANGE_REFUSED',
+            message: expect.stringContaining('sometimes was not in the pipeline for a while'),
+          })
+        } else {
+          await push(run.handle!, { sender: 's', number, lines: lines(number * 10 + 1, number * 10 + 2) })
+          await run.stop()
+          expect(run.failure).toBeNull()
+          if (number === 0) kept = stored()
+        }
+      }
+      if (what === 'a sink') expect(sometimes.rows.map(({ n }) => n)).toEqual([1, 2])
+      else expect(stored()).toBe(kept)
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  },
+)

@@ -62,13 +62,18 @@ interface Continued extends Continuing {
 }
 
 /** What an epoch keeps of it: digests by subject (those of steps are its fingerprints), and steps that only panels show. */
-export function keptOf(plan: Plan, meanings: Meanings): Required<Pick<EpochHeader, 'meanings' | 'shown'>> {
+export function keptOf(
+  plan: Plan,
+  meanings: Meanings,
+  header: EpochHeader | null,
+): Required<Pick<EpochHeader, 'meanings' | 'shown' | 'absent'>> {
   const kept = [...meanings].filter(([subject]) => !subject.startsWith('step '))
   const lasting = lastingOf(plan)
   const shown = stepsWithState(plan).filter(step => !lasting.has(step))
   return {
     meanings: Object.fromEntries(kept.map(([subject, meaning]) => [subject, meaning.digest])),
     shown: shown.map(({ identity }) => identity),
+    absent: header === null ? [] : absentOf(header, meanings),
   }
 }
 
@@ -90,7 +95,7 @@ export function goOn(header: EpochHeader | null, run: Continued): string {
     )
   }
   const found = [...changedInputs(header, run), ...changedSteps(header, run)]
-  if (found.length === 0) found.push(...changedOutputs(header, run))
+  if (found.length === 0) found.push(...changedOutputs(header, run), ...returnedOutputs(header, run))
   if (found.length > 0) {
     throw new MillraceError(
       'CHANGE_REFUSED',
@@ -172,14 +177,31 @@ function changedSteps(header: EpochHeader, run: Continued): string[] {
 function changedOutputs(header: EpochHeader, { meanings, textOf }: Continued): string[] {
   return [...digestsOf(header, 'output')].flatMap(([name, before]) => {
     const meaning = meanings.get(`output ${name}`)
-    const rows = header.outputs[name]?.rows ?? header.lengths[name] ?? 0
-    if (meaning === undefined || meaning.digest === before || rows === 0) return []
+    if (meaning === undefined || meaning.digest === before || rowsIn(header, name) === 0) return []
     return told(
       `${name} holds rows, and new ones would mean something else.`,
       textOf(`output ${name}`, before),
       meaning.lines,
     )
   })
+}
+
+/** Outputs that hold rows and are not in the pipeline now. */
+function absentOf(header: EpochHeader, meanings: Meanings): readonly string[] {
+  const known = [...digestsOf(header, 'output').keys()].filter(name => rowsIn(header, name) > 0)
+  return [...new Set([...(header.absent ?? []), ...known])].filter(name => !meanings.has(`output ${name}`))
+}
+
+const rowsIn = ({ outputs, lengths }: EpochHeader, name: string) => outputs[name]?.rows ?? lengths[name] ?? 0
+
+/** An output that was away for a while lacks the rows that were made meanwhile, and nobody knows which. */
+function returnedOutputs({ absent = [] }: EpochHeader, { meanings }: Continued): string[] {
+  return absent
+    .filter(name => meanings.has(`output ${name}`))
+    .map(
+      name =>
+        `  ${name} was not in the pipeline for a while: it holds rows, and lacks those of that time. Give it a new name: it then gets all rows that are kept.`,
+    )
 }
 
 /** One change: what was, as far as it differs, and what is. */

@@ -16,6 +16,8 @@ export interface EpochHeader {
   readonly fingerprints: Readonly<Record<string, string>>
   /** By output and by input what it means, in digests (changes.ts). Older headers do not have it. */
   readonly meanings?: Readonly<Record<string, string>>
+  /** Outputs with rows that an earlier run had, and the last one had not: they lack what came meanwhile. */
+  readonly absent?: readonly string[]
   /** Steps with state of which nothing lasts. */
   readonly shown?: readonly string[]
   readonly topics: Readonly<Record<string, TopicPosition>>
